@@ -1,0 +1,51 @@
+# cementwatch: the commands a person and the build server share. `make help` lists them.
+VENV ?= .venv
+PYTHON ?= python3
+PYTEST_ARGS ?=
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime-installed
+DEV := $(VENV)/.dev-installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench golden docs clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1|/' | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+demo: $(RUNTIME) ## play two procedures over real DICOM and show the alerts; KEEP=1 leaves it running
+	$(BIN)/cementwatch demo $(if $(KEEP),--keep)
+
+test: $(DEV) ## run every test; Orthanc, DCMTK, PostgreSQL and Chromium are installed where that is allowed
+	bash .ci/debian-packages
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(DEV) ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(DEV) ## measure beside Orthanc and storescp, stage by stage
+	bash .ci/debian-packages
+	$(BIN)/python -m tests.speed.bench
+
+golden: $(DEV) ## write the golden journals anew; read the difference before committing it
+	$(BIN)/python -m pytest tests/golden --rewrite-golden
+
+docs: $(DEV) ## write docs/rules.md and docs/settings.md from the code
+	$(BIN)/python -m tests.house.reference
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# Stamp files: what is installed is renewed when the wanted packages change, and only then.
+$(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(RUNTIME)

@@ -1,0 +1,128 @@
+"""What the journal knows of the spool: which arrivals there are and how far each has been judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, select, update
+
+from db.connect import insert_new, reading, row_of, rows_of, writing
+from db.tables import ARRIVAL
+from detection.vocabulary import Mode
+
+
+class Status(StrEnum):
+    """How far an arrival is: waiting or being judged, judged, given up, or kept without being judged."""
+
+    OPEN = "open"
+    DONE = "done"
+    FAILED = "failed"
+    KEPT = "kept"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivalRow:
+    """One arrival as the journal remembers it; ``number`` is the spool's. ``n_frames`` is None until it is known."""
+
+    number: int
+    source: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    mode: Mode
+    received_at: float
+    procedure: str | None = None
+    replay: str | None = None
+    n_frames: int | None = None
+    n_judged: int = 0
+    n_skipped: int = 0
+    attempts: int = 0
+    status: Status = Status.OPEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far one arrival has been judged: frames so far, not frames since; None leaves a field as it is."""
+
+    arrival: int
+    n_judged: int
+    status: Status = Status.OPEN
+    n_skipped: int | None = None
+    n_frames: int | None = None
+    procedure: str | None = None
+
+
+def note_arrivals(engine: Engine, rows: Sequence[ArrivalRow]) -> None:
+    """Remember ``rows``; those already known stay as they are."""
+    if rows:
+        with writing(engine) as connection:
+            insert_new(connection, ARRIVAL, [_row_of(row) for row in rows])
+
+
+def note_progress(connection: Connection, progress: Progress) -> None:
+    """Part of ``Journal.append``: progress and the lines it rests on are written together or not at all."""
+    told: Mapping[str, Any] = {
+        name: value for name, value in asdict(progress).items() if name != "arrival" and value is not None
+    }
+    changes = {**told, "status": str(progress.status)}
+    connection.execute(update(ARRIVAL).where(ARRIVAL.c.number == progress.arrival).values(**changes))
+
+
+def open_arrivals(engine: Engine) -> tuple[int, ...]:
+    """The numbers of arrivals that are not finished, oldest first."""
+    query = select(ARRIVAL.c.number).where(ARRIVAL.c.status == "open").order_by(ARRIVAL.c.number)
+    with reading(engine) as connection:
+        return tuple(connection.execute(query).scalars())
+
+
+def newest_arrival(engine: Engine) -> int:
+    """The highest arrival number known; 0 when there is none. ``watch`` resumes after it."""
+    with reading(engine) as connection:
+        return connection.execute(select(func.max(ARRIVAL.c.number))).scalar() or 0
+
+
+def count_attempt(engine: Engine, number: int) -> int:
+    """Count one more attempt at arrival ``number`` before it is made; how many there were with this one.
+
+    An object that kills ``watch`` is found out by its attempts after the restart. 0 when the arrival is unknown.
+    """
+    more = update(ARRIVAL).where(ARRIVAL.c.number == number).values(attempts=ARRIVAL.c.attempts + 1)
+    with writing(engine) as connection:
+        return connection.execute(more.returning(ARRIVAL.c.attempts)).scalar() or 0
+
+
+def find_arrival(engine: Engine, number: int) -> ArrivalRow | None:
+    """The arrival with this spool number."""
+    with reading(engine) as connection:
+        row = row_of(connection, select(ARRIVAL).where(ARRIVAL.c.number == number))
+    return None if row is None else _from_row(row)
+
+
+def arrival_of(engine: Engine, sop_instance_uid: str, replay: str | None = None) -> ArrivalRow | None:
+    """The newest arrival of this object, as sent by a device (``replay`` None) or by that replay."""
+    query = (
+        select(ARRIVAL)
+        .where(ARRIVAL.c.sop_instance_uid == sop_instance_uid, ARRIVAL.c.replay.is_not_distinct_from(replay))
+        .order_by(ARRIVAL.c.number.desc())
+    )
+    with reading(engine) as connection:
+        row = row_of(connection, query)
+    return None if row is None else _from_row(row)
+
+
+def arrivals_of(engine: Engine, procedure: str, after: int, limit: int) -> list[ArrivalRow]:
+    """Arrivals of ``procedure`` with numbers above ``after``, ascending."""
+    query = select(ARRIVAL).where(ARRIVAL.c.procedure == procedure, ARRIVAL.c.number > after)
+    with reading(engine) as connection:
+        return [_from_row(row) for row in rows_of(connection, query.order_by(ARRIVAL.c.number).limit(limit))]
+
+
+def _row_of(row: ArrivalRow) -> dict[str, Any]:
+    return {**asdict(row), "mode": str(row.mode), "status": str(row.status)}
+
+
+def _from_row(row: Mapping[str, Any]) -> ArrivalRow:
+    return ArrivalRow(**{**row, "mode": Mode(row["mode"]), "status": Status(row["status"])})

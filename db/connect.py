@@ -1,0 +1,225 @@
+"""The way to the database, its schema, and the two things that can go wrong with it.
+
+::
+
+    StoreFailure              nothing was written
+    |- StoreUnreachable       busy, down, disk full: the same call may succeed later
+    `- JournalBroken          the record contradicts itself: do not write on, tell a person
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, Engine, Select, Table, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
+
+__all__ = [
+    "Engine",
+    "JournalBroken",
+    "StoreFailure",
+    "StoreUnreachable",
+    "appending",
+    "connect",
+    "insert_new",
+    "reading",
+    "row_of",
+    "rows_of",
+    "upsert",
+    "writing",
+]
+"""``Engine`` too: whoever hands one on need not know whose it is."""
+
+PATIENCE_S = 10
+"""How long a writer waits for another writer before it gives up; an alarm must not hang on a lock for ever."""
+
+_APPEND_LOCK = 0x63656D01
+_MIGRATE_LOCK = 0x63656D02
+_WRITES = "cementwatch_writes"
+
+
+class StoreFailure(Exception):
+    """The database did not do what was asked; nothing was written."""
+
+
+class StoreUnreachable(StoreFailure):
+    """The database is busy, down or full; the same call may succeed later."""
+
+
+class JournalBroken(StoreFailure):
+    """The record contradicts itself or is not one of ours; writing on would hide it."""
+
+
+def connect(url: str) -> Engine:
+    """The database at ``url`` (SQLite file or PostgreSQL) with its schema brought up to date.
+
+    Safe to call from several processes at once. Raises StoreUnreachable, or JournalBroken when the schema is
+    newer than this program; ValueError for a URL of another kind.
+    """
+    place = make_url(url)
+    match place.get_backend_name():
+        case "sqlite":
+            return _connect_sqlite(place)
+        case "postgresql" | "postgres":
+            return _connect_postgresql(place)
+        case other:
+            raise ValueError(f"database_url: expected sqlite or postgresql, not {other}")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection to read from, in one transaction."""
+    with _told_plainly(), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes; on SQLite it is the only writer from its first moment (BEGIN IMMEDIATE)."""
+    with _told_plainly(), engine.execution_options(**{_WRITES: True}).begin() as connection:
+        yield connection
+
+
+@contextmanager
+def appending(engine: Engine) -> Iterator[Connection]:
+    """A transaction that may add lines to the journal: one at a time over all processes."""
+    with writing(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _APPEND_LOCK})
+        yield connection
+
+
+def rows_of(connection: Connection, query: Select[Any]) -> list[dict[str, Any]]:
+    """What ``query`` finds, each row by its column names."""
+    return [row._asdict() for row in connection.execute(query)]
+
+
+def row_of(connection: Connection, query: Select[Any]) -> dict[str, Any] | None:
+    """The first row that ``query`` finds."""
+    return next(iter(rows_of(connection, query.limit(1))), None)
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write whole ``rows``, in place of those with the same primary key."""
+    if rows:
+        statement = _insert_into(connection, table)
+        told = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+        connection.execute(statement.on_conflict_do_update(index_elements=table.primary_key, set_=told), rows)
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write those ``rows`` whose primary key is not there yet."""
+    if rows:
+        statement = _insert_into(connection, table).on_conflict_do_nothing(index_elements=table.primary_key)
+        connection.execute(statement, rows)
+
+
+def _insert_into(connection: Connection, table: Table) -> Any:
+    is_sqlite = connection.dialect.name == "sqlite"
+    return sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """Foreign errors become ours.
+
+    What a driver says about rows is dropped, it may quote a patient; what it says about the way to the database stays.
+    """
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        first_line = str(error.orig).partition("\n")[0]
+        raise StoreUnreachable(f"{_name_of(error)}: {first_line}") from None
+    except DBAPIError as error:
+        raise JournalBroken(_name_of(error)) from None
+    except PoolTimeout:
+        raise StoreUnreachable("all connections to the database are taken") from None
+
+
+def _name_of(error: DBAPIError) -> str:
+    told = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None)
+    return f"{type(error.orig).__name__} {told or ''}".strip()
+
+
+def _connect_sqlite(place: URL) -> Engine:
+    if not place.database or place.database == ":memory:":
+        raise ValueError("database_url: SQLite needs a file, several processes share it")
+    path = Path(place.database)
+    engine = create_engine(
+        place,
+        poolclass=QueuePool,
+        pool_size=8,
+        max_overflow=56,
+        hide_parameters=True,
+        connect_args={"timeout": PATIENCE_S, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.with_name(path.name + ".lock").open("w") as turn:
+            # The switch to WAL does not wait its turn by itself, so whole set-ups take turns here.
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            with _told_plainly(), engine.connect() as connection:
+                connection.exec_driver_sql("ROLLBACK")
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+                connection.exec_driver_sql("BEGIN")
+            with writing(engine) as connection:
+                _migrate(connection)
+    except OSError as error:
+        raise StoreUnreachable(error.strerror or type(error).__name__) from None
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, see _begin_sqlite
+    for line in ("synchronous = FULL", "foreign_keys = ON", "recursive_triggers = ON", "trusted_schema = OFF"):
+        connection.execute(f"PRAGMA {line}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred BEGIN that writes later can fail with SQLITE_BUSY at once, whatever the patience.
+    is_writer = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+
+
+def _connect_postgresql(place: URL) -> Engine:
+    defaults: dict[str, Any] = {
+        "connect_timeout": 5,
+        "tcp_user_timeout": PATIENCE_S * 1000,
+        "options": f"-c lock_timeout={PATIENCE_S}s -c idle_in_transaction_session_timeout=60s -c TimeZone=UTC",
+    }
+    engine = create_engine(
+        place.set(drivername="postgresql+psycopg"),
+        pool_size=8,
+        max_overflow=24,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={name: value for name, value in defaults.items() if name not in place.query},
+    )
+    with writing(engine) as connection:
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATE_LOCK})
+        _migrate(connection)
+    return engine
+
+
+def _migrate(connection: Connection) -> None:
+    config = Config()
+    folder = Path(__file__).parent / "migrations"
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError:
+        raise JournalBroken("the database has a schema that this version of cementwatch does not know") from None

@@ -1,0 +1,84 @@
+"""Is each source being judged right now? One row a source, overwritten by ``watch``; not evidence, so not journaled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from db.connect import reading, rows_of, upsert, writing
+from db.convert import json_text
+from db.tables import ROLE, SOURCE
+from detection.vocabulary import Flag, View, Zone
+
+
+class SourceState(StrEnum):
+    """How a source is doing."""
+
+    WATCHING = "watching"
+    IDLE = "idle"
+    LATE = "late"
+    STOPPED = "stopped"
+    UNFIT = "unfit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """One source at one beat; a reader must hold ``beat_at`` against its own clock."""
+
+    source: str
+    procedure: str | None
+    state: SourceState
+    last_frame_at: float | None
+    frames_received: int
+    frames_judged: int
+    frames_skipped: int
+    view: View
+    zones_watched: tuple[Zone, ...]
+    zones_not_visible: tuple[Zone, ...]
+    flags: frozenset[Flag]
+    beat_at: float
+
+
+def beat(engine: Engine, rows: Sequence[Heartbeat], *, at: float, role: str = "watch") -> None:
+    """A sign of life of ``role``, and the heartbeat of each source in ``rows``."""
+    with writing(engine) as connection:
+        upsert(connection, ROLE, [{"role": role, "beat_at": at}])
+        if rows:
+            upsert(connection, SOURCE, [_row_of(row) for row in rows])
+
+
+def last_sign(engine: Engine, role: str = "watch") -> float | None:
+    """When ``role`` last gave a sign of life; None when it never did."""
+    with reading(engine) as connection:
+        at = connection.execute(select(ROLE.c.beat_at).where(ROLE.c.role == role)).scalar()
+    return None if at is None else float(at)
+
+
+def heartbeats(engine: Engine) -> tuple[Heartbeat, ...]:
+    """The latest heartbeat of every source, by name."""
+    with reading(engine) as connection:
+        return tuple(_from_row(row) for row in rows_of(connection, select(SOURCE).order_by(SOURCE.c.source)))
+
+
+def _row_of(row: Heartbeat) -> dict[str, Any]:
+    lists = {name: json_text(list(getattr(row, name))) for name in ("zones_watched", "zones_not_visible")}
+    flags = json_text(sorted(map(str, row.flags)))
+    return {**asdict(row), **lists, "flags": flags, "state": str(row.state), "view": str(row.view)}
+
+
+def _from_row(row: Mapping[str, Any]) -> Heartbeat:
+    return Heartbeat(
+        **{
+            **row,
+            "state": SourceState(row["state"]),
+            "view": View(row["view"]),
+            "zones_watched": tuple(map(Zone, json.loads(row["zones_watched"]))),
+            "zones_not_visible": tuple(map(Zone, json.loads(row["zones_not_visible"]))),
+            "flags": frozenset(map(Flag, json.loads(row["flags"]))),
+        }
+    )

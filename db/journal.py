@@ -1,0 +1,282 @@
+"""The journal: numbered, append-only lines, each bound to the one before by its hash.
+
+``hash`` is SHA-256 over canonical JSON (``convert.json_text``) of every field of the line but ``hash`` itself:
+number, previous_hash, the names of ``Entry`` and the frame. ``verify`` therefore finds a line that was altered,
+taken out or moved, and, by the ``chain`` row, lines taken off the end. Whoever rewrites all later lines as well
+is found only by someone who noted an earlier hash elsewhere.
+
+One append is one transaction and, on SQLite, one fsync. Numbers have no gaps because the last number is read and
+the next one written while no other process may append.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, insert, select, update
+
+from db.arrivals import Progress, note_progress
+from db.connect import JournalBroken, appending, reading, rows_of, upsert
+from db.convert import act_from_row, alert_data, json_text, seen_data
+from db.tables import ALERT, CHAIN, ENTRY
+from detection.vocabulary import ACTS, Act, Alert, Condition, Entry, EntryType, Signal
+
+FIRST_HASH = "0" * 64
+
+TRANSITIONS: frozenset[EntryType] = frozenset(
+    {
+        EntryType.ALERT_RAISED,
+        EntryType.ALERT_WORSENED,
+        EntryType.ALERT_CHANGED,
+        EntryType.ALERT_ENDED,
+        EntryType.ACKNOWLEDGED,
+        EntryType.PAUSED,
+        EntryType.PAUSE_ENDED,
+        EntryType.RESET,
+    }
+)
+"""Lines that change an alert and so need its snapshot, which goes into their ``data`` as ``alert``."""
+
+_WORDS = ("type", "procedure", "source", "alert", "from_state", "to_state", "cause", "actor")
+_LINES_AT_ONCE = 500
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Break:
+    """The first line that does not hold, and why."""
+
+    number: int
+    reason: str
+
+
+class Journal:
+    """The journal of one installation; holds nothing but the way to the database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def append(
+        self, entries: Sequence[Entry], *, alerts: Sequence[Alert] = (), progress: Progress | None = None
+    ) -> tuple[Entry, ...]:
+        """Write ``entries`` in order, the new state of ``alerts`` and how far an arrival got: all or nothing.
+
+        Gives the entries back with number and hashes. An alert takes the number of the last line about it, or of
+        the last line of this append. Raises StoreFailure when nothing was written; ValueError for a transition
+        without its alert, or an alert without any line.
+        """
+        drafts = _drafts(entries, alerts)
+        with appending(self.engine) as connection:
+            written = _write(connection, entries, drafts)
+            _project(connection, written, alerts)
+            if progress is not None:
+                note_progress(connection, progress)
+        return written
+
+    def acts_since(self, procedure: str, number: int) -> tuple[Act, ...]:
+        """What operators did in ``procedure`` after line ``number``, oldest first."""
+        acts = sorted(map(str, ACTS))
+        query = (
+            select(ENTRY)
+            .where(ENTRY.c.procedure == procedure, ENTRY.c.type.in_(acts), ENTRY.c.number > number)
+            .order_by(ENTRY.c.number)
+        )
+        with reading(self.engine) as connection:
+            return tuple(act_from_row(row) for row in rows_of(connection, query))
+
+    def acts_after(self, number: int) -> tuple[tuple[str, Act], ...]:
+        """What operators did after line ``number`` in any procedure, oldest first, each with its procedure."""
+        acts = sorted(map(str, ACTS))
+        query = select(ENTRY).where(ENTRY.c.number > number, ENTRY.c.type.in_(acts)).order_by(ENTRY.c.number)
+        with reading(self.engine) as connection:
+            return tuple((row["procedure"], act_from_row(row)) for row in rows_of(connection, query))
+
+    def head(self) -> int:
+        """The number of the last line; 0 when there is none."""
+        with reading(self.engine) as connection:
+            return _end_of(connection).number
+
+    def alerts_head(self) -> int:
+        """The number of the line that last changed any alert; one row is read."""
+        with reading(self.engine) as connection:
+            return _end_of(connection).alerts_number
+
+    def verify(self) -> Break | None:
+        """The first line that was altered, is missing or out of order; None when all lines hold."""
+        with reading(self.engine) as connection:
+            newest = connection.execute(select(func.max(ENTRY.c.number))).scalar() or 0
+            end = _end_of(connection)
+            number, previous = 0, FIRST_HASH
+            for row in _lines(connection, end.number):
+                number += 1
+                reason = _fault_of(row, number, previous)
+                if reason:
+                    return Break(number=number, reason=reason)
+                previous = row["hash"]
+        if number < end.number:
+            return Break(number=number + 1, reason="missing")
+        if newest > end.number:
+            return Break(number=end.number + 1, reason="not of the chain")
+        return None if previous == end.hash else Break(number=number, reason="altered")
+
+
+def append_in(connection: Connection, entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Write ``entries`` within the caller's own ``appending`` transaction, beside what they tell of."""
+    return _write(connection, entries, _drafts(entries, ()))
+
+
+def hash_of(row: Mapping[str, Any]) -> str:
+    """The hash of a line: SHA-256 over canonical JSON of all its other fields."""
+    has_frame = row["sop_instance_uid"] is not None
+    frame = {
+        "acquired_at": row["acquired_at"],
+        "index": row["frame_index"],
+        "judged_at": row["judged_at"],
+        "received_at": row["received_at"],
+        "sop_instance_uid": row["sop_instance_uid"],
+    }
+    parts = {name: json_text(row[name]) for name in (*_WORDS, "at", "number", "previous_hash")}
+    # times and data are JSON already; put in as they stand, their very characters are covered.
+    parts |= {"frame": json_text(frame if has_frame else None), "times": row["times"], "data": row["data"]}
+    record = "{" + ",".join(f'"{name}":{parts[name]}' for name in sorted(parts)) + "}"
+    return hashlib.sha256(record.encode("ascii")).hexdigest()
+
+
+def _drafts(entries: Sequence[Entry], alerts: Sequence[Alert]) -> list[Row]:
+    """The rows of ``entries`` but for number and hashes: all the slow work, done before the lock is taken."""
+    if alerts and not entries:
+        raise ValueError("an alert changes only with a line that says so")
+    snapshots: dict[str, list[Alert]] = {}
+    for alert in alerts:
+        snapshots.setdefault(alert.id, []).append(alert)
+    return [_draft(entry, snapshots) for entry in entries]
+
+
+def _draft(entry: Entry, snapshots: Mapping[str, list[Alert]]) -> Row:
+    told: dict[str, Any] = dict(entry.data)
+    if entry.type in TRANSITIONS and "alert" not in told:
+        told["alert"] = alert_data(_next_snapshot(entry, snapshots))
+    frame = seen_data(entry.frame) or {}
+    return {
+        **{name: _storable(getattr(entry, name)) for name in _WORDS},
+        "at": _finite(entry.at),
+        "sop_instance_uid": _storable(frame.get("sop_instance_uid")),
+        "frame_index": frame.get("index"),
+        "acquired_at": _finite(frame.get("acquired_at")),
+        "received_at": _finite(frame.get("received_at")),
+        "judged_at": _finite(frame.get("judged_at")),
+        "times": json_text(dict(entry.times)),
+        "data": json_text(told),
+    }
+
+
+def _next_snapshot(entry: Entry, snapshots: Mapping[str, list[Alert]]) -> Alert:
+    """The alert after ``entry``: several lines about one alert take its snapshots in turn, then the last again."""
+    waiting = snapshots.get(entry.alert or "")
+    if not waiting:
+        raise ValueError(f"{entry.type}: the alert it is about must be handed over with it")
+    return waiting.pop(0) if len(waiting) > 1 else waiting[0]
+
+
+def _write(connection: Connection, entries: Sequence[Entry], drafts: Iterable[Row]) -> tuple[Entry, ...]:
+    end = _end_of(connection)
+    number, previous = end.number, end.hash
+    rows: list[Row] = []
+    for draft in drafts:
+        number += 1
+        row = {**draft, "number": number, "previous_hash": previous}
+        previous = row["hash"] = hash_of(row)
+        rows.append(row)
+    if rows:
+        connection.execute(insert(ENTRY), rows)
+        connection.execute(update(CHAIN).values(number=number, hash=previous))
+    return tuple(
+        replace(entry, number=row["number"], hash=row["hash"], previous_hash=row["previous_hash"])
+        for entry, row in zip(entries, rows, strict=True)
+    )
+
+
+def _project(connection: Connection, written: Sequence[Entry], alerts: Sequence[Alert]) -> None:
+    """Bring the alert table up to the lines just written."""
+    if not alerts:
+        return
+    head = _end_of(connection).number
+    numbers = {entry.alert: entry.number or head for entry in written}
+    acknowledged = {entry.alert: entry.at for entry in written if entry.type is EntryType.ACKNOWLEDGED}
+    latest = {alert.id: alert for alert in alerts}
+    earlier = select(ALERT.c.id, ALERT.c.acknowledged_at).where(ALERT.c.id.in_(latest))
+    known: dict[str, float | None] = {row.id: row.acknowledged_at for row in connection.execute(earlier)}
+    rows: list[Row] = [
+        {
+            "id": alert.id,
+            "number": numbers.get(alert.id, head),
+            "procedure": alert.procedure,
+            "source": alert.source,
+            "priority": str(alert.priority),
+            "is_active": is_active(alert),
+            "acknowledged_at": acknowledged.get(alert.id, known.get(alert.id)) if alert.acknowledged_by else None,
+            "snapshot": json_text(alert_data(alert)),
+        }
+        for alert in latest.values()
+    ]
+    upsert(connection, ALERT, rows)
+    connection.execute(update(CHAIN).values(alerts_number=max(row["number"] for row in rows)))
+
+
+def is_active(alert: Alert) -> bool:
+    """Whether anything is still true or still sounded."""
+    return alert.condition is Condition.PRESENT or alert.signal is not Signal.OFF
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    number: int
+    hash: str
+    alerts_number: int
+
+
+def _end_of(connection: Connection) -> _End:
+    row = connection.execute(select(CHAIN.c.number, CHAIN.c.hash, CHAIN.c.alerts_number)).one_or_none()
+    if row is None:
+        raise JournalBroken("the row that holds the end of the chain is missing")
+    return _End(row.number, row.hash, row.alerts_number)
+
+
+def _lines(connection: Connection, last: int) -> Iterator[Row]:
+    """All lines up to number ``last`` in order, a few hundred in memory at a time."""
+    after = -1
+    while True:
+        query = select(ENTRY).where(ENTRY.c.number > after, ENTRY.c.number <= last).order_by(ENTRY.c.number)
+        rows = rows_of(connection, query.limit(_LINES_AT_ONCE))
+        yield from rows
+        if len(rows) < _LINES_AT_ONCE:
+            return
+        after = rows[-1]["number"]
+
+
+def _fault_of(row: Mapping[str, Any], number: int, previous: str) -> str | None:
+    if row["number"] != number:
+        return "missing"
+    if row["hash"] != hash_of(row):
+        return "altered"
+    return None if row["previous_hash"] == previous else "out of order"
+
+
+def _storable(word: str | None) -> str | None:
+    """``word`` without what a database cannot hold: NUL and halves of surrogate pairs."""
+    if word is None:
+        return None
+    return word.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _finite(value: float | None) -> float | None:
+    if value is None:
+        return None
+    if not math.isfinite(value):
+        raise ValueError("a time must be a finite number of seconds")
+    return float(value)

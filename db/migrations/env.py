@@ -1,0 +1,8 @@
+"""Runs the migrations on the connection that ``db.connect`` hands over, inside its transaction."""
+
+from alembic import context
+
+from db.tables import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+context.run_migrations()

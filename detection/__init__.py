@@ -1,0 +1,1 @@
+"""What is seen, and what deserves an alarm: pure functions on arrays and frozen values."""

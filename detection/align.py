@@ -1,0 +1,111 @@
+"""How far the patient moved, and whether to believe it.
+
+Lucas-Kanade on a band-passed picture, coarse to fine, with suspected cement and instruments left out
+(Baker and Matthews 2004, inverse compositional form). Plain phase correlation follows a growing cement blob;
+it serves only as a starting guess after a large move.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from detection.vocabulary import Gray, Mask, Point
+
+TEXTURE_SHRINK = 2
+"""Texture is kept at half the working size: sub-pixel there is a quarter of a millimetre."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """Motion from reference to frame in working pixels (row, col); ``trust`` is the correlation, 0 to 1."""
+
+    row: float
+    col: float
+    trust: float
+
+
+def texture_of(attenuation: Gray, field: Mask) -> Gray:
+    """Band-passed attenuation at half the working size, (h/2, w/2) float32, zero outside the field, unit spread."""
+    size = (attenuation.shape[1] // TEXTURE_SHRINK, attenuation.shape[0] // TEXTURE_SHRINK)
+    small = cv2.resize(attenuation, size, interpolation=cv2.INTER_AREA)
+    inside = cv2.resize(field.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    share = cv2.blur(inside, (31, 31)) + 1e-3
+    level = cv2.blur(small * inside, (31, 31)) / share
+    band = cv2.GaussianBlur((small - level) * inside, (0, 0), 1.2)
+    spread = float(np.sqrt(np.mean(band * band) / max(float(inside.mean()), 1e-3))) + 1e-6
+    return np.clip(band / spread, -2.5, 2.5).astype(np.float32)
+
+
+def find_shift(reference: Gray, current: Gray, usable: Mask, start: Point = (0.0, 0.0)) -> Shift:
+    """The shift of ``current`` against ``reference``, both from ``texture_of``, over the ``usable`` pixels.
+
+    ``usable`` is (h/2, w/2) bool. ``start`` is in working pixels. Trust 0 means that there was nothing to hold on to.
+    """
+    row, col = start[0] / TEXTURE_SHRINK, start[1] / TEXTURE_SHRINK
+    weight = usable.astype(np.float32)
+    for level in (2, 1):
+        pictures = [_half(image, level) for image in (reference, current, weight)]
+        row, col = _refine(*pictures, (row / level, col / level), n_steps=6 if level > 1 else 4)
+        row, col = row * level, col * level
+    trust = _correlation(reference, _moved(current, row, col), weight)
+    return Shift(row=row * TEXTURE_SHRINK, col=col * TEXTURE_SHRINK, trust=trust)
+
+
+def guess_shift(reference: Gray, current: Gray) -> Point:
+    """A starting guess (row, col) in working pixels after a large move, by phase correlation."""
+    window = cv2.createHanningWindow((reference.shape[1], reference.shape[0]), cv2.CV_32F)
+    (col, row), _ = cv2.phaseCorrelate(reference, current, window)
+    return row * TEXTURE_SHRINK, col * TEXTURE_SHRINK
+
+
+def bring_back(image: Gray, shift: Point, *, outside: float | None = None) -> Gray:
+    """The image as it would look had the patient not moved; ``outside`` fills what was not seen (None: edge value)."""
+    border = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
+    return _warp(image, shift[0], shift[1], border, outside or 0.0)
+
+
+def _half(image: Gray, level: int) -> Gray:
+    if level == 1:
+        return image
+    return cv2.resize(image, (image.shape[1] // level, image.shape[0] // level), interpolation=cv2.INTER_AREA)
+
+
+def _warp(image: Gray, row: float, col: float, border: int, fill: float) -> Gray:
+    matrix = np.array([[1.0, 0.0, col], [0.0, 1.0, row]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    size = (image.shape[1], image.shape[0])
+    return cv2.warpAffine(image, matrix, size, flags=flags, borderMode=border, borderValue=fill)
+
+
+def _moved(image: Gray, row: float, col: float) -> Gray:
+    return _warp(image, row, col, cv2.BORDER_CONSTANT, 0.0)
+
+
+def _refine(reference: Gray, current: Gray, weight: Gray, start: Point, n_steps: int) -> Point:
+    slope_row = cv2.Sobel(reference, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
+    slope_col = cv2.Sobel(reference, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
+    row, col = start
+    for _ in range(n_steps):
+        rest = _moved(current, row, col) - reference
+        # Huber weights: new cement that nobody suspected yet pulls with bounded force.
+        pull = weight * np.minimum(1.0, 0.8 / (np.abs(rest) + 1e-6))
+        wr, wc = pull * slope_row, pull * slope_col
+        normal = np.array([[np.vdot(wr, slope_row), np.vdot(wr, slope_col)], [np.vdot(wr, slope_col), np.vdot(wc, slope_col)]])
+        if np.linalg.det(normal) < 1e-3:
+            return start
+        step = np.linalg.solve(normal, np.array([np.vdot(wr, rest), np.vdot(wc, rest)]))
+        row, col = row - float(step[0]), col - float(step[1])
+        if abs(step[0]) + abs(step[1]) < 0.01:
+            break
+    return row, col
+
+
+def _correlation(reference: Gray, current: Gray, weight: Gray) -> float:
+    seen = weight * (current != 0.0)
+    power = float(np.vdot(seen * reference, reference)) * float(np.vdot(seen * current, current))
+    if power <= 0.0:
+        return 0.0
+    return max(0.0, float(np.vdot(seen * reference, current)) / float(np.sqrt(power)))

@@ -1,0 +1,170 @@
+"""What is new, dense and connected: subtraction against the reference, judged against the local noise.
+
+Thin casts are found by a ridge measure (largest negative curvature of the smoothed change, Frangi 1998), broad ones by
+a threshold with hysteresis; both in units of the noise that the same neighbourhood showed without cement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from detection.memory import Scene
+from detection.rules import Rules
+from detection.vocabulary import Gray, Mask
+
+THUMB = 8
+"""Working pixels to one pixel of the coarse maps of background and noise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evidence:
+    """What one aligned frame shows beyond the reference.
+
+    ``change`` (h, w) float32 in attenuation units, accumulated over frames; ``hits`` (h, w) bool; ``offset`` is the
+    exposure difference that was taken out; ``big_share`` the share of the field that one new object at its border covers.
+    """
+
+    change: Gray
+    noise: Gray
+    hits: Mask
+    offset: float
+    big_share: float
+
+
+def weigh_change(aligned: Gray, field: Mask, scene: Scene, rules: Rules) -> Evidence:
+    """Evidence in a picture (h, w) that has been brought back onto the scene's reference."""
+    weight = _quiet(field, scene, rules)
+    raw = aligned - scene.reference
+    background = _background(raw, weight, rules.background_mm * scene.px_per_mm)
+    fresh = cv2.GaussianBlur(raw - background, (0, 0), rules.smooth_px)
+    change = fresh if scene.change is None else scene.change + rules.accumulate * (fresh - scene.change)
+    noise = _noise(change, weight, scene.noise, rules)
+    hits = _hits(change, noise, weight, field, scene, rules)
+    offset = float(np.vdot(background, weight)) / max(float(weight.sum()), 1.0)
+    return Evidence(change=change, noise=noise, hits=hits, offset=offset, big_share=_big_share(hits, field))
+
+
+def remember(scene: Scene, evidence: Evidence, rules: Rules) -> Scene:
+    """The scene with this frame's evidence counted; a pixel is cement once it has been seen often enough."""
+    before = np.zeros(evidence.hits.shape, np.float32) if scene.seen is None else scene.seen
+    near = cv2.dilate(evidence.hits.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
+    step = np.where(evidence.hits, 1.0, np.where(near, 0.0, -1.0)).astype(np.float32)
+    seen = np.clip(before + step, 0.0, rules.seen_cap)
+    cement = _accept((seen >= rules.confirm_frames).astype(np.uint8), seen, scene, rules)
+    return replace(scene, change=evidence.change, noise=evidence.noise, seen=seen, cement=cement, offset=evidence.offset)
+
+
+def _quiet(field: Mask, scene: Scene, rules: Rules) -> Gray:
+    """1 where neither cement nor instrument is suspected, (h, w) float32."""
+    quiet = field & scene.field
+    if scene.opaque is not None:
+        quiet = quiet & ~scene.opaque
+    if scene.cement is not None:
+        size = 2 * round(rules.guard_mm * scene.px_per_mm) + 1
+        quiet = quiet & ~cv2.dilate(scene.cement.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.bool_)
+    return quiet.astype(np.float32)
+
+
+def _thumb(image: Gray) -> Gray:
+    size = (max(1, image.shape[1] // THUMB), max(1, image.shape[0] // THUMB))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _full(thumb: Gray, like: Gray) -> Gray:
+    return cv2.resize(thumb, (like.shape[1], like.shape[0]), interpolation=cv2.INTER_LINEAR)
+
+
+def _background(raw: Gray, weight: Gray, width_px: float) -> Gray:
+    size = 2 * round(width_px / THUMB / 2) + 1
+    top = cv2.blur(_thumb(raw * weight), (size, size))
+    bottom = cv2.blur(_thumb(weight), (size, size))
+    return _full(top / (bottom + 1e-3), raw)
+
+
+def _local_rms(image: Gray, weight: Gray) -> Gray:
+    power = cv2.blur(_thumb(image * image * weight), (5, 5))
+    return np.sqrt(power / (cv2.blur(_thumb(weight), (5, 5)) + 1e-3)).astype(np.float32)
+
+
+def _noise(change: Gray, weight: Gray, before: Gray | None, rules: Rules) -> Gray:
+    """Coarse map of noise; where little quiet picture is left, what was known before stays."""
+    now = _local_rms(change, weight)
+    if before is None:
+        return np.maximum(now, rules.noise_floor)
+    share = cv2.blur(_thumb(weight), (5, 5))
+    rate = rules.noise_rate * np.clip(share * 2.0 - 0.6, 0.0, 1.0)
+    # A new leak must not hide itself in its own noise: upward the estimate follows slowly.
+    rate = np.where(now > before, rate * 0.25, rate)
+    return np.maximum(before + rate * (now - before), rules.noise_floor).astype(np.float32)
+
+
+def _hits(change: Gray, noise: Gray, weight: Gray, field: Mask, scene: Scene, rules: Rules) -> Mask:
+    usable = field & scene.field
+    if scene.opaque is not None:
+        usable = usable & ~scene.opaque
+    sigma = _full(noise, change)
+    strong = (change > np.maximum(rules.strong_sigma * sigma, rules.least_contrast)) & usable
+    weak = (change > np.maximum(rules.weak_sigma * sigma, rules.least_contrast / 2)) & usable
+    ridge = _ridge(change, rules.ridge_mm * scene.px_per_mm)
+    typical = _full(np.maximum(_local_rms(ridge, weight), 1e-6), ridge)
+    lines = (ridge > rules.ridge_sigma * typical) & (change > rules.weak_sigma * sigma) & usable
+    return _grow(strong | lines, weak | lines, rules.least_piece_mm2 * scene.px_per_mm**2)
+
+
+def _ridge(change: Gray, width_px: float) -> Gray:
+    calm = cv2.GaussianBlur(change, (0, 0), max(1.0, width_px))
+    rr = cv2.Sobel(calm, cv2.CV_32F, 0, 2, ksize=3)
+    cc = cv2.Sobel(calm, cv2.CV_32F, 2, 0, ksize=3)
+    rc = cv2.Sobel(calm, cv2.CV_32F, 1, 1, ksize=3)
+    curvature = 0.5 * (rr + cc - np.sqrt((rr - cc) ** 2 + 4.0 * rc * rc))
+    return np.maximum(-curvature, 0.0).astype(np.float32)
+
+
+def _grow(strong: Mask, weak: Mask, least_px: float) -> Mask:
+    """Hysteresis: connected weak pixels that hold strong ones and are large enough."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(weak.astype(np.uint8), connectivity=8)
+    held = np.bincount(labels[strong], minlength=count)
+    keep = (stats[:, cv2.CC_STAT_AREA] >= least_px) & (held >= 3)
+    keep[0] = False
+    return np.asarray(keep[labels])
+
+
+def _big_share(hits: Mask, field: Mask) -> float:
+    """Share of the field covered by the largest new object that touches the field's border."""
+    inner = cv2.erode(field.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0).astype(np.bool_)
+    count, labels = cv2.connectedComponents(hits.astype(np.uint8), connectivity=8)
+    if count < 2:
+        return 0.0
+    touching = np.unique(labels[hits & ~inner])
+    sizes = np.bincount(labels.ravel())
+    return float(max((sizes[label] for label in touching if label), default=0)) / max(float(field.sum()), 1.0)
+
+
+def _accept(candidates: np.ndarray, seen: Gray, scene: Scene, rules: Rules) -> Mask:
+    """Candidates that hang together with body, needle tip or earlier cement, or that have stayed for long."""
+    count, labels = cv2.connectedComponents(candidates, connectivity=8)
+    if count < 2:
+        return np.zeros(candidates.shape, np.bool_)
+    seeded = np.bincount(labels[_seeds(scene, candidates.shape, rules)], minlength=count) > 0
+    steady = np.bincount(labels[seen >= rules.steady_frames], minlength=count) > rules.least_piece_mm2 * scene.px_per_mm**2
+    keep = seeded | steady
+    keep[0] = False
+    return np.asarray(keep[labels])
+
+
+def _seeds(scene: Scene, shape: tuple[int, ...], rules: Rules) -> Mask:
+    seeds = np.zeros(shape, np.uint8)
+    if scene.cement is not None:
+        size = 2 * round(rules.reach_mm * scene.px_per_mm) + 1
+        seeds |= cv2.dilate(scene.cement.astype(np.uint8), np.ones((size, size), np.uint8))
+    if scene.needle is not None:
+        row, col = scene.needle.tip
+        cv2.circle(seeds, (round(col), round(row)), round(rules.tip_reach_mm * scene.px_per_mm), 1, -1)
+    if scene.region is not None:
+        c = scene.region.body.corners
+        quad = [c.near_superior, c.near_inferior, c.far_inferior, c.far_superior]
+        cv2.fillPoly(seeds, [np.array([[round(col), round(row)] for row, col in quad], np.int32)], 1)
+    return seeds.astype(np.bool_)

@@ -1,0 +1,99 @@
+"""What earlier frames left behind: handed in with a frame, handed back with its findings.
+
+Images are at working resolution and in the coordinates of the scene's reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from detection.vocabulary import Body, Gray, Landmarks, Mask, Outline, Point, Side, Stamp, View, Zone, ZoneMap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needle:
+    """The cannula as seen in the reference: a straight line from the picture's border to its tip."""
+
+    tip: Point
+    tail: Point
+    width_px: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """Cement in one zone over time."""
+
+    zone: Zone
+    side: Side | None
+    first_seen: Stamp
+    n_seen: int
+    n_missed: int
+    peak_px: float
+    outline: Outline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Region:
+    """A body and the zones around it, at working resolution.
+
+    ``body`` has its corners in working pixels. ``to_wall`` (h, w) float32 is the signed distance to the posterior
+    wall line in pixels, positive on the body's side, None where the view shows no posterior wall.
+    """
+
+    body: Body
+    zones: ZoneMap
+    watched: tuple[Zone, ...]
+    not_visible: tuple[Zone, ...]
+    outlines: tuple[tuple[Zone, Outline], ...]
+    to_wall: Gray | None
+    depth_px: float
+    centre: Point
+    down: Point
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scene:
+    """One still arrangement of C-arm and patient.
+
+    ``reference`` and ``change`` (h, w) float32, ``seen`` (h, w) float32 counts judged frames that held cement,
+    ``noise`` is a coarse map of the standard deviation of the change, ``shift_px`` is in working pixels.
+    """
+
+    number: int
+    view: View
+    factor: int
+    px_per_mm: float
+    is_scale_known: bool
+    reference: Gray
+    texture: Gray
+    field: Mask
+    n_averaged: int
+    shift_px: Point = (0.0, 0.0)
+    offset: float = 0.0
+    n_lost: int = 0
+    needle: Needle | None = None
+    opaque: Mask | None = None
+    change: Gray | None = None
+    noise: Gray | None = None
+    seen: Gray | None = None
+    cement: Mask | None = None
+    region: Region | None = None
+    planned: Landmarks | None = None
+    is_searched: bool = False
+    front: tuple[tuple[float, float], ...] = ()
+    tracks: tuple[Track, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Memory:
+    """All that one source's frames of one case left behind; ``scenes`` newest last, bounded."""
+
+    scenes: tuple[Scene, ...] = ()
+    current: int | None = None
+    n_scenes: int = 0
+    thumbnail: Gray | None = None
+
+    @property
+    def scene(self) -> Scene | None:
+        """The scene that the last frame belonged to."""
+        return next((scene for scene in self.scenes if scene.number == self.current), None)

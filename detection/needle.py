@@ -1,0 +1,89 @@
+"""Needles and cannulae in the reference: straight, parallel-edged, much denser than what is around them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from detection.memory import Needle
+from detection.rules import Rules
+from detection.vocabulary import Gray, Mask, Point
+
+
+def opaque_in(reference: Gray, field: Mask, px_per_mm: float, rules: Rules) -> Mask:
+    """Where thin, dense, straight things hide what lies behind them, (h, w) bool with a small margin."""
+    slim = _slim(reference, field, px_per_mm, rules)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(slim, connectivity=8)
+    opaque = np.zeros(slim.shape, np.uint8)
+    for label in range(1, count):
+        if stats[label, cv2.CC_STAT_AREA] >= rules.needle_length_mm * px_per_mm**2:
+            opaque |= _straight_part(labels == label, px_per_mm, rules).astype(np.uint8)
+    margin = 2 * max(1, round(rules.needle_margin_mm * px_per_mm)) + 1
+    return cv2.dilate(opaque, np.ones((margin, margin), np.uint8)).astype(np.bool_)
+
+
+def find_needle(opaque: Mask, field: Mask, px_per_mm: float) -> Needle | None:
+    """The longest instrument; its tip is the end farther from the border of the open field."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(opaque.astype(np.uint8), connectivity=8)
+    if count < 2:
+        return None
+    extent = np.hypot(stats[1:, cv2.CC_STAT_WIDTH], stats[1:, cv2.CC_STAT_HEIGHT])
+    part = labels == 1 + int(np.argmax(extent))
+    first, last = _ends(part)
+    inner = cv2.distanceTransform(cv2.copyMakeBorder(field.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 3)
+    depth_first, depth_last = _depth(inner, first), _depth(inner, last)
+    tip, tail = (first, last) if depth_first > depth_last else (last, first)
+    width = float(part.sum()) / max(1.0, float(np.hypot(tip[0] - tail[0], tip[1] - tail[1])))
+    return Needle(tip=tip, tail=tail, width_px=width)
+
+
+def _slim(reference: Gray, field: Mask, px_per_mm: float, rules: Rules) -> np.ndarray:
+    """Dense things no broader than a needle and no thinner than one: endplates are dropped by the opening."""
+    broad = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_odd(rules.needle_width_mm * 1.5 * px_per_mm),) * 2)
+    thin = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_odd(rules.needle_thinnest_mm * px_per_mm),) * 2)
+    calm = cv2.GaussianBlur(reference, (0, 0), 0.8)
+    hat = cv2.morphologyEx(calm, cv2.MORPH_TOPHAT, broad)
+    dense = np.asarray((hat > rules.needle_contrast) & field, dtype=np.uint8)
+    return np.asarray(cv2.morphologyEx(dense, cv2.MORPH_OPEN, thin), dtype=np.uint8)
+
+
+def _odd(size_px: float) -> int:
+    return 2 * max(1, round(size_px / 2)) + 1
+
+
+def _straight_part(part: Mask, px_per_mm: float, rules: Rules) -> Mask:
+    """The pixels of a part that lie along one line, if they make a needle; else nothing.
+
+    A needle often touches other dense things, so the line is fitted robustly and what lies off it is left out.
+    """
+    rows, cols = np.nonzero(part)
+    points = np.stack([cols, rows], axis=1).astype(np.float32)
+    line = cv2.fitLine(points, cv2.DIST_WELSCH, 0, 0.01, 0.01).ravel()
+    off = np.abs((cols - line[2]) * line[1] - (rows - line[3]) * line[0])
+    along = (cols - line[2]) * line[0] + (rows - line[3]) * line[1]
+    is_near = off <= rules.needle_width_mm * 0.7 * px_per_mm
+    straight = np.zeros(part.shape, np.bool_)
+    if is_near.mean() < 0.6:
+        return straight
+    length = float(np.ptp(along[is_near]))
+    width = is_near.sum() / max(length, 1.0)
+    if length >= rules.needle_length_mm * px_per_mm and width >= rules.needle_thinnest_mm * px_per_mm:
+        straight[rows[is_near], cols[is_near]] = True
+    return straight
+
+
+def _ends(part: Mask) -> tuple[Point, Point]:
+    rows, cols = np.nonzero(part)
+    centre = np.array([rows.mean(), cols.mean()])
+    offsets = np.stack([rows, cols], axis=1) - centre
+    _, axes = np.linalg.eigh(offsets.T @ offsets)
+    along = offsets @ axes[:, 1]
+    low = centre + axes[:, 1] * along.min()
+    high = centre + axes[:, 1] * along.max()
+    return (float(low[0]), float(low[1])), (float(high[0]), float(high[1]))
+
+
+def _depth(inner: Gray, point: Point) -> float:
+    row = min(max(round(point[0]) + 1, 0), inner.shape[0] - 1)
+    col = min(max(round(point[1]) + 1, 0), inner.shape[1] - 1)
+    return float(inner[row, col])

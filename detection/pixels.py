@@ -1,0 +1,77 @@
+"""Stored values to a calm picture of attenuation: dense is high, exposure steps are offsets.
+
+Attenuation is in nats (natural log of intensity) where the device is linear, and in like-sized units elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from detection.rules import Rules
+from detection.vocabulary import Flag, Frame, Gray, Intensity, Mask, Polarity
+
+DISPLAY_SPAN = 2.5
+"""Nats that a display picture's full range stands for; a nominal figure, display curves differ."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Calm:
+    """A frame at working resolution: ``attenuation`` (h, w) float32, ``field`` (h, w) bool, whole-number ``factor``."""
+
+    attenuation: Gray
+    field: Mask
+    factor: int
+    flags: frozenset[Flag]
+
+
+def calm(frame: Frame, rules: Rules) -> Calm:
+    """Attenuation and open field of a frame, averaged down to the working size.
+
+    Averaging comes before the logarithm: photons add, logs do not.
+    """
+    factor = max(1, round(max(frame.pixels.shape) / rules.working_px))
+    values = shrink(frame.pixels, factor)
+    flags = frozenset({Flag.LOSSY} if frame.is_lossy else ())
+    if frame.polarity is Polarity.UNCERTAIN:
+        flags |= {Flag.POLARITY_UNCERTAIN}
+    darkness = frame.ceiling - values if frame.polarity is Polarity.DENSE_IS_BRIGHT else values
+    attenuation = _attenuation(darkness, frame.ceiling, frame.intensity, frame.polarity)
+    given = None if frame.field is None else shrink(frame.field.astype(np.float32), factor) > 0.99
+    return Calm(attenuation=attenuation, field=_open_field(darkness, frame.ceiling, given, rules), factor=factor, flags=flags)
+
+
+def shrink(image: Gray, factor: int) -> Gray:
+    """The image (H, W) averaged over blocks of ``factor`` pixels; rows and columns left over are dropped."""
+    if factor == 1:
+        return image
+    height, width = image.shape[0] // factor, image.shape[1] // factor
+    cut = image[: height * factor, : width * factor]
+    return cv2.resize(cut, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)
+
+
+def _attenuation(darkness: Gray, ceiling: float, intensity: Intensity, polarity: Polarity) -> Gray:
+    if intensity is Intensity.LINEAR and polarity is not Polarity.DENSE_IS_BRIGHT:
+        return np.asarray(np.log(ceiling + 1.0) - cv2.log(np.maximum(darkness, 0.0) + 1.0), dtype=np.float32)
+    return np.asarray(DISPLAY_SPAN * (1.0 - darkness / ceiling), dtype=np.float32)
+
+
+def _open_field(darkness: Gray, ceiling: float, given: Mask | None, rules: Rules) -> Mask:
+    """Where the picture shows patient: not the black that touches the border, not burnt out, not shut by header."""
+    black = np.asarray(darkness <= rules.black_share * ceiling, dtype=np.uint8)
+    open_ = ~_touching_border(black) & (darkness < rules.burnt_share * ceiling)
+    if given is not None:
+        open_ &= given
+    kernel = np.ones((5, 5), np.uint8)
+    return cv2.erode(open_.astype(np.uint8), kernel, borderValue=1).astype(np.bool_)
+
+
+def _touching_border(black: np.ndarray) -> Mask:
+    """The parts of a 0/1 picture (h, w) uint8 that are connected to its border."""
+    if not (black[0].any() or black[-1].any() or black[:, 0].any() or black[:, -1].any()):
+        return np.zeros(black.shape, np.bool_)
+    _, labels = cv2.connectedComponents(black, connectivity=4)
+    rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    return np.asarray(np.isin(labels, np.unique(rim[rim > 0])))

@@ -1,0 +1,120 @@
+"""Which still arrangement of C-arm and patient a frame belongs to, and the reference of that scene.
+
+A swing, a table move or a new collimation starts a new scene; coming back to an earlier one finds its reference again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from detection.align import TEXTURE_SHRINK, Shift, bring_back, find_shift, guess_shift, texture_of
+from detection.memory import Memory, Scene
+from detection.needle import find_needle, opaque_in
+from detection.pixels import Calm
+from detection.rules import Rules
+from detection.vocabulary import Flag, Frame, Gray, Mask
+
+MOST_SCENES = 6
+"""Scenes remembered; the one not visited for longest is forgotten first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Place:
+    """The scene of a frame, its shift, and what to say about it."""
+
+    scene: Scene
+    shift: Shift
+    flags: frozenset[Flag] = frozenset()
+
+
+def settle(calm: Calm, frame: Frame, memory: Memory, rules: Rules) -> Place:
+    """Find the frame's place: the scene so far, an earlier one, a new one, or lost for the moment."""
+    texture = texture_of(calm.attenuation, calm.field)
+    current = memory.scene
+    if current is not None and _suits(current, calm, frame):
+        shift = find_shift(current.texture, texture, usable_for(current, calm.field), current.shift_px)
+        if shift.trust >= rules.least_trust:
+            return Place(scene=_at(current, shift), shift=shift)
+    again = _return(texture, calm, frame, memory, rules)
+    if again is not None:
+        return again
+    if current is not None and _suits(current, calm, frame) and current.n_lost + 1 < rules.lost_frames:
+        lost = replace(current, n_lost=current.n_lost + 1)
+        return Place(scene=lost, shift=Shift(row=0.0, col=0.0, trust=0.0), flags=frozenset({Flag.MOTION_NOT_TRUSTED}))
+    return Place(
+        scene=_begin(texture, calm, frame, memory.n_scenes, rules),
+        shift=Shift(row=0.0, col=0.0, trust=1.0),
+        flags=frozenset({Flag.NEW_SCENE}) if memory.scenes else frozenset(),
+    )
+
+
+def average_in(scene: Scene, calm: Calm, rules: Rules) -> Scene:
+    """One more still frame into the reference; when there are enough, instruments are looked for in it."""
+    aligned = bring_back(calm.attenuation, scene.shift_px)
+    n = scene.n_averaged + 1
+    level = float(np.mean((aligned - scene.reference)[scene.field])) if scene.n_averaged else 0.0
+    reference = scene.reference + (aligned - level - scene.reference) / n
+    scene = replace(scene, reference=reference, n_averaged=n)
+    if n < rules.reference_frames:
+        return scene
+    opaque = opaque_in(reference, scene.field, scene.px_per_mm, rules)
+    needle = find_needle(opaque, scene.field, scene.px_per_mm)
+    return replace(scene, texture=texture_of(reference, scene.field), opaque=opaque, needle=needle)
+
+
+def usable_for(scene: Scene, field: Mask) -> Mask:
+    """What motion may be read from, at texture size: open field without cement and instruments."""
+    usable = field & scene.field
+    if scene.opaque is not None:
+        usable = usable & ~scene.opaque
+    if scene.cement is not None:
+        usable = usable & ~cv2.dilate(scene.cement.astype(np.uint8), np.ones((15, 15), np.uint8)).astype(np.bool_)
+    return usable[::TEXTURE_SHRINK, ::TEXTURE_SHRINK][: scene.texture.shape[0], : scene.texture.shape[1]]
+
+
+def remembered(memory: Memory, scene: Scene) -> Memory:
+    """The memory with this scene as its current one, bounded."""
+    others = tuple(other for other in memory.scenes if other.number != scene.number)
+    kept = (*others, scene)[-MOST_SCENES:]
+    return replace(memory, scenes=kept, current=scene.number, n_scenes=max(memory.n_scenes, scene.number + 1))
+
+
+def _suits(scene: Scene, calm: Calm, frame: Frame) -> bool:
+    return scene.view is frame.view and scene.reference.shape == calm.attenuation.shape and scene.factor == calm.factor
+
+
+def _at(scene: Scene, shift: Shift) -> Scene:
+    return replace(scene, shift_px=(shift.row, shift.col), n_lost=0)
+
+
+def _return(texture: Gray, calm: Calm, frame: Frame, memory: Memory, rules: Rules) -> Place | None:
+    """The remembered scene that fits best after a large move, if any fits well enough."""
+    best: Place | None = None
+    for scene in memory.scenes:
+        if not _suits(scene, calm, frame):
+            continue
+        start = guess_shift(scene.texture, texture)
+        shift = find_shift(scene.texture, texture, usable_for(scene, calm.field), start)
+        far = max(abs(shift.row), abs(shift.col)) > 0.25 * min(calm.attenuation.shape)
+        if shift.trust >= rules.same_scene_trust and not far and (best is None or shift.trust > best.shift.trust):
+            flags = frozenset({Flag.NEW_SCENE}) if scene.number != memory.current else frozenset()
+            best = Place(scene=_at(scene, shift), shift=shift, flags=flags)
+    return best
+
+
+def _begin(texture: Gray, calm: Calm, frame: Frame, number: int, rules: Rules) -> Scene:
+    mm = frame.mm_per_px
+    return Scene(
+        number=number,
+        view=frame.view,
+        factor=calm.factor,
+        px_per_mm=1.0 / (mm * calm.factor) if mm else 1.0 / rules.nominal_mm_per_px,
+        is_scale_known=mm is not None,
+        reference=calm.attenuation,
+        texture=texture,
+        field=calm.field,
+        n_averaged=0,
+    )

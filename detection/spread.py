@@ -1,0 +1,297 @@
+"""How much cement is where, how fast it nears the wall, and what has vanished."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from detection.memory import Region, Scene, Track
+from detection.rules import Rules
+from detection.vocabulary import (
+    ZONE_ORDER,
+    Band,
+    Extent,
+    Front,
+    Gray,
+    Intensity,
+    Interval,
+    Mask,
+    Outline,
+    Piece,
+    Side,
+    Stamp,
+    View,
+    Zone,
+)
+
+HELD = (Zone.BODY, Zone.POSTERIOR_BAND)
+"""Where cement may be: it makes no piece, the front says how far it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """What the cement of one frame amounts to; positions in working pixels of the reference."""
+
+    pieces: tuple[Piece, ...]
+    vanished: tuple[Piece, ...]
+    zones: dict[Zone, Extent]
+    front: Front | None
+    area_mm2: float | None
+    volume_ml: Band | None
+    tracks: tuple[Track, ...]
+    history: tuple[tuple[float, float], ...]
+
+
+def measure_spread(scene: Scene, stamp: Stamp, intensity: Intensity, rules: Rules) -> Spread:
+    """Pieces, zones, front and volume of a scene whose ``cement`` mask is up to date."""
+    cement = scene.cement if scene.cement is not None else np.zeros(scene.reference.shape, np.bool_)
+    parts = _parts(cement, scene)
+    tracks = _follow(parts, scene, stamp, rules)
+    seen = {(track.zone, track.side): track for track in tracks}
+    pieces = tuple(_piece(zone, side, mask, seen[zone, side], scene) for (zone, side), mask in parts.items() if zone not in HELD)
+    front, history = _front(cement, scene, stamp.time_s, rules)
+    return Spread(
+        pieces=pieces,
+        vanished=tuple(_ghost(track, scene) for track in tracks if _has_vanished(track, rules)),
+        zones=_extents(parts, scene),
+        front=front,
+        area_mm2=_mm2(float(cement.sum()), scene),
+        volume_ml=_volume(cement, scene, intensity, rules),
+        tracks=tuple(track for track in tracks if not _has_vanished(track, rules) or track.n_missed <= rules.vanish_frames),
+        history=history,
+    )
+
+
+def _mm2(area_px: float, scene: Scene) -> float | None:
+    return area_px / scene.px_per_mm**2 if scene.is_scale_known else None
+
+
+def _parts(cement: Mask, scene: Scene) -> dict[tuple[Zone, Side | None], Mask]:
+    """Cement split by zone and side; specks are left out, anterior strips are vein or soft tissue by shape."""
+    parts: dict[tuple[Zone, Side | None], Mask] = {}
+    if scene.region is None:
+        return {(Zone.ELSEWHERE, None): cement} if cement.any() else {}
+    least = 0.0
+    zones = np.where(cement, scene.region.zones, 255)
+    for index in np.unique(zones[zones != 255]):
+        zone = ZONE_ORDER[index]
+        mask = zones == index
+        if zone in HELD:
+            parts[zone, None] = mask
+            continue
+        for side, half in _by_side(zone, mask, scene.region):
+            if half.sum() > least:
+                parts[_by_shape(zone, half, scene.px_per_mm), side] = half
+    return parts
+
+
+def _by_side(zone: Zone, mask: Mask, region: Region) -> list[tuple[Side | None, Mask]]:
+    if zone in (Zone.CANAL, Zone.FORAMEN):
+        return [(Side.POSTERIOR, mask)]
+    rows, cols = np.nonzero(mask)
+    below = (rows - region.centre[0]) * region.down[0] + (cols - region.centre[1]) * region.down[1] > 0
+    if zone is Zone.DISC:
+        return _split(mask, rows, cols, below, (Side.INFERIOR, Side.SUPERIOR))
+    if zone is Zone.SOFT_TISSUE:
+        if region.body.view is View.LATERAL:
+            return [(Side.ANTERIOR, mask)]
+        return _split(mask, rows, cols, cols > region.centre[1], (Side.IMAGE_RIGHT, Side.IMAGE_LEFT))
+    return [(None, mask)]
+
+
+def _split(mask: Mask, rows: np.ndarray, cols: np.ndarray, first: np.ndarray, sides: tuple[Side, Side]) -> list[tuple[Side | None, Mask]]:
+    halves: list[tuple[Side | None, Mask]] = []
+    for side, chosen in zip(sides, (first, ~first), strict=True):
+        half = np.zeros_like(mask)
+        half[rows[chosen], cols[chosen]] = True
+        halves.append((side, half))
+    return halves
+
+
+def _by_shape(zone: Zone, mask: Mask, px_per_mm: float) -> Zone:
+    """A thin tube in the strip beside the body is a vein."""
+    if zone is not Zone.SOFT_TISSUE:
+        return zone
+    length, width = _size(mask)
+    is_thin = width <= 3.5 * px_per_mm and length >= 3.0 * max(width, 1.0)
+    return Zone.VEIN if is_thin else Zone.SOFT_TISSUE
+
+
+def _size(mask: Mask) -> tuple[float, float]:
+    """Length and mean width in pixels of the largest connected part."""
+    outline = _largest_outline(mask)
+    if outline is None:
+        return 0.0, 0.0
+    (_, _), (side_a, side_b), _ = cv2.minAreaRect(outline)
+    length = max(side_a, side_b) + 1.0
+    area = float(cv2.contourArea(outline)) + len(outline) / 2.0
+    return length, area / length
+
+
+def _largest_outline(mask: Mask) -> np.ndarray | None:
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return max(outlines, key=len, default=None)
+
+
+def outline_of(mask: Mask) -> Outline:
+    """The outline of the largest connected part, in (row, col), thinned to what a screen needs."""
+    outline = _largest_outline(mask)
+    return () if outline is None else _as_outline(outline)
+
+
+def outlines_of(mask: Mask) -> tuple[Outline, ...]:
+    """The outlines of all connected parts."""
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return tuple(_as_outline(outline) for outline in sorted(outlines, key=len, reverse=True)[:20])
+
+
+def _as_outline(outline: np.ndarray) -> Outline:
+    points = cv2.approxPolyDP(outline, 0.7, closed=True)[:, 0]
+    return tuple((float(row), float(col)) for col, row in points)
+
+
+def _follow(parts: dict[tuple[Zone, Side | None], Mask], scene: Scene, stamp: Stamp, rules: Rules) -> tuple[Track, ...]:
+    """Tracks of every zone that holds or held cement, counting frames seen and missed."""
+    before = {(track.zone, track.side): track for track in scene.tracks}
+    areas = {key: float(mask.sum()) for key, mask in parts.items()}
+    tracks = []
+    for key in {**before, **parts}:
+        area = areas.get(key, 0.0)
+        old = before.get(key)
+        if old is None:
+            old = Track(zone=key[0], side=key[1], first_seen=stamp, n_seen=0, n_missed=0, peak_px=0.0, outline=())
+        is_here = area > rules.gone_share * old.peak_px
+        outline = outline_of(parts[key]) if area >= old.peak_px and area > 0 else old.outline
+        tracks.append(
+            replace(
+                old,
+                n_seen=old.n_seen + is_here,
+                n_missed=0 if is_here else old.n_missed + 1,
+                peak_px=max(old.peak_px, area),
+                outline=outline,
+            )
+        )
+    return tuple(tracks)
+
+
+def _has_vanished(track: Track, rules: Rules) -> bool:
+    """Well seen before, gone for a while now; cement in bone or disc cannot go, only flow can carry it off."""
+    can_go = track.zone in (Zone.VEIN, Zone.CANAL, Zone.FORAMEN, Zone.SOFT_TISSUE)
+    return can_go and track.n_seen >= rules.vanish_seen and track.n_missed >= rules.vanish_frames
+
+
+def _piece(zone: Zone, side: Side | None, mask: Mask, track: Track, scene: Scene) -> Piece:
+    length, width = _size(mask)
+    area = float(mask.sum())
+    body_trust = scene.region.body.trust if scene.region is not None else 0.5
+    return Piece(
+        zone=zone,
+        side=side,
+        area_px=area * scene.factor**2,
+        area_mm2=_mm2(area, scene),
+        length_mm=length / scene.px_per_mm if scene.is_scale_known else None,
+        width_mm=width / scene.px_per_mm if scene.is_scale_known else None,
+        tubularity=max(0.0, 1.0 - width / max(length, 1.0)),
+        n_seen=track.n_seen,
+        first_seen=track.first_seen,
+        outline=outline_of(mask),
+        trust=round(body_trust * min(1.0, 0.5 + 0.1 * track.n_seen), 3),
+    )
+
+
+def _ghost(track: Track, scene: Scene) -> Piece:
+    """A piece that is no longer there."""
+    return Piece(
+        zone=track.zone,
+        side=track.side,
+        area_px=track.peak_px * scene.factor**2,
+        area_mm2=_mm2(track.peak_px, scene),
+        length_mm=None,
+        width_mm=None,
+        tubularity=1.0,
+        n_seen=track.n_seen,
+        first_seen=track.first_seen,
+        outline=track.outline,
+        trust=0.7,
+    )
+
+
+def _extents(parts: dict[tuple[Zone, Side | None], Mask], scene: Scene) -> dict[Zone, Extent]:
+    extents: dict[Zone, Extent] = {}
+    for (zone, _), mask in parts.items():
+        length, area = _size(mask)[0], float(mask.sum())
+        known = extents.get(zone)
+        area_px = area * scene.factor**2 + (known.area_px if known else 0.0)
+        longest = length / scene.px_per_mm
+        if known and known.length_mm is not None:
+            longest = max(longest, known.length_mm)
+        extents[zone] = Extent(
+            area_mm2=_mm2(area_px / scene.factor**2, scene),
+            length_mm=longest if scene.is_scale_known else None,
+            area_px=area_px,
+        )
+    return extents
+
+
+def _front(cement: Mask, scene: Scene, time_s: float, rules: Rules) -> tuple[Front | None, tuple[tuple[float, float], ...]]:
+    """The cement edge nearest to the wall, robust against specks, and its history of (time, distance px)."""
+    region = scene.region
+    if region is None or region.to_wall is None:
+        return None, ()
+    within = cement & np.isin(region.zones, [ZONE_ORDER.index(zone) for zone in (*HELD, Zone.CANAL, Zone.FORAMEN)])
+    distances = region.to_wall[within]
+    n_edge = max(3, round(rules.edge_mm2 * scene.px_per_mm**2))
+    if distances.size < 2 * n_edge:
+        return None, scene.front
+    nearest = float(np.partition(distances, n_edge)[n_edge])
+    history = tuple((t, d) for t, d in scene.front if time_s - rules.speed_window_s <= t < time_s)
+    history = (*history, (time_s, nearest))
+    speed, error = _slope(history, rules)
+    mm = scene.px_per_mm if scene.is_scale_known else None
+    front = Front(
+        distance_px=nearest * scene.factor,
+        share=nearest / region.depth_px,
+        distance_mm=nearest / mm if mm else None,
+        depth_mm=region.depth_px / mm if mm else None,
+        speed_mm_s=speed / mm if mm and speed is not None else None,
+        seconds_to_wall=_arrival(nearest, speed, error, scene.px_per_mm, rules),
+    )
+    return front, history
+
+
+def _slope(history: tuple[tuple[float, float], ...], rules: Rules) -> tuple[float | None, float]:
+    """Approach speed in px/s, positive toward the wall, by Theil-Sen, with its spread."""
+    times = np.array([t for t, _ in history])
+    places = np.array([d for _, d in history])
+    if times.size < 4 or times[-1] - times[0] < rules.speed_least_s:
+        return None, 0.0
+    early, late = np.triu_indices(times.size, 1)
+    far = times[late] - times[early] > 0.3 * (times[-1] - times[0])
+    slopes = (places[late] - places[early])[far] / (times[late] - times[early])[far]
+    low, middle, high = np.percentile(slopes, [16, 50, 84])
+    return float(-middle), float(max(high - low, 1e-6) / 2)
+
+
+def _arrival(distance: float, speed: float | None, error: float, px_per_mm: float, rules: Rules) -> Interval | None:
+    if speed is None or speed < rules.least_speed_mm_s * px_per_mm or distance <= 0:
+        return None
+    slow = max(speed - error, rules.least_speed_mm_s * px_per_mm)
+    return Interval(value=distance / speed, low=distance / (speed + error), high=distance / slow)
+
+
+def _volume(cement: Mask, scene: Scene, intensity: Intensity, rules: Rules) -> Band | None:
+    """Beer-Lambert with scatter: wide, because neither scatter nor the mix is known (physics.md section 9)."""
+    if intensity is Intensity.DISPLAY or not scene.is_scale_known or scene.change is None:
+        return None
+    contrast = np.maximum(scene.change[cement], 0.0)
+    pixel_mm2 = 1.0 / scene.px_per_mm**2
+    low = _path_mm(contrast, rules.scatter_low, rules.mu_high_per_mm).sum() * pixel_mm2 / 1000.0
+    high = _path_mm(contrast, rules.scatter_high, rules.mu_low_per_mm).sum() * pixel_mm2 / 1000.0
+    return Band(low=float(low), high=float(high))
+
+
+def _path_mm(contrast: Gray, scatter: float, mu_per_mm: float) -> Gray:
+    primary = np.maximum((1.0 + scatter) * np.exp(-contrast) - scatter, 0.02)
+    return np.asarray(-np.log(primary) / mu_per_mm, dtype=np.float32)

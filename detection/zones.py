@@ -1,0 +1,133 @@
+"""From a body and a view to the zone of every pixel.
+
+Lateral: behind the wall the canal (upper half, pedicle level) and the foramen (below); the posterior band is the
+last share of the body and reaches a margin beyond the wall line, because the wall is concave and its line uncertain;
+discs above and below; anterior veins and soft tissue share a strip and are told apart by shape.
+AP: discs, and beside the waist veins or soft tissue by shape. The canal lies over the body there: not visible.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from detection.memory import Region
+from detection.rules import Rules
+from detection.vocabulary import ZONE_ORDER, Body, Gray, Mask, Outline, Point, View, Wall, Zone, ZoneMap
+
+WATCHED: dict[View, tuple[Zone, ...]] = {
+    View.LATERAL: (Zone.POSTERIOR_BAND, Zone.CANAL, Zone.FORAMEN, Zone.DISC, Zone.VEIN, Zone.SOFT_TISSUE),
+    View.AP: (Zone.DISC, Zone.VEIN, Zone.SOFT_TISSUE),
+    View.OBLIQUE: (),
+    View.UNKNOWN: (),
+}
+
+
+def not_visible(view: View) -> tuple[Zone, ...]:
+    """The zones that a view cannot show."""
+    watched = WATCHED[view]
+    every = (Zone.POSTERIOR_BAND, Zone.CANAL, Zone.FORAMEN, Zone.VEIN, Zone.DISC, Zone.SOFT_TISSUE, Zone.NEEDLE_TRACT)
+    return tuple(zone for zone in every if zone not in watched)
+
+
+def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask | None, rules: Rules) -> Region:
+    """Zones of a picture (h, w) around a body whose corners are in the same pixels."""
+    frame = _Axes(body)
+    zones = np.full(shape, ZONE_ORDER.index(Zone.ELSEWHERE), np.uint8)
+    outlines: list[tuple[Zone, Outline]] = []
+    for zone, polygon in _polygons(body, frame, px_per_mm, rules):
+        cv2.fillPoly(zones, [_as_cv(polygon)], ZONE_ORDER.index(zone))
+        outlines.append((zone, polygon))
+    if opaque is not None and body.view is View.LATERAL:
+        _mark_tract(zones, opaque, frame)
+    return Region(
+        body=body,
+        zones=zones,
+        watched=WATCHED[body.view],
+        not_visible=not_visible(body.view),
+        outlines=tuple(outlines),
+        to_wall=_to_wall(body, shape) if body.view is View.LATERAL else None,
+        depth_px=frame.depth,
+        centre=frame.at(0.5, 0.5),
+        down=frame.down,
+    )
+
+
+class _Axes:
+    """Positions in a body: ``across`` 0 at the near side and 1 at the far side, ``along`` 0 superior and 1 inferior."""
+
+    def __init__(self, body: Body) -> None:
+        c = body.corners
+        self._quad = np.array([[c.near_superior, c.near_inferior], [c.far_superior, c.far_inferior]], dtype=float)
+        near, far = self._quad[0].mean(axis=0), self._quad[1].mean(axis=0)
+        top, bottom = self._quad[:, 0].mean(axis=0), self._quad[:, 1].mean(axis=0)
+        self.depth = float(np.linalg.norm(far - near))
+        self.height = float(np.linalg.norm(bottom - top))
+        down = (bottom - top) / max(self.height, 1e-6)
+        self.down: Point = (float(down[0]), float(down[1]))
+
+    def at(self, across: float, along: float) -> Point:
+        near = self._quad[0, 0] * (1 - along) + self._quad[0, 1] * along
+        far = self._quad[1, 0] * (1 - along) + self._quad[1, 1] * along
+        point = near + (far - near) * across
+        return float(point[0]), float(point[1])
+
+
+def _polygons(body: Body, axes: _Axes, px_per_mm: float, rules: Rules) -> list[tuple[Zone, Outline]]:
+    """Later polygons are drawn over earlier ones."""
+    across = px_per_mm / axes.depth
+    along = px_per_mm / axes.height
+    disc = rules.disc_height_share
+    body_box = _box(axes, 0, 1, 0, 1)
+    if body.view is View.AP:
+        beside = rules.beside_mm * across
+        return [
+            (Zone.SOFT_TISSUE, _box(axes, 1, 1 + beside, -disc, 1 + disc)),
+            (Zone.SOFT_TISSUE, _box(axes, -beside, 0, -disc, 1 + disc)),
+            (Zone.DISC, _box(axes, 0, 1, -disc, 0)),
+            (Zone.DISC, _box(axes, 0, 1, 1, 1 + disc)),
+            (Zone.BODY, _box(axes, -rules.side_margin_mm * across, 1 + rules.side_margin_mm * across, rules.end_margin_mm * -along, 1 + rules.end_margin_mm * along)),
+            (Zone.BODY, body_box),
+        ]
+    if body.view is not View.LATERAL:
+        return []
+    share = rules.near_share * (4 / 3 if body.wall is Wall.BROKEN else 1)
+    margin = rules.wall_margin_mm * across
+    ends = rules.end_margin_mm * along
+    canal = rules.canal_depth_mm * across
+    return [
+        (Zone.SOFT_TISSUE, _box(axes, 1, 1 + rules.beside_mm * across, -disc, 1 + disc)),
+        (Zone.DISC, _box(axes, 0, 1, -disc, 0)),
+        (Zone.DISC, _box(axes, 0, 1, 1, 1 + disc)),
+        (Zone.CANAL, _box(axes, -canal, -margin, -disc, 0.5)),
+        (Zone.FORAMEN, _box(axes, -canal, -margin, 0.5, 1 + disc)),
+        (Zone.BODY, _box(axes, 0, 1 + rules.side_margin_mm * across, -ends, 1 + ends)),
+        (Zone.POSTERIOR_BAND, _box(axes, -margin, share, -ends, 1 + ends)),
+    ]
+
+
+def _box(axes: _Axes, near: float, far: float, top: float, bottom: float) -> Outline:
+    return axes.at(near, top), axes.at(far, top), axes.at(far, bottom), axes.at(near, bottom)
+
+
+def _as_cv(outline: Outline) -> np.ndarray:
+    return np.array([[round(col), round(row)] for row, col in outline], dtype=np.int32)
+
+
+def _mark_tract(zones: ZoneMap, opaque: Mask, axes: _Axes) -> None:
+    """Along the cannula, behind the canal: what stays there on withdrawal is tract cement."""
+    elsewhere = zones == ZONE_ORDER.index(Zone.ELSEWHERE)
+    size = 2 * round(axes.depth * 0.08) + 1
+    beside = cv2.dilate(opaque.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.bool_)
+    zones[elsewhere & beside] = ZONE_ORDER.index(Zone.NEEDLE_TRACT)
+
+
+def _to_wall(body: Body, shape: tuple[int, int]) -> Gray:
+    c = body.corners
+    start, end = np.array(c.near_superior), np.array(c.near_inferior)
+    line = (end - start) / max(float(np.linalg.norm(end - start)), 1e-6)
+    normal = np.array([-line[1], line[0]])
+    if normal @ (np.array(c.far_superior) - start) < 0:
+        normal = -normal
+    rows, cols = np.indices(shape, dtype=np.float32)
+    return np.asarray((rows - start[0]) * normal[0] + (cols - start[1]) * normal[1], dtype=np.float32)

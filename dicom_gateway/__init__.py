@@ -1,0 +1,1 @@
+"""DICOM in, DICOM out; nothing outside this package knows a tag."""

@@ -1,0 +1,343 @@
+"""The few header fields we trust, as plain Python.
+
+pydicom's number and text types end here: every value of a ``Header`` is exactly ``str``, ``int``, ``float``,
+``bool``, ``None``, a tuple of these, or a value of our own.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pydicom
+from pydicom import config as pydicom_config
+from pydicom.datadict import tag_for_keyword
+
+from detection.vocabulary import Intensity, Polarity, View
+from dicom_gateway import sop_classes
+from dicom_gateway.geometry import Aperture, apertures_of, scale_of, view_of
+from dicom_gateway.refusal import Unreadable
+from dicom_gateway.timebase import DEFAULT_FRAME_RATE, acquired_at, frame_offsets
+from dicom_gateway.told import Told
+
+T = TypeVar("T")
+
+# a warning about a malformed value quotes the value, which may name a patient
+pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
+
+MAX_HEADER_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """Who the images are of. Never logged."""
+
+    name: str
+    id: str
+    birth_date: str
+    sex: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModalityLut:
+    """A table from stored value to meaning: entry i belongs to the stored value ``first`` + i."""
+
+    first: int
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelPart:
+    """Where the pixels begin in the file and how many bytes they are, None when encapsulated."""
+
+    at: int
+    n_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """What the guard asks of an object: who it is, and how large. ``is_image`` False: no pixels that we judge."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    transfer_syntax_uid: str
+    is_image: bool
+    rows: int
+    cols: int
+    n_frames: int
+    bits_allocated: int
+    bits_stored: int
+    samples: int
+    photometric: str
+    pixels: PixelPart | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header(Outline):
+    """What one object says of itself.
+
+    ``frame_offsets_s`` has one value per frame, seconds after the first; ``time_base`` names the element that told
+    them. ``intensity`` is that of the values *after* modality LUT or rescale. ``mm_per_px`` is at the object plane.
+    """
+
+    series_instance_uid: str
+    modality: str
+    is_signed: bool
+    planar: int
+    intensity: Intensity
+    polarity: Polarity
+    slope: float
+    intercept: float
+    lut: ModalityLut | None
+    view: View
+    primary_deg: float | None
+    secondary_deg: float | None
+    mm_per_px: float | None
+    acquired_at: float | None
+    frame_offsets_s: tuple[float, ...]
+    time_base: str
+    apertures: tuple[Aperture, ...]
+    is_lossy: bool
+    is_subtracted: bool
+    patient: Patient
+    accession_number: str
+    procedure_text: str
+    device_text: str
+
+
+_KEYWORDS = (
+    "SpecificCharacterSet ImageType SOPClassUID SOPInstanceUID ContentDate ContentTime AcquisitionDate AcquisitionTime "
+    "AcquisitionDateTime AccessionNumber Modality Manufacturer ManufacturerModelName StudyDescription SeriesDescription "
+    "RequestedProcedureDescription PerformedProcedureStepDescription TimezoneOffsetFromUTC LossyImageCompressionRetired "
+    "RecommendedDisplayFrameRate PatientName PatientID PatientBirthDate PatientSex CineRate FrameTime FrameTimeVector "
+    "FrameDelay DistanceSourceToDetector DistanceSourceToPatient EstimatedRadiographicMagnificationFactor "
+    "ImagerPixelSpacing PixelSpacing PixelSpacingCalibrationType AcquisitionDeviceProcessingDescription "
+    "PositionerPrimaryAngle PositionerSecondaryAngle ColumnAngulation ViewPosition PatientOrientation "
+    "CollimatorShape CollimatorLeftVerticalEdge CollimatorRightVerticalEdge CollimatorUpperHorizontalEdge "
+    "CollimatorLowerHorizontalEdge CenterOfCircularCollimator RadiusOfCircularCollimator "
+    "VerticesOfThePolygonalCollimator ShutterShape ShutterLeftVerticalEdge ShutterRightVerticalEdge "
+    "ShutterUpperHorizontalEdge ShutterLowerHorizontalEdge CenterOfCircularShutter RadiusOfCircularShutter "
+    "VerticesOfThePolygonalShutter StudyInstanceUID SeriesInstanceUID SamplesPerPixel PhotometricInterpretation "
+    "PlanarConfiguration NumberOfFrames FrameIncrementPointer Rows Columns BitsAllocated BitsStored "
+    "PixelRepresentation PixelIntensityRelationship PixelIntensityRelationshipSign RescaleIntercept RescaleSlope "
+    "LossyImageCompression ModalityLUTSequence SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence"
+)
+_OUTLINE_KEYWORDS = (
+    "SOPClassUID SOPInstanceUID StudyInstanceUID NumberOfFrames Rows Columns BitsAllocated BitsStored SamplesPerPixel "
+    "PhotometricInterpretation"
+)
+_TAGS: list[Any] = [tag_for_keyword(word) for word in _KEYWORDS.split()]
+_OUTLINE_TAGS: list[Any] = [tag_for_keyword(word) for word in _OUTLINE_KEYWORDS.split()]
+_PROCEDURE_WORDS = (
+    "RequestedProcedureDescription",
+    "PerformedProcedureStepDescription",
+    "StudyDescription",
+    "SeriesDescription",
+)
+_UNDEFINED = 0xFFFFFFFF
+_PIXEL_TAGS = (b"\xe0\x7f\x10\x00", b"\xe0\x7f\x08\x00", b"\xe0\x7f\x09\x00")
+_SUBTRACTED = re.compile(r"(?<!un)(?<!non[- ])(?<!not )subtract(ed|ion)", re.IGNORECASE)
+
+
+class _Bounded(io.BufferedReader):
+    """A file of which no single value larger than a header may be read."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or size < 0 or size > MAX_HEADER_BYTES:
+            raise Unreadable("a header value larger than any header")
+        return super().read(size)
+
+
+def read_header(path: Path, *, default_rate: float = DEFAULT_FRAME_RATE) -> Header:
+    """The header of the object at ``path``; pixels are not read. Raises ``Unreadable``."""
+    with _trouble_is_unreadable():
+        told, syntax, pixels = _read(path, _TAGS)
+        outline = _outline(told, syntax, pixels)
+        offsets, time_base = frame_offsets(told, outline["n_frames"], default_rate)
+        return Header(
+            **outline,
+            **_identity(told),
+            **_meaning(told),
+            **_geometry(told),
+            acquired_at=acquired_at(told),
+            frame_offsets_s=offsets,
+            time_base=time_base,
+            is_lossy=syntax in sop_classes.LOSSY
+            or "01" in {told.text("LossyImageCompression"), told.text("LossyImageCompressionRetired")},
+        )
+
+
+def read_outline(path: Path) -> Outline:
+    """The outline alone, in half the time: an association thread waits for it. Raises ``Unreadable``."""
+    with _trouble_is_unreadable():
+        return Outline(**_outline(*_read(path, _OUTLINE_TAGS)))
+
+
+@contextmanager
+def _trouble_is_unreadable() -> Iterator[None]:
+    try:
+        yield
+    except (Unreadable, OSError):
+        raise
+    except Exception as error:  # whatever a malformed header makes pydicom stumble over
+        raise Unreadable("the header cannot be parsed") from error
+
+
+def _read(path: Path, tags: list[Any]) -> tuple[Told, str, PixelPart | None]:
+    with _Bounded(io.FileIO(path)) as file:
+        dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags)
+        syntax = str(dataset.file_meta.TransferSyntaxUID)
+        return Told(dataset), syntax, _find_pixels(file, is_implicit=syntax == sop_classes.IMPLICIT_LE)
+
+
+def _find_pixels(file: io.BufferedReader, *, is_implicit: bool) -> PixelPart | None:
+    """Where the pixel element begins; the file stands at its tag, or at the end."""
+    mark = file.read(12)
+    if mark[:4] not in _PIXEL_TAGS:
+        return None
+    start = file.tell() - len(mark)
+    at, length = (start + 8, mark[4:8]) if is_implicit else (start + 12, mark[8:12])
+    n_bytes = int.from_bytes(length, "little")
+    return PixelPart(at=at, n_bytes=None if n_bytes == _UNDEFINED else n_bytes)
+
+
+def _outline(told: Told, syntax: str, pixels: PixelPart | None) -> dict[str, Any]:
+    sop_class, instance = told.text("SOPClassUID"), told.text("SOPInstanceUID")
+    if not sop_class or not instance:
+        raise Unreadable("no SOP class or instance UID")
+    return {
+        "sop_class_uid": sop_class,
+        "sop_instance_uid": instance,
+        "study_instance_uid": told.text("StudyInstanceUID"),
+        "transfer_syntax_uid": syntax,
+        "is_image": sop_class in sop_classes.IMAGES,
+        "rows": told.count("Rows"),
+        "cols": told.count("Columns"),
+        "n_frames": told.count("NumberOfFrames") or 1,
+        "bits_allocated": told.count("BitsAllocated"),
+        "bits_stored": told.count("BitsStored"),
+        "samples": told.count("SamplesPerPixel"),
+        "photometric": told.text("PhotometricInterpretation"),
+        "pixels": pixels,
+    }
+
+
+def _identity(told: Told) -> dict[str, Any]:
+    return {
+        "series_instance_uid": told.text("SeriesInstanceUID"),
+        "modality": told.text("Modality"),
+        "is_signed": told.count("PixelRepresentation") == 1,
+        "planar": told.count("PlanarConfiguration"),
+        "accession_number": told.text("AccessionNumber"),
+        "procedure_text": told.text(*_PROCEDURE_WORDS),
+        "device_text": f"{told.text('Manufacturer')} {told.text('ManufacturerModelName')}".strip(),
+        "patient": Patient(
+            name=told.text("PatientName"),
+            id=told.text("PatientID"),
+            birth_date=told.text("PatientBirthDate"),
+            sex=told.text("PatientSex"),
+        ),
+    }
+
+
+def _meaning(told: Told) -> dict[str, Any]:
+    """What the values stand for."""
+    lut, slope = _modality_lut(told), told.number("RescaleSlope") or 1.0
+    intensity = _intensity(told, lut)
+    said = told.text("AcquisitionDeviceProcessingDescription")
+    is_falling = (slope < 0) != (lut is not None and lut.values[0] > lut.values[-1])
+    return {
+        "intensity": intensity,
+        "polarity": _polarity(told, intensity, is_falling=is_falling),
+        "slope": slope,
+        "intercept": told.number("RescaleIntercept") or 0.0,
+        "lut": lut,
+        "is_subtracted": bool(_SUBTRACTED.search(said)) or "SUBTRACTION" in told.texts("ImageType"),
+    }
+
+
+def _intensity(told: Told, lut: ModalityLut | None) -> Intensity:
+    word = told.text("PixelIntensityRelationship") or _of_frame(
+        told, "FramePixelDataPropertiesSequence", lambda item: item.text("PixelIntensityRelationship"), ""
+    )
+    if word == "LIN" or (word == "LOG" and lut is not None):
+        return Intensity.LINEAR  # the LUT of a LOG object leads back to linear (PS3.3 C.8.7.1)
+    return Intensity.LOG if word == "LOG" else Intensity.DISPLAY
+
+
+def _polarity(told: Told, intensity: Intensity, *, is_falling: bool) -> Polarity:
+    sign = told.number("PixelIntensityRelationshipSign")
+    if sign is None and intensity is Intensity.DISPLAY:
+        return Polarity.UNCERTAIN  # may have been inverted at the console
+    # an XA or XRF value grows with the beam unless it says otherwise
+    is_rising = (sign is None or sign > 0) != is_falling
+    return Polarity.DENSE_IS_DARK if is_rising else Polarity.DENSE_IS_BRIGHT
+
+
+def _modality_lut(told: Told) -> ModalityLut | None:
+    item = told.first("ModalityLUTSequence")
+    descriptor = () if item is None else item.numbers("LUTDescriptor")
+    if item is None or len(descriptor) != 3:
+        return None
+    n_entries, first, n_bits = int(descriptor[0]) or 65536, int(descriptor[1]), int(descriptor[2])
+    stored = item.raw("LUTData")
+    if len(stored) == 1 and isinstance(stored[0], bytes):
+        packed = stored[0]
+        width = 1 if n_bits <= 8 and len(packed) < 2 * n_entries else 2
+        stored = [int.from_bytes(packed[at : at + width], "little") for at in range(0, len(packed), width)]
+    values = tuple(float(entry) for entry in stored[:n_entries])
+    return ModalityLut(first=first, values=values) if values else None
+
+
+def _geometry(told: Told) -> dict[str, Any]:
+    primary, secondary = (
+        told.number(word)
+        if told.number(word) is not None
+        else _of_frame(told, "PositionerPositionSequence", lambda item, word=word: item.number(word), None)  # type: ignore[misc]
+        for word in ("PositionerPrimaryAngle", "PositionerSecondaryAngle")
+    )
+    return {
+        "primary_deg": primary,
+        "secondary_deg": secondary,
+        "view": view_of(primary, secondary, told.text("ViewPosition"), told.texts("PatientOrientation")),
+        "mm_per_px": _scale(told),
+        "apertures": apertures_of(told.numbers, told.texts),
+    }
+
+
+def _scale(told: Told) -> float | None:
+    imager = told.numbers("ImagerPixelSpacing") or _of_frame(
+        told, "FramePixelDataPropertiesSequence", lambda item: item.numbers("ImagerPixelSpacing"), ()
+    )
+    calibrated = told.numbers("PixelSpacing")
+    is_capture = told.text("SOPClassUID") in sop_classes.SECONDARY_CAPTURES
+    if not told.text("PixelSpacingCalibrationType") and (is_capture or calibrated == imager):
+        calibrated = ()  # a copy of the detector's spacing, or a screen's: not calibrated
+    magnification = told.number("EstimatedRadiographicMagnificationFactor")
+    to_detector, to_isocentre = told.number("DistanceSourceToDetector"), told.number("DistanceSourceToPatient")
+    if to_isocentre is None:
+        to_isocentre = _of_frame(
+            told, "XRayGeometrySequence", lambda item: item.number("DistanceSourceToIsocenter"), None
+        )
+        to_detector = to_detector or _of_frame(
+            told, "XRayGeometrySequence", lambda item: item.number("DistanceSourceToDetector"), None
+        )
+    if not magnification and to_detector and to_isocentre:
+        magnification = to_detector / to_isocentre
+    return scale_of(imager, calibrated, magnification)
+
+
+def _of_frame(told: Told, sequence: str, pick: Callable[[Told], T], default: T) -> T:
+    """From the shared item of a functional group, else from that of the first frame."""
+    for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        group = told.first(groups)
+        item = None if group is None else group.first(sequence)
+        if item is not None:
+            return pick(item)
+    return default

@@ -1,0 +1,240 @@
+"""The application entity: C-ECHO and C-STORE, success only after the object is durable.
+
+An association thread checks, spools and answers. No pixel is decoded here, no database is asked.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from pynetdicom import AE, _config, evt
+from pynetdicom.dimse_primitives import C_STORE
+
+from dicom_gateway import guard, sop_classes
+from dicom_gateway.reception import MAX_PDU, STALL_S, Intake, Reception, SpoolingServer
+from dicom_gateway.refusal import NotYou, Refusal, TryLater, Unreadable
+from dicom_gateway.spool import Arrival, Duplicate, Origin, Part, Spool, hash_of
+
+_config.LOG_HANDLER_LEVEL = "none"
+# the library's own messages may quote identifiers
+logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
+
+LOG = logging.getLogger(__name__)
+SUCCESS = 0x0000
+REPLAY_CALLER = re.compile(r"RPL\.([A-Za-z0-9_-]{1,12})")
+"""A replay's calling AE title names it; only from this machine, so that no device can pass for a replay."""
+_CALLER_NOT_RECOGNISED = (0x01, 0x01, 0x03)
+
+
+class Listener:
+    """Receives for one spool. ``on_arrival`` is called for each new arrival, after it is durable."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        *,
+        ae_title: str = "CEMENTWATCH",
+        host: str = "127.0.0.1",
+        port: int = 11112,
+        calling_ae_titles: tuple[str, ...] = (),
+        max_associations: int = 32,
+        min_free_bytes: int = 512 * 2**20,
+        max_object_bytes: int = 4096 * 2**20,
+        on_arrival: Callable[[Arrival], None] = lambda _: None,
+        log: logging.Logger = LOG,
+    ) -> None:
+        self._spool = spool
+        self._address = (host, port)
+        self._callers = frozenset(calling_ae_titles)
+        self._limits = (max_object_bytes, min_free_bytes)
+        self._on_arrival = on_arrival
+        self._log = log
+        self._counts: Counter[str] = Counter()
+        self._counting = threading.Lock()
+        self._server: SpoolingServer | None = None
+        self._ae = AE(ae_title=ae_title)
+        self._ae.require_called_aet = True
+        self._ae.maximum_associations = max_associations
+        self._ae.maximum_pdu_size = MAX_PDU
+        self._ae.network_timeout = 2 * STALL_S
+        self._ae.add_supported_context(sop_classes.VERIFICATION, list(sop_classes.NATIVE))
+        for uid in sorted(sop_classes.IMAGES):
+            self._ae.add_supported_context(uid, [*sop_classes.NATIVE, *sop_classes.COMPRESSED])
+        for uid in sorted(sop_classes.KEPT):
+            self._ae.add_supported_context(uid, list(sop_classes.NATIVE))
+
+    def start(self) -> None:
+        """Sweep what a crash left behind, bind, and serve in threads of our own. OSError when the port is taken."""
+        n_swept = self._spool.sweep()
+        server = self._ae.make_server(
+            self._address,
+            evt_handlers=[
+                (evt.EVT_REQUESTED, self._admit),
+                (evt.EVT_ACCEPTED, self._note_contexts),
+                (evt.EVT_REJECTED, self._note_rejected),
+                (evt.EVT_ABORTED, self._note_aborted),
+                (evt.EVT_C_ECHO, self._answer_echo),
+                (evt.EVT_C_STORE, self._answer_store),
+            ],
+            server_class=SpoolingServer,
+            request_handler=Reception,
+        )
+        self._server = cast("SpoolingServer", server)
+        self._server.intake = (self._spool, *self._limits)
+        self._ae._servers.append(self._server)  # noqa: SLF001 - a server of one's own class is not entered by itself
+        threading.Thread(target=self._server.serve_forever, args=(0.1,), name="listener", daemon=True).start()
+        self._log.info("listening", extra={"port": self.port, "n_swept": n_swept})
+
+    def stop(self) -> None:
+        """Abort what is open and close the port. What was answered with success stays."""
+        if self._server is not None:
+            self._ae.shutdown()
+            self._server = None
+
+    @property
+    def port(self) -> int:
+        """The port that is bound; the one asked for while stopped."""
+        return self._address[1] if self._server is None else int(self._server.socket.getsockname()[1])  # type: ignore[union-attr]
+
+    def counts(self) -> Mapping[str, int]:
+        """What happened so far: stored, duplicate, refused_A700 ..., rejected, aborted, contexts_refused."""
+        with self._counting:
+            return dict(self._counts)
+
+    def _count(self, what: str) -> None:
+        with self._counting:
+            self._counts[what] += 1
+
+    def _admit(self, event: evt.Event) -> None:
+        """Turn away a caller that is not on the list, and a replay from elsewhere."""
+        caller = _caller(event)
+        if REPLAY_CALLER.fullmatch(caller):
+            is_welcome = ipaddress.ip_address(event.assoc.requestor.address).is_loopback
+        else:
+            is_welcome = not caller.startswith("RPL.") and (not self._callers or caller in self._callers)
+        if not is_welcome:
+            event.assoc.acse.send_reject(*_CALLER_NOT_RECOGNISED)
+            self._note_rejected(event)
+            event.assoc.kill()
+
+    def _note_contexts(self, event: evt.Event) -> None:
+        refused = [
+            {
+                "sop_class": str(each.abstract_syntax),
+                "transfer_syntax": str(each.transfer_syntax[0]),
+                "result": each.result,
+            }
+            for each in event.assoc.rejected_contexts
+        ]
+        if refused:
+            self._count("contexts_refused")
+            self._log.warning("contexts refused", extra={"source": _caller(event), "contexts": refused})
+
+    def _note_rejected(self, event: evt.Event) -> None:
+        self._count("rejected")
+        self._log.warning("association rejected", extra={"source": _caller(event)})
+
+    def _note_aborted(self, event: evt.Event) -> None:
+        self._count("aborted")
+        self._log.warning("association aborted", extra={"source": _caller(event)})
+
+    def _answer_echo(self, event: evt.Event) -> int:
+        self._log.debug("echo", extra={"source": _caller(event)})
+        return SUCCESS
+
+    def _answer_store(self, event: evt.Event) -> int:
+        """The status of one object. Whatever goes wrong is an answer, never silence."""
+        origin = _origin_of(event)
+        intake = cast("Intake | None", _request(event)._dataset_file)  # noqa: SLF001 - where reception has put it
+        extra: dict[str, Any] = {"source": origin.source, "uid": hash_of(origin.sop_instance_uid)}
+        try:
+            self._store(event, origin, intake)
+        except Refusal as refusal:
+            self._count(f"refused_{refusal.status:04X}")
+            is_kept = self._keep_aside(intake, origin, refusal)
+            extra |= {"status": f"0x{refusal.status:04X}", "reason": refusal.reason, "is_kept": is_kept}
+            self._log.warning("object refused", extra=extra)
+            return refusal.status
+        except Exception as error:  # noqa: BLE001 - a sender must get an answer, and the next object its chance
+            self._count("failed")
+            # the text of a foreign error may quote the object
+            self._log.error("object failed", extra=extra | {"error": type(error).__name__})
+            return Unreadable.status
+        return SUCCESS
+
+    def _store(self, event: evt.Event, origin: Origin, intake: Intake | None) -> None:
+        if intake is None:
+            raise Unreadable("no data set")
+        if intake.trouble == "size":
+            raise Unreadable("larger than the limit")
+        if intake.trouble is not None or intake.part is None:
+            raise TryLater("the disk is filling")
+        announced = guard.Announced(
+            sop_class_uid=str(_request(event).AffectedSOPClassUID),
+            sop_instance_uid=origin.sop_instance_uid,
+            transfer_syntax_uid=str(event.context.transfer_syntax),
+        )
+        if announced.sop_class_uid != str(event.context.abstract_syntax):
+            raise NotYou("a SOP class other than the context's")
+        guard.check(intake.path, announced, max_bytes=self._limits[0])
+        try:
+            added = self._spool.add(intake.part, origin)
+        except OSError as error:
+            raise TryLater("the disk does not take it") from error
+        self._tell(added)
+
+    def _tell(self, added: Arrival | Duplicate) -> None:
+        if isinstance(added, Duplicate):
+            self._count("duplicate")
+            self._log.info("object known", extra={"arrival": added.arrival.number, "source": added.arrival.source})
+            return
+        self._count("stored")
+        extra = {"arrival": added.number, "source": added.source, "uid": added.uid_hash, "size": added.size}
+        if added.has_rival:
+            self._log.warning("object with the UID of another", extra=extra)
+        self._log.debug("object stored", extra=extra)
+        try:
+            self._on_arrival(added)
+        except Exception as error:  # noqa: BLE001 - the object is durable: its sender is told of success all the same
+            self._log.error("the arrival could not be announced", extra=extra | {"error": type(error).__name__})
+
+    def _keep_aside(self, intake: Intake | None, origin: Origin, refusal: Refusal) -> bool:
+        """Keep what cannot be used; what is merely too much for now its sender will bring again."""
+        part: Part | None = intake.part if intake is not None else None
+        if part is None or isinstance(refusal, TryLater) or self._is_short_of_disk():
+            return False
+        try:
+            return self._spool.quarantine(part, origin, refusal.reason) is not None
+        except OSError:
+            return False
+
+    def _is_short_of_disk(self) -> bool:
+        return self._spool.free_bytes() < self._limits[1]
+
+
+def _request(event: evt.Event) -> C_STORE:
+    return cast("C_STORE", event.request)
+
+
+def _caller(event: evt.Event) -> str:
+    """The calling AE title."""
+    primitive = event.assoc.requestor.primitive
+    return "" if primitive is None else str(primitive.calling_ae_title).strip()
+
+
+def _origin_of(event: evt.Event) -> Origin:
+    caller = _caller(event)
+    replay = REPLAY_CALLER.fullmatch(caller)
+    return Origin(
+        sop_instance_uid=str(_request(event).AffectedSOPInstanceUID),
+        source=caller,
+        received_ns=time.time_ns(),
+        replay=replay[1] if replay else None,
+    )

@@ -1,0 +1,148 @@
+"""Plays objects to a peer over C-STORE, each at its due time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pydicom
+from pydicom.dataset import Dataset
+from pynetdicom import _config
+
+from dicom_gateway.header import Header, read_header
+from dicom_gateway.peer import Offer, Peer, associated
+from dicom_gateway.refusal import Unreadable
+from dicom_gateway.timebase import DEFAULT_FRAME_RATE
+
+if TYPE_CHECKING:
+    from pynetdicom.association import Association
+
+# a file goes out as it is, read piece by piece; the library would decode and encode it anew
+_config.STORE_SEND_CHUNKED_DATASET = True
+
+MAX_OFFERS = 128
+CONTEXT_REFUSED = 0x0122
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Due:
+    """An object and when it is due, in seconds after the first."""
+
+    offset_s: float
+    content: Path | Dataset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What became of one object; times are those of the clock given. ``status`` None: the association broke."""
+
+    sop_instance_uid: str
+    status: int | None
+    due_at: float
+    sent_at: float
+    answered_at: float
+
+
+class _Line:
+    """An association that is made anew when an object needs a context that has not been offered yet."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self._offers: dict[Offer, None] = {}
+        self._stack = ExitStack()
+        self._association: Association | None = None
+
+    def store(self, content: Path | Dataset, offer: Offer) -> int | None:
+        """The status of one object, None when the association broke. Raises ``Unreachable``."""
+        association = self._for(offer)
+        agreed = {(str(each.abstract_syntax), str(each.transfer_syntax[0])) for each in association.accepted_contexts}
+        if offer not in agreed:
+            return CONTEXT_REFUSED
+        try:
+            status = association.send_c_store(content).get("Status")
+        except RuntimeError:  # the peer has gone between two objects
+            status = None
+        if status is None:
+            self.close()
+        return None if status is None else int(status)
+
+    def _for(self, offer: Offer) -> Association:
+        if self._association is not None and offer in self._offers and self._association.is_established:
+            return self._association
+        self.close()
+        if len(self._offers) >= MAX_OFFERS:
+            self._offers.clear()
+        self._offers[offer] = None
+        self._association = self._stack.enter_context(associated(self._peer, self._offers))
+        return self._association
+
+    def close(self) -> None:
+        """Release what is open."""
+        self._stack.close()
+        self._association = None
+
+
+def send(
+    due: Iterable[Due],
+    peer: Peer,
+    *,
+    speed: float | None = 1.0,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> Iterator[Sent]:
+    """Send each object when it is due: ``speed`` times the original pace, or None for as fast as possible.
+
+    Lateness is never made up by dropping. Raises ``Unreachable`` when no association can be made.
+    """
+    line, began = _Line(peer), None
+    try:
+        for item in due:
+            began = clock() if began is None else began
+            due_at = began if speed is None else began + item.offset_s / speed
+            ahead = due_at - clock()
+            if ahead > 0:
+                sleep(ahead)
+            uid, offer = _identity(item.content)
+            sent_at = clock()
+            status = line.store(item.content, offer)
+            due_at = sent_at if speed is None else due_at
+            yield Sent(sop_instance_uid=uid, status=status, due_at=due_at, sent_at=sent_at, answered_at=clock())
+    finally:
+        line.close()
+
+
+def _identity(content: Path | Dataset) -> tuple[str, Offer]:
+    if isinstance(content, Dataset):
+        offer = (str(content.SOPClassUID), str(content.file_meta.TransferSyntaxUID))
+        return str(content.SOPInstanceUID), offer
+    meta = pydicom.filereader.read_file_meta_info(content)
+    offer = (str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID))
+    return str(meta.MediaStorageSOPInstanceUID), offer
+
+
+def due_from_folder(folder: Path) -> tuple[Due, ...]:
+    """Every DICOM object below ``folder`` at its original pace; other files are left out.
+
+    A run is due when its last frame was made, for no device exports it earlier. Objects that do not tell a time
+    follow each other at the default frame rate.
+    """
+    found: list[tuple[Header, Path]] = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        try:
+            found.append((read_header(path), path))
+        except Unreadable:
+            continue
+    times = [_made_at(header) for header, _ in found]
+    known = [at for at in times if at is not None]
+    if len(known) != len(found):
+        return tuple(Due(offset_s=index / DEFAULT_FRAME_RATE, content=path) for index, (_, path) in enumerate(found))
+    first = min(known, default=0.0)
+    paced = sorted(zip(known, (path for _, path in found), strict=True))
+    return tuple(Due(offset_s=at - first, content=path) for at, path in paced)
+
+
+def _made_at(header: Header) -> float | None:
+    return None if header.acquired_at is None else header.acquired_at + header.frame_offsets_s[-1]

@@ -1,0 +1,353 @@
+"""The spool: numbered files, durable before anyone is told of them.
+
+Theory. One arrival is one file, and its *name* is its whole record:
+
+    arrivals/000000012/000000012345.<received_ns>.<uid hash>.<digest>.<live|replay-ID>.<source>.dcm
+
+so there is no second place that could disagree with it. Numbers ascend; a folder holds a thousand.
+
+1. An object is written to ``incoming/`` and fsynced there. The writer holds a lock on its part file, so
+   that a part without a living writer is known and swept.
+2. Under the lock of the spool: take the next number, rename the part to its name. Claim and rename are one
+   step, so that whoever has read number n never sees a smaller number appear later.
+3. The folder is fsynced. Only now may a sender be told of success.
+
+Between 2 and 3 a reader may see an arrival that a power cut then takes back (its sender was never told of
+success, and sends again). Its number must not come back with other content, for the journal may already know
+it: the lock file names the boot of the machine, and after another boot numbers go on in the next thousand.
+Gaps in the numbers are therefore normal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import threading
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+PER_SHARD = 1000
+N_REMEMBERED = 100_000
+"""Arrivals among which a duplicate is recognised; an older one becomes a further arrival."""
+N_QUARANTINED = 1000
+"""Objects kept aside; beyond that only the refusal is logged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One stored DICOM object.
+
+    ``has_rival`` is known only to the one who added it: an earlier arrival has the same SOP Instance UID
+    and other bytes.
+    """
+
+    number: int
+    path: Path
+    source: str
+    received_at: float
+    uid_hash: str
+    digest: str
+    size: int
+    replay: str | None
+    has_rival: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duplicate:
+    """An object that the spool already holds, byte for byte."""
+
+    arrival: Arrival
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where an object comes from: SOP Instance UID, source, time of receipt, and the replay if it is one."""
+
+    sop_instance_uid: str
+    source: str
+    received_ns: int
+    replay: str | None = None
+
+
+class Part:
+    """An object on its way in: bytes are written and counted, the digest grows with them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self._fd = -1
+        self._digest = hashlib.sha256()
+        self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o640)
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+
+    def __del__(self) -> None:
+        # an object whose association ended before anyone looked at it: unlocked, it is swept at the next start
+        self.close()
+
+    def write(self, piece: bytes | memoryview) -> int:
+        """Append ``piece``; OSError when the disk will not take it."""
+        view = memoryview(piece)
+        while view:
+            view = view[os.write(self._fd, view) :]
+        self._digest.update(piece)
+        self.size += len(piece)
+        return len(piece)
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hex digits of the content so far."""
+        return self._digest.hexdigest()[:16]
+
+    def sync(self) -> None:
+        """Return when the bytes are on the disk."""
+        os.fsync(self._fd)
+
+    def close(self) -> None:
+        """Let go of the file; may be called twice."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def discard(self) -> None:
+        """Close, and remove what has been written."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+
+class Spool:
+    """The folder of arrivals. Any number of processes may add and read at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.incoming = folder / "incoming"
+        self.arrivals = folder / "arrivals"
+        self.quarantined = folder / "quarantine"
+        for each in (self.incoming, self.arrivals, self.quarantined):
+            each.mkdir(parents=True, exist_ok=True)
+        self._thread_lock = threading.Lock()
+        self._known: dict[str, int] = {}
+        self._uids: set[str] = set()
+        self._known_to: int | None = None
+
+    def begin(self) -> Part:
+        """A new part in ``incoming``."""
+        return Part(self.incoming / f"{uuid.uuid4().hex}.part")
+
+    def add(self, part: Part, origin: Origin) -> Arrival | Duplicate:
+        """Make ``part`` an arrival. On return it is durable; on OSError nothing of it is left."""
+        try:
+            part.sync()
+            with self._locked() as last:
+                added = self._place(part, origin, last)
+            arrival = added.arrival if isinstance(added, Duplicate) else added
+            self._sync_or_revoke(added, arrival.path)
+        finally:
+            part.discard()
+        return added
+
+    def after(self, number: int) -> list[Arrival]:
+        """The arrivals beyond ``number``, ascending."""
+        first = (number + 1) // PER_SHARD
+        shards = sorted(name for name in os.listdir(self.arrivals) if name.isdigit() and int(name) >= first)
+        return [arrival for name in shards for arrival in _read_shard(self.arrivals / name, number)]
+
+    def find(self, number: int) -> Arrival | None:
+        """The arrival of this number, or None."""
+        shard = self._shard(number)
+        prefix = f"{number:012d}."
+        if not shard.is_dir():
+            return None
+        return next((each for each in map(_parse, shard.glob(f"{prefix}*")) if each is not None), None)
+
+    def newest(self) -> int:
+        """The highest number in the spool, 0 when it is empty."""
+        for name in sorted((name for name in os.listdir(self.arrivals) if name.isdigit()), reverse=True):
+            if found := _read_shard(self.arrivals / name, 0):
+                return found[-1].number
+        return 0
+
+    def free_bytes(self) -> int:
+        """What the disk under the spool can still take."""
+        state = os.statvfs(self.folder)
+        return state.f_bavail * state.f_frsize
+
+    def quarantine(self, part: Part, origin: Origin, reason: str) -> Path | None:
+        """Keep ``part`` aside with ``reason`` beside it; None (and no part) when the quarantine is full."""
+        part.close()
+        kept = self.quarantined / f"{origin.received_ns}.{hash_of(origin.sop_instance_uid)}.{part.digest}.dcm"
+        if sum(1 for _ in self.quarantined.glob("*.dcm")) >= N_QUARANTINED:
+            part.discard()
+            return None
+        note = {"reason": reason, "source": origin.source, "received_ns": origin.received_ns, "size": part.size}
+        kept.with_suffix(".json").write_text(json.dumps(note), encoding="utf-8")
+        part.path.rename(kept)
+        _sync_folder(self.quarantined)
+        return kept
+
+    def sweep(self) -> int:
+        """Remove the parts whose writer is gone; how many there were."""
+        n_swept = 0
+        for path in self.incoming.glob("*.part"):
+            with contextlib.suppress(FileNotFoundError, BlockingIOError), path.open("rb") as left:
+                fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+                n_swept += 1
+        return n_swept
+
+    def _shard(self, number: int) -> Path:
+        return self.arrivals / f"{number // PER_SHARD:09d}"
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[_Last]:
+        with self._thread_lock:
+            fd = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                yield _Last(fd, self)
+            finally:
+                os.close(fd)
+
+    def _place(self, part: Part, origin: Origin, last: _Last) -> Arrival | Duplicate:
+        """Claim a number and rename, or find the twin. Under the lock."""
+        self._catch_up(last.number)
+        named = Arrival(
+            number=last.next_number(),
+            path=Path(),
+            source=origin.source,
+            received_at=origin.received_ns / 1e9,
+            uid_hash=hash_of(origin.sop_instance_uid),
+            digest=part.digest,
+            size=part.size,
+            replay=origin.replay,
+        )
+        twin = self._known.get(_key(named))
+        known = self.find(twin) if twin is not None else None
+        if known is not None:
+            return Duplicate(arrival=known)
+        has_rival = _uid_key(named) in self._uids
+        shard = self._shard(named.number)
+        if not shard.is_dir():
+            shard.mkdir()
+            _sync_folder(self.arrivals)
+        arrival = replace(named, path=shard / _name(named, origin.received_ns), has_rival=has_rival)
+        last.claim(arrival.number)
+        part.path.rename(arrival.path)
+        self._remember(arrival)
+        return arrival
+
+    def _sync_or_revoke(self, added: Arrival | Duplicate, path: Path) -> None:
+        try:
+            _sync_folder(path.parent)
+        except OSError:
+            if isinstance(added, Arrival):
+                path.unlink(missing_ok=True)
+            raise
+
+    def _catch_up(self, last: int) -> None:
+        """Learn of the arrivals that other processes added, or of the last many at the first time."""
+        if self._known_to is None:
+            self._known_to = max(0, last - N_REMEMBERED)
+        if self._known_to < last:
+            for arrival in self.after(self._known_to):
+                self._remember(arrival)
+            self._known_to = last
+
+    def _remember(self, arrival: Arrival) -> None:
+        self._known[_key(arrival)] = arrival.number
+        self._uids.add(_uid_key(arrival))
+        self._known_to = arrival.number
+
+
+class _Last:
+    """The last number claimed, kept in the lock file with the boot that claimed it."""
+
+    def __init__(self, fd: int, spool: Spool) -> None:
+        self._fd = fd
+        self._boot = _boot_id()
+        boot, _, number = os.pread(fd, 200, 0).decode("ascii", "replace").partition("\n")[0].partition(" ")
+        self._is_same_boot = boot == self._boot and number.isdigit()
+        self.number = int(number) if self._is_same_boot else spool.newest()
+
+    def next_number(self) -> int:
+        if self._is_same_boot or self.number == 0:
+            return self.number + 1
+        return (self.number // PER_SHARD + 1) * PER_SHARD
+
+    def claim(self, number: int) -> None:
+        # one line, written over the old one; what a longer line left behind it is never read
+        os.pwrite(self._fd, f"{self._boot} {number:012d}\n".encode("ascii"), 0)
+
+
+def hash_of(uid: str) -> str:
+    """Sixteen hex digits that stand for a UID in names and logs."""
+    return hashlib.sha256(uid.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return uuid.uuid4().hex  # unknown counts as another boot: numbers jump, and stay unique
+
+
+def _name(arrival: Arrival, received_ns: int) -> str:
+    origin = "live" if arrival.replay is None else f"replay-{_escape(arrival.replay)}"
+    source = _escape(arrival.source)
+    return f"{arrival.number:012d}.{received_ns}.{arrival.uid_hash}.{arrival.digest}.{origin}.{source}.dcm"
+
+
+def _escape(text: str) -> str:
+    return quote(text, safe="").replace(".", "%2E")
+
+
+def _parse(path: Path) -> Arrival | None:
+    """The arrival that a file name records; None for a name that is not ours."""
+    fields = path.name.split(".")
+    if len(fields) != 7 or fields[6] != "dcm" or not (fields[0].isdigit() and fields[1].isdigit()):
+        return None
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return None
+    return Arrival(
+        number=int(fields[0]),
+        path=path,
+        source=unquote(fields[5]),
+        received_at=int(fields[1]) / 1e9,
+        uid_hash=fields[2],
+        digest=fields[3],
+        size=size,
+        replay=unquote(fields[4].removeprefix("replay-")) if fields[4].startswith("replay-") else None,
+    )
+
+
+def _read_shard(shard: Path, after: int) -> list[Arrival]:
+    # names sort as numbers do, so what is old is left out before it costs a look at the file
+    beyond = f"{after + 1:012d}"
+    try:
+        names = sorted(name for name in os.listdir(shard) if name >= beyond)
+    except FileNotFoundError:
+        return []
+    return [arrival for arrival in (_parse(shard / name) for name in names) if arrival is not None]
+
+
+def _key(arrival: Arrival) -> str:
+    return f"{_uid_key(arrival)}.{arrival.digest}"
+
+
+def _uid_key(arrival: Arrival) -> str:
+    return f"{arrival.replay or ''}.{arrival.uid_hash}"
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

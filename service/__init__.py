@@ -1,0 +1,1 @@
+"""The rim: processes, web, settings, clinical log."""

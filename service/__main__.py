@@ -1,0 +1,201 @@
+"""The command line: ``cementwatch``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from db.connect import StoreFailure, connect
+from db.journal import Journal
+from detection.phantom.scene import SCENARIOS, Scene
+from dicom_gateway.compose import Form, study_of, write_phantom
+from dicom_gateway.peer import Peer, echo
+from dicom_gateway.refusal import Unreachable
+from dicom_gateway.sender import Due, due_from_folder, send
+from service import demo as demonstration
+from service import replay as offline
+from service import replays, roles
+from service.logs import start_logging
+from service.orthanc import OrthancUnreachable, StudyNotFound, fetch_study
+from service.settings import Settings
+
+SAFETY = (
+    "Assistive research software, not a medical device. The operator remains responsible. "
+    "No alert does not mean no leakage."
+)
+
+
+@click.group(epilog=SAFETY, context_settings={"help_option_names": ["-h", "--help"]})
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Watch the fluoroscopy of a vertebroplasty for bone cement that leaks."""
+    if context.resilient_parsing:
+        return
+    try:
+        context.obj = Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise click.ClickException(f"settings: {wrong}") from None
+
+
+@main.command("all")
+@click.pass_obj
+def run_all(settings: Settings) -> None:
+    """Run and supervise all three roles on this machine."""
+    start_logging("all")
+    roles.run_all(settings)
+
+
+@main.command()
+@click.pass_obj
+def receive(settings: Settings) -> None:
+    """Receive DICOM objects into the spool."""
+    start_logging("receive")
+    roles.run_receive(settings)
+
+
+@main.command()
+@click.pass_obj
+def watch(settings: Settings) -> None:
+    """Judge what the spool holds and write the journal."""
+    start_logging("watch")
+    roles.run_watch(settings)
+
+
+@main.command()
+@click.pass_obj
+def serve(settings: Settings) -> None:
+    """Serve alerts, logs and the page over HTTP."""
+    start_logging("serve")
+    roles.run_serve(settings)
+
+
+@main.command("play-replay", hidden=True)
+@click.argument("id")
+@click.pass_obj
+def play_replay(settings: Settings, id: str) -> None:
+    """Send one queued replay; started by the HTTP role."""
+    start_logging("replay")
+    replays.play_replay(settings, connect(settings.journal_url), id, now=time.time, sleep=time.sleep)
+
+
+@main.command()
+@click.option("--scene", type=click.Choice(sorted(SCENARIOS)), default="canal_leak", show_default=True)
+@click.option("--seed", type=int, help="Another patient and other noise.")
+@click.option("--as", "form", type=click.Choice([form.value for form in Form]), default=Form.XA.value, show_default=True)
+@click.option("--ct", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of a CT with labels as the patient.")
+@click.option("--level", help="Vertebra of the CT to treat, such as L1.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write into.")
+def phantom(scene: str, seed: int | None, form: str, ct: Path | None, level: str | None, out: Path) -> None:
+    """Write a phantom procedure as DICOM objects, with the truth beside them."""
+    truth = write_phantom(_scene(scene, ct, level), out, seed=seed, as_=form, started_at=time.time())
+    click.echo(f"{len(list(out.glob('*.dcm')))} objects and {truth.name} in {out}")
+
+
+@main.command("send")
+@click.option("--phantom", "scene", type=click.Choice(sorted(SCENARIOS)), help="Play a phantom scene.")
+@click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Play the DICOM objects of a folder.")
+@click.option("--study", help="Play a study from Orthanc, by its Study Instance UID.")
+@click.option("--to", "address", default="127.0.0.1:11112", show_default=True, help="Receiver, host:port.")
+@click.option("--called", default="CEMENTWATCH", show_default=True, help="AE title of the receiver.")
+@click.option("--calling", default="PHANTOM", show_default=True, help="Our AE title; the name of the source.")
+@click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help="Times the original pace.")
+@click.option("--unpaced", is_flag=True, help="As fast as possible.")
+@click.option("--seed", type=int, help="Seed of the phantom.")
+@click.option("--orthanc", "orthanc_url", help="Orthanc's address, if not the one of the settings.")
+@click.pass_obj
+def send_objects(settings: Settings, /, address: str, called: str, calling: str, speed: float, unpaced: bool, **origin: Any) -> None:
+    """Play a phantom, a folder or an Orthanc study over C-STORE at its original pace."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        raise click.BadParameter("expected host:port", param_hint="--to")
+    peer = Peer(host=host or "127.0.0.1", port=int(port), called=called, calling=calling)
+    n_sent, n_refused = 0, 0
+    try:
+        for sent in send(_due(settings, **origin), peer, speed=None if unpaced else speed, clock=time.time, sleep=time.sleep):
+            n_sent, n_refused = n_sent + 1, n_refused + (sent.status != 0)
+    except (Unreachable, OrthancUnreachable, StudyNotFound) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{n_sent} objects sent, {n_refused} refused")
+    if n_refused:
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--study", help="Study Instance UID of a recording in Orthanc.")
+@click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of a recording.")
+@click.option("--orthanc", "orthanc_url", help="Orthanc's address, if not the one of the settings.")
+@click.option("--frames", is_flag=True, help="Print what every frame says too.")
+@click.pass_obj
+def replay(settings: Settings, study: str | None, folder: Path | None, orthanc_url: str | None, frames: bool) -> None:
+    """Judge a recording again, by the code that runs live, and print its journal as JSON lines."""
+    if (study is None) == (folder is None):
+        raise click.UsageError("expected either --study or --folder")
+    try:
+        for line in offline.replayed(study or folder, orthanc_url or settings.orthanc_url, with_frames=frames, now=time.time):
+            click.echo(json.dumps(line, sort_keys=True))
+    except (OrthancUnreachable, StudyNotFound, LookupError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@click.pass_obj
+def verify(settings: Settings) -> None:
+    """Check that no line of the journal was altered, removed or reordered."""
+    try:
+        journal = Journal(connect(settings.journal_url))
+        broken = journal.verify()
+    except StoreFailure as failure:
+        raise click.ClickException(str(failure)) from None
+    if broken is not None:
+        click.echo(f"line {broken.number}: {broken.reason}")
+        sys.exit(1)
+    click.echo(f"{journal.head()} lines, unbroken")
+
+
+@main.command("echo")
+@click.pass_obj
+def echo_receiver(settings: Settings) -> None:
+    """Ask the receiver of these settings for a C-ECHO."""
+    peer = Peer(host=settings.dicom_host, port=settings.dicom_port, called=settings.ae_title, calling="CEMENTWATCH")
+    if not echo(peer):
+        raise click.ClickException(f"no answer at port {settings.dicom_port}")
+    click.echo("the receiver answers")
+
+
+@main.command()
+@click.option("--keep", is_flag=True, help="Leave everything running afterwards.")
+def demo(keep: bool) -> None:
+    """Play two phantom procedures through the whole system and report what it made of them."""
+    sys.exit(demonstration.run(keep=keep, say=click.echo, now=time.time, sleep=time.sleep))
+
+
+def _scene(name: str, ct: Path | None, level: str | None) -> Scene:
+    if ct is None:
+        return SCENARIOS[name]
+    from service.scan import scene_from_folder  # noqa: PLC0415 - nibabel is slow to import and seldom needed
+
+    return scene_from_folder(ct, SCENARIOS[name], level=level)
+
+
+def _due(settings: Settings, scene: str | None, folder: Path | None, study: str | None, seed: int | None, orthanc_url: str | None) -> Any:
+    if [scene, folder, study].count(None) != 2:
+        raise click.UsageError("expected one of --phantom, --folder and --study")
+    if scene is not None:
+        return study_of(SCENARIOS[scene], seed=seed, started_at=time.time())
+    if folder is not None:
+        return due_from_folder(folder)
+    fetched = settings.data_dir / "fetched" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    fetch_study(orthanc_url or settings.orthanc_url, study or "", fetched)
+    return due_from_folder(fetched)
+
+
+if __name__ == "__main__":
+    main(prog_name="cementwatch")

@@ -1,0 +1,205 @@
+"""What a dashboard polls, and what an operator does about it."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Header, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from db import queries
+from detection.vocabulary import Alert, Condition, Entry, EntryType
+from service.api import asks, wire
+from service.api.answers import alert_of, sources_of, time_of
+from service.api.deps import Actor, After, Deps, DepsHere, Limit, PulseHere
+from service.api.errors import Refused, not_found, unavailable
+from service.api.pulse import Beat, Pulse
+
+LONGEST_WAIT_S = 30
+LOOK_AGAIN_S = 1.0
+"""While a poll waits, the age of heartbeats is looked at this often."""
+ANSWER_WITHIN_S = 2.0
+"""How long an operator's act waits for the analysis to answer."""
+OUTCOMES = (EntryType.ACKNOWLEDGED, EntryType.PAUSED, EntryType.RESET, EntryType.ACT_REFUSED)
+
+router = APIRouter(prefix="/alerts", tags=["alerts"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """What one poll asks for."""
+
+    after: int
+    procedure: str | None
+    active: bool | None
+    limit: int
+
+
+@router.get("", response_model=wire.Alerts, responses={304: {"description": "Nothing changed."}})
+async def list_alerts(
+    deps: DepsHere,
+    pulse: PulseHere,
+    after: After = 0,
+    procedure: Annotated[str | None, Query(description="Only this procedure.")] = None,
+    active: Annotated[bool | None, Query(description="true: only conditions present or signals not off.")] = None,
+    limit: Limit = 100,
+    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S, description="Hold until something newer exists; s.")] = 0,
+    if_none_match: Annotated[str | None, Header(description="ETag of the answer before.")] = None,
+) -> Any:
+    """Alerts changed after the cursor, and whether each source is being judged right now."""
+    poll = Poll(after=after, procedure=procedure, active=active, limit=limit)
+    beat = await check_cursor(pulse, after)
+    give_up, first_tag, scanned = deps.now() + wait, tag_of(beat, deps.now()), after
+    while True:
+        tag = tag_of(beat, deps.now())
+        is_known = if_none_match == tag
+        if beat.alerts_head > scanned and not is_known:
+            items = await run_in_threadpool(_read, deps, poll)
+            if items or wait == 0:
+                return _answer(deps, beat, tag, _page(poll, items, beat))
+        scanned = max(scanned, beat.alerts_head)
+        remaining = give_up - deps.now()
+        if remaining <= 0 or (wait > 0 and tag != first_tag):
+            break
+        beat = still_good(await pulse.change(beat, min(remaining, LOOK_AGAIN_S)))
+    if is_known:
+        return Response(status_code=304, headers={"ETag": tag, "Cache-Control": "no-cache"})
+    return _answer(deps, beat, tag, ([], scanned))
+
+
+async def check_cursor(pulse: Pulse, after: int) -> Beat:
+    """The present beat; 409 for a cursor ahead of the journal, which would wait for ever and look like quiet."""
+    beat = pulse.beat if after <= pulse.beat.head else await run_in_threadpool(pulse.look)
+    still_good(beat)
+    if after > beat.head:
+        raise Refused(
+            409, "This cursor is ahead of the journal: start again from 0.", code="cursor_ahead", head=beat.head
+        )
+    return beat
+
+
+def still_good(beat: Beat) -> Beat:
+    """The beat, or 503 when the journal does not answer: quiet must never look like safe."""
+    if beat.trouble is not None:
+        raise unavailable(beat.trouble)
+    return beat
+
+
+def tag_of(beat: Beat, now: float) -> str:
+    """An ETag that changes with any alert and with the state, view, zones or flags of any source."""
+    states = [
+        (each.name, each.procedure, each.state, each.view, each.zones_watched, each.zones_not_visible, each.flags)
+        for each in sources_of(beat.sources, now)
+    ]
+    return f'W/"{beat.alerts_head}-{zlib.crc32(repr(states).encode()):08x}"'
+
+
+def _read(deps: Deps, poll: Poll) -> list[wire.Alert]:
+    rows = queries.alerts_after(deps.engine, poll.after, procedure=poll.procedure, active=poll.active, limit=poll.limit)
+    return [alert_of(row.number, row.alert) for row in rows]
+
+
+def _page(poll: Poll, items: list[wire.Alert], beat: Beat) -> tuple[list[wire.Alert], int]:
+    """The items and the next cursor: the head seen *before* reading, unless the page was full or newer."""
+    newest = items[-1].number if items else poll.after
+    return items, newest if len(items) == poll.limit else max(newest, beat.alerts_head)
+
+
+def _answer(deps: Deps, beat: Beat, tag: str, page: tuple[list[wire.Alert], int]) -> Response:
+    now = deps.now()
+    items, next_after = page
+    body = wire.Alerts(
+        items=items, next_after=next_after, server_time=time_of(now), sources=sources_of(beat.sources, now)
+    )
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    return Response(body.model_dump_json(by_alias=True), media_type="application/json", headers=headers)
+
+
+@router.get("/{id}", response_model=wire.Alert)
+def get_alert(deps: DepsHere, id: str) -> wire.Alert:
+    """One alert as it is now."""
+    return alert_of(*_find(deps, id))
+
+
+@router.post("/{id}/acknowledge", response_model=wire.Alert)
+async def acknowledge(
+    request: Request, id: str, actor: Actor, body: Annotated[asks.Acknowledgement | None, Body()] = None
+) -> wire.Alert:
+    """Somebody has seen it: the sound stops until the condition ends or grows."""
+    note = body.note if body else None
+    return await act(request, id, EntryType.ACKNOWLEDGE, actor, {"note": note})
+
+
+@router.post("/{id}/pause", response_model=wire.Alert)
+async def pause(
+    request: Request, id: str, actor: Actor, body: Annotated[asks.PauseFor | None, Body()] = None
+) -> wire.Alert:
+    """Silence for some seconds; it sounds again by itself."""
+    seconds = (body or asks.PauseFor()).seconds
+    return await act(request, id, EntryType.PAUSE, actor, {"seconds": seconds})
+
+
+@router.post("/{id}/reset", response_model=wire.Alert)
+async def reset(
+    request: Request, id: str, actor: Actor, body: Annotated[asks.ResetNote | None, Body()] = None
+) -> wire.Alert:
+    """An ended alert may go. Refused while its condition is present."""
+    note = body.note if body else None
+    return await act(request, id, EntryType.RESET_ASKED, actor, {"note": note})
+
+
+async def act(request: Request, id: str, type: EntryType, actor: str, data: dict[str, Any]) -> wire.Alert:
+    """Write the act, wake the analysis, and answer with what it made of it."""
+    deps: Deps = request.app.state.deps
+    pulse: Pulse = request.app.state.pulse
+    _, alert = await run_in_threadpool(_find, deps, id)
+    if type is EntryType.RESET_ASKED and alert.condition is Condition.PRESENT:
+        raise Refused(
+            409, "This alert cannot be reset while its condition is present.", condition=alert.condition.value
+        )
+    entry = Entry(
+        at=deps.now(), type=type, procedure=alert.procedure, source=alert.source, alert=id, actor=actor, data=data
+    )
+    (written,) = await run_in_threadpool(deps.journal.append, [entry])
+    await run_in_threadpool(deps.bell.ring)
+    outcome = await _wait_for_outcome(deps, pulse, written)
+    if outcome is None:
+        raise unavailable(
+            "The analysis does not answer. What you did is in the log and takes effect when analysis resumes.",
+            number=written.number,
+        )
+    if outcome.type is EntryType.ACT_REFUSED:
+        raise Refused(409, outcome.cause or "This cannot be done now.", number=written.number)
+    return await run_in_threadpool(lambda: alert_of(*_find(deps, id)))
+
+
+async def _wait_for_outcome(deps: Deps, pulse: Pulse, act: Entry) -> Entry | None:
+    """The transition that the analysis wrote for this act, or None after two seconds."""
+    give_up = asyncio.get_running_loop().time() + ANSWER_WITHIN_S
+    find = _finder(deps, act)
+    while True:
+        beat = pulse.beat
+        outcome = await run_in_threadpool(find)
+        remaining = give_up - asyncio.get_running_loop().time()
+        if outcome is not None or remaining <= 0:
+            return outcome
+        await pulse.change(beat, min(remaining, 0.25))
+
+
+def _finder(deps: Deps, act: Entry) -> Callable[[], Entry | None]:
+    def find() -> Entry | None:
+        lines = queries.log_of(deps.engine, act.procedure, after=act.number or 0, types=OUTCOMES, limit=100)
+        return next((line for line in lines if line.alert == act.alert), None)
+
+    return find
+
+
+def _find(deps: Deps, id: str) -> tuple[int, Alert]:
+    row = queries.alert(deps.engine, id)
+    if row is None:
+        raise not_found("alert")
+    return row.number, row.alert

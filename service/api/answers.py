@@ -1,0 +1,169 @@
+"""From our nouns to the shapes of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from db.convert import alert_from
+from db.heartbeat import Heartbeat, SourceState
+from db.procedures import Procedure
+from db.queries import Counts, Latencies, Measurement
+from detection.vocabulary import Alert, Condition, Entry, Seen
+from service.api import wire
+
+STOPPED_AFTER_S = 3.0
+"""Without a sign of life for this long, a source counts as not judged."""
+
+
+def time_of(at: float) -> str:
+    """RFC 3339 in UTC with offset, to the millisecond."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def time_or_none(at: float | None) -> str | None:
+    """As ``time_of``; unknown stays unknown."""
+    return None if at is None else time_of(at)
+
+
+def frame_of(seen: Seen | None) -> wire.Frame | None:
+    """A frame as an alert or entry names it."""
+    if seen is None:
+        return None
+    return wire.Frame(
+        sop_instance_uid=seen.sop_instance_uid,
+        index=seen.index,
+        acquired_at=time_or_none(seen.acquired_at),
+        received_at=time_of(seen.received_at),
+        judged_at=time_of(seen.judged_at),
+    )
+
+
+def alert_of(number: int, alert: Alert) -> wire.Alert:
+    """An alert as screens show it; a condition that is not there any more is called ended."""
+    is_over = alert.condition is Condition.ABSENT
+    names = ("id", "procedure", "source", "kind", "zone", "side", "priority", "validity", "signal", "view", "level")
+    more = ("mode", "message", "area_mm2", "length_mm", "distance_to_wall_mm", "speed_mm_s", "trust")
+    last = ("acknowledged_by", "technical_cause")
+    plain = {name: getattr(alert, name) for name in (*names, *more, *last)}
+    to_wall, volume = alert.seconds_to_wall, alert.volume_ml
+    return wire.Alert(
+        **plain,
+        number=number,
+        condition="ended" if is_over else alert.condition,
+        first_frame=frame_of(alert.first_frame),
+        raised_frame=frame_of(alert.raised_frame),
+        last_frame=frame_of(alert.last_frame),
+        seconds_to_wall=to_wall and wire.Interval(value=to_wall.value, low=to_wall.low, high=to_wall.high),
+        volume_ml=volume and wire.Band(low=volume.low, high=volume.high),
+        outline=list(alert.outline),
+        raised_at=time_of(alert.raised_at),
+        changed_at=time_of(alert.changed_at),
+    )
+
+
+def entry_of(entry: Entry) -> wire.Entry:
+    """One line of the log."""
+    return wire.Entry(
+        number=entry.number or 0,
+        at=time_of(entry.at),
+        type=entry.type.value,
+        procedure=entry.procedure,
+        source=entry.source,
+        alert=entry.alert,
+        from_=entry.from_state,
+        to=entry.to_state,
+        cause=entry.cause,
+        actor=entry.actor,
+        frame=frame_of(entry.frame),
+        times={name: time_or_none(at) for name, at in entry.times.items()},
+        data=_data_of(entry),
+        hash=entry.hash,
+        previous_hash=entry.previous_hash,
+    )
+
+
+def _data_of(entry: Entry) -> dict[str, Any]:
+    """The entry's data; the snapshot of an alert in the shape that all clients know."""
+    snapshot = entry.data.get("alert")
+    if not isinstance(snapshot, Mapping):
+        return dict(entry.data)
+    alert = alert_of(entry.number or 0, alert_from(snapshot))
+    return {**entry.data, "alert": alert.model_dump(mode="json")}
+
+
+def source_of(beat: Heartbeat, now: float) -> wire.Source:
+    """Whether a source is being judged right now: its own word, unless that word is old."""
+    is_silent = now - beat.beat_at > STOPPED_AFTER_S
+    return wire.Source(
+        name=beat.source,
+        procedure=beat.procedure,
+        state=SourceState.STOPPED if is_silent else beat.state,
+        last_frame_at=time_or_none(beat.last_frame_at),
+        frame_age_s=None if beat.last_frame_at is None else round(max(0.0, now - beat.last_frame_at), 3),
+        frames_received=beat.frames_received,
+        frames_judged=beat.frames_judged,
+        frames_skipped=beat.frames_skipped,
+        view=beat.view,
+        zones_watched=list(beat.zones_watched),
+        zones_not_visible=list(beat.zones_not_visible),
+        flags=sorted(beat.flags),
+        beat_at=time_of(beat.beat_at),
+    )
+
+
+def sources_of(beats: Iterable[Heartbeat], now: float) -> list[wire.Source]:
+    """Every source."""
+    return [source_of(beat, now) for beat in beats]
+
+
+def procedure_of(
+    procedure: Procedure,
+    counts: Counts | None = None,
+    latencies: Latencies | None = None,
+) -> wire.Procedure:
+    """A procedure; without counts and latencies in lists."""
+    return wire.Procedure(
+        id=procedure.id,
+        study_instance_uids=list(procedure.study_instance_uids),
+        kind=procedure.kind,
+        opened_at=time_of(procedure.opened_at),
+        closed_at=time_or_none(procedure.closed_at),
+        patient=dict(procedure.patient),
+        levels=list(procedure.levels),
+        mode=procedure.mode,
+        replay=procedure.replay,
+        accession_number=procedure.accession_number,
+        counts=counts and wire.Counts(frames=counts.frames, frames_failed=counts.frames_failed, alerts=counts.alerts),
+        latency_ms=latencies and wire.Latency(**asdict(latencies)),
+    )
+
+
+def measurement_of(item: Measurement) -> wire.Measurement:
+    """What one judged frame measured."""
+    return wire.Measurement(
+        **{field.name: getattr(item, field.name) for field in fields(item) if field.name != "frame"},
+        frame=frame_of(item.frame),
+    )
+
+
+def picture_url(sop_instance_uid: str, index: int) -> str:
+    """Where the picture of a frame is."""
+    return f"/api/v1/frames/{sop_instance_uid}/{index}.jpg"
+
+
+def seen_frame_of(entry: Entry) -> wire.SeenFrame | None:
+    """A judged frame; None for an entry that names none."""
+    frame = frame_of(entry.frame)
+    if frame is None:
+        return None
+    return wire.SeenFrame(
+        number=entry.number or 0,
+        frame=frame,
+        source=entry.source,
+        view=entry.data.get("view"),
+        is_fit=entry.data.get("is_fit"),
+        url=picture_url(frame.sop_instance_uid, frame.index),
+    )

@@ -1,0 +1,124 @@
+"""Is the process alive, and would an alert get through right now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from ipaddress import ip_address
+
+from fastapi import APIRouter
+
+from db.connect import StoreFailure
+from db.heartbeat import last_sign
+from detection.rules import ALGORITHM_VERSION, Rules, rules_hash
+from dicom_gateway.peer import Peer, echo
+from service.api import wire
+from service.api.answers import STOPPED_AFTER_S
+from service.api.deps import Deps, DepsHere
+from service.api.errors import unavailable
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health/live", response_model=wire.Alive)
+async def get_live() -> wire.Alive:
+    """This process answers; nothing else is asked."""
+    return wire.Alive(status="alive")
+
+
+@router.get("/health/ready", response_model=wire.Ready)
+def get_ready(deps: DepsHere) -> wire.Ready:
+    """Every part that an alert needs on its way, each with its reason; 503 with the checks when one fails."""
+    checks = [wire.Check(name=name, ok=ok, reason=reason) for name, (ok, reason) in check_all(deps).items()]
+    failed = [check.name for check in checks if not check.ok]
+    if failed:
+        told = [check.model_dump() for check in checks]
+        raise unavailable(f"Not ready: {', '.join(failed)}.", checks=told)
+    return wire.Ready(status="ready", checks=checks)
+
+
+@router.get("/version", response_model=wire.Version)
+def get_version() -> wire.Version:
+    """What is running."""
+    return version_now()
+
+
+def version_now() -> wire.Version:
+    """Software, algorithm and rules."""
+    try:
+        software = version("cementwatch")
+    except PackageNotFoundError:
+        software = "not installed"
+    rules = rules_hash(Rules())
+    return wire.Version(software=software, algorithm=ALGORITHM_VERSION, rules=rules, api="1", safety=wire.SAFETY_WORDS)
+
+
+def check_all(deps: Deps) -> dict[str, tuple[bool, str]]:
+    """Each part by name: whether it works, and why."""
+    checks: dict[str, Callable[[Deps], tuple[bool, str]]] = {
+        "database": check_database,
+        "spool": check_spool,
+        "receive": check_receive,
+        "watch": check_watch,
+    }
+    return {name: check(deps) for name, check in checks.items()}
+
+
+def check_database(deps: Deps) -> tuple[bool, str]:
+    """The journal can be read."""
+    try:
+        return True, f"the journal answers; its last entry is {deps.journal.head()}"
+    except StoreFailure as failure:
+        return False, f"the journal does not answer ({type(failure).__name__})"
+
+
+def check_spool(deps: Deps) -> tuple[bool, str]:
+    """The spool can be written and its disk has room."""
+    wanted_mb = deps.settings.min_free_mb
+    try:
+        free_mb = deps.spool.free_bytes() // 2**20
+    except OSError as error:
+        return False, f"the spool cannot be read ({error.strerror})"
+    if not os.access(deps.spool.incoming, os.W_OK | os.X_OK):
+        return False, "the spool cannot be written"
+    if free_mb < wanted_mb:
+        return False, f"{free_mb} MB free, {wanted_mb} MB wanted"
+    return True, f"writable, {free_mb} MB free"
+
+
+def check_receive(deps: Deps) -> tuple[bool, str]:
+    """The DICOM listener answers C-ECHO."""
+    settings = deps.settings
+    calling = settings.calling_ae_titles[0] if settings.calling_ae_titles else settings.ae_title
+    peer = Peer(
+        host=reachable(settings.dicom_host), port=settings.dicom_port, called=settings.ae_title, calling=calling
+    )
+    if echo(peer):
+        return True, f"C-ECHO answered on port {settings.dicom_port}"
+    return False, f"no answer to C-ECHO on port {settings.dicom_port}"
+
+
+def reachable(host: str) -> str:
+    """Where to call a listener that is bound to ``host``: one bound to every address is called on loopback."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if not address.is_unspecified:
+        return host
+    return "::1" if address.version == 6 else "127.0.0.1"
+
+
+def check_watch(deps: Deps) -> tuple[bool, str]:
+    """The analysis has given a sign of life within three seconds."""
+    try:
+        beat_at = last_sign(deps.engine)
+    except StoreFailure:
+        return False, "unknown: the journal does not answer"
+    if beat_at is None:
+        return False, "no sign of life yet"
+    age_s = deps.now() - beat_at
+    if age_s > STOPPED_AFTER_S:
+        return False, f"last sign of life {age_s:.0f} s ago"
+    return True, f"last sign of life {max(age_s, 0.0):.1f} s ago"

@@ -1,0 +1,89 @@
+"""The live stream: every journal entry as it is written, and a heartbeat each second."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from service.api.alerts import check_cursor, still_good
+from service.api.answers import sources_of, time_of
+from service.api.deps import Deps, DepsHere, PulseHere
+from service.api.errors import bad_field
+from service.api.pulse import Beat, Pulse
+from service.api.tape import Event, read_events
+
+HEARTBEAT_EVERY_S = 0.8
+LONGEST_LIFE_S = 3600.0
+"""A stream ends itself after this long, so that a forgotten screen does not hold a connection for ever."""
+
+router = APIRouter(tags=["live"])
+
+
+@router.get(
+    "/live",
+    response_class=StreamingResponse,
+    responses={
+        200: {"description": "id: journal number, event: type, data: the entry.", "content": {"text/event-stream": {}}}
+    },
+)
+async def listen(
+    deps: DepsHere,
+    pulse: PulseHere,
+    procedure: Annotated[str | None, Query(description="Only this procedure.")] = None,
+    after: Annotated[int | None, Query(ge=0, description="Resume behind this entry; without it, from now on.")] = None,
+    lifetime: Annotated[float, Query(gt=0, le=LONGEST_LIFE_S, description="End after this long; s.")] = LONGEST_LIFE_S,
+    last_event_id: Annotated[str | None, Header(description="As browsers send it; wins over after.")] = None,
+) -> StreamingResponse:
+    """Server-sent events; ``heartbeat`` carries the state of each source, ``closing`` says that the stream ends itself."""
+    if last_event_id and not last_event_id.isdigit():
+        raise bad_field("Last-Event-ID", "expected the number of a journal entry")
+    start = int(last_event_id) if last_event_id else after
+    beat = await (run_in_threadpool(pulse.look) if start is None else check_cursor(pulse, start))
+    still_good(beat)
+    events = _follow(deps, pulse, (beat.head if start is None else start, procedure), deps.now() + lifetime)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+
+
+async def _follow(deps: Deps, pulse: Pulse, place: tuple[int, str | None], end: float) -> AsyncIterator[str]:
+    cursor, procedure = place
+    next_heartbeat = 0.0
+    with pulse.listener():
+        yield "retry: 1000\n\n"
+        while (now := deps.now()) < end:
+            beat = pulse.beat
+            if now >= next_heartbeat:
+                yield _say("heartbeat", _heartbeat(beat, now))
+                next_heartbeat = now + HEARTBEAT_EVERY_S
+            if beat.trouble is None and beat.head > cursor:
+                events, cursor = await _next_events(deps, pulse, (cursor, procedure), beat.head)
+                for event in events:
+                    yield event.text
+            if pulse.beat.head <= cursor or beat.trouble is not None:
+                await pulse.change(beat, min(next_heartbeat, end) - deps.now())
+        yield _say("closing", {"reason": "This stream has reached its longest lifetime.", "resume_after": cursor})
+
+
+async def _next_events(deps: Deps, pulse: Pulse, place: tuple[int, str | None], head: int) -> tuple[list[Event], int]:
+    """Some events above the cursor, from memory where it reaches back far enough, and the new cursor."""
+    cursor, procedure = place
+    kept = pulse.tape.since(cursor, procedure)
+    if kept is not None and kept[1] > cursor:
+        return kept
+    events = await run_in_threadpool(read_events, deps.engine, cursor, procedure)
+    return events, events[-1].number if events else head
+
+
+def _heartbeat(beat: Beat, now: float) -> dict[str, Any]:
+    sources = [source.model_dump(mode="json") for source in sources_of(beat.sources, now)]
+    return {"server_time": time_of(now), "head": beat.head, "journal": beat.trouble, "sources": sources}
+
+
+def _say(event: str, content: dict[str, Any]) -> str:
+    """An event without a number: the journal does not know it, and resuming must not skip anything for it."""
+    return f"event: {event}\ndata: {json.dumps(content)}\n\n"

@@ -1,0 +1,104 @@
+"""Figures for Prometheus. No label ever holds a patient, a study or a procedure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Depends, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.answers import sources_of
+from service.api.deps import Deps
+from service.api.health import version_now
+from service.api.pulse import Pulse
+
+STATES = ("watching", "idle", "late", "stopped", "unfit")
+
+router = APIRouter(tags=["health"])
+
+
+class State(Collector):
+    """What the pulse knows, read at the moment of asking; the database is not touched."""
+
+    def __init__(self, deps: Deps, pulse: Pulse) -> None:
+        self._deps, self._pulse = deps, pulse
+
+    def collect(self) -> Iterator[Metric]:
+        """All families."""
+        beat = self._pulse.beat
+        version = version_now()
+        told = {"software": version.software, "algorithm": version.algorithm, "rules": version.rules}
+        yield InfoMetricFamily("cementwatch_version", "What is running.", value=told)
+        yield _gauge("cementwatch_journal_head", "Number of the last journal entry.", beat.head)
+        yield _gauge("cementwatch_journal_up", "1 when the journal answers.", float(beat.trouble is None))
+        yield _gauge("cementwatch_live_listeners", "Open live streams.", self._pulse.n_listeners)
+        yield from self._sources()
+
+    def _sources(self) -> Iterator[Metric]:
+        sources = sources_of(self._pulse.beat.sources, self._deps.now())
+        state = GaugeMetricFamily(
+            "cementwatch_source_state", "1 for the state a source is in.", labels=["source", "state"]
+        )
+        for source in sources:
+            for name in STATES:
+                state.add_metric([source.name, name], float(source.state == name))
+        yield state
+        for field, help_ in (
+            ("frames_received", "Frames received in the present procedure."),
+            ("frames_judged", "Frames judged in the present procedure."),
+            ("frames_skipped", "Frames not judged live in the present procedure."),
+            ("frame_age_s", "Age of the latest frame in seconds."),
+        ):
+            name = "cementwatch_frame_age_seconds" if field == "frame_age_s" else f"cementwatch_{field}"
+            family = GaugeMetricFamily(name, help_, labels=["source"])
+            for source in sources:
+                if (value := getattr(source, field)) is not None:
+                    family.add_metric([source.name], float(value))
+            yield family
+
+
+def _gauge(name: str, help_: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, help_, value=value)
+
+
+class Requests:
+    """Counts and times requests by route and status; plain ASGI."""
+
+    def __init__(self, app: ASGIApp, *, registry: CollectorRegistry) -> None:
+        self._app = app
+        labels = ["route", "method", "status"]
+        self._count = Counter("cementwatch_http_requests", "HTTP requests.", labels, registry=registry)
+        self._seconds = Histogram(
+            "cementwatch_http_seconds", "Time to the answer's first byte.", ["route"], registry=registry
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and note when its answer starts."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = time.perf_counter()
+
+        async def note(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "none").removeprefix("/api/v1")
+                self._count.labels(route, scope["method"], str(message["status"])).inc()
+                self._seconds.labels(route).observe(time.perf_counter() - start)
+            await send(message)
+
+        await self._app(scope, receive, note)
+
+
+def _registry_of(request: Request) -> CollectorRegistry:
+    return cast("CollectorRegistry", request.app.state.registry)
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def get_metrics(registry: Annotated[CollectorRegistry, Depends(_registry_of)]) -> Response:
+    """Prometheus text."""
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

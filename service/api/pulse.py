@@ -1,0 +1,126 @@
+"""How far the journal is, kept in memory so that a quiet poll never touches the database.
+
+One thread listens to the bell, looks at the journal and wakes whoever waits in the event loop. A lost ring costs
+half a second: the thread looks by itself that often. When the journal does not answer, ``Beat.trouble`` says so,
+because a screen must not take silence for safety.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from db.connect import StoreFailure
+from db.heartbeat import Heartbeat, heartbeats
+from db.journal import Journal
+from service.api.tape import Tape
+from service.bell import Bell
+
+PATIENCE_S = 0.5
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """The journal as it was last seen: last number, last number that changed an alert, heartbeat of each source."""
+
+    head: int
+    alerts_head: int
+    sources: tuple[Heartbeat, ...]
+    trouble: str | None
+
+
+class Pulse:
+    """Follows the journal from a thread of its own; waited for from the event loop."""
+
+    def __init__(self, engine: Engine, bell: Bell) -> None:
+        self._engine, self._journal, self._bell = engine, Journal(engine), bell
+        self._stopping = threading.Event()
+        self._looking = threading.Lock()
+        self._changed = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self.tape = Tape(engine)
+        self.n_listeners = 0
+        self.beat = Beat(head=0, alerts_head=0, sources=(), trouble="The journal has not been read yet.")
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to follow, and look once before returning."""
+        self._loop = loop
+        self.look()
+        self._thread = threading.Thread(target=self._follow, name="pulse", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop following; returns when the thread has ended."""
+        self._stopping.set()
+        self._bell.ring()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+
+    def look(self) -> Beat:
+        """Read the journal now; blocks for a few queries."""
+        with self._looking:
+            before = self.beat
+            self.beat = self._read(before)
+            if self.n_listeners and self.beat.trouble is None:
+                self.tape.wind(self.beat.head)
+        has_news = (before.head, before.trouble) != (self.beat.head, self.beat.trouble)
+        if has_news and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._announce)
+        return self.beat
+
+    async def change(self, since: Beat, timeout_s: float) -> Beat:
+        """The beat as soon as it differs from ``since``, or the present one when ``timeout_s`` has passed."""
+        if (self.beat.head, self.beat.trouble) == (since.head, since.trouble) and timeout_s > 0:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+        return self.beat
+
+    @contextmanager
+    def listener(self) -> Iterator[None]:
+        """While somebody listens, entries are kept in memory for all who do."""
+        self.n_listeners += 1
+        try:
+            yield
+        finally:
+            self.n_listeners -= 1
+
+    def _read(self, before: Beat) -> Beat:
+        try:
+            # Heads first: an entry written in between is found at the next look, never lost.
+            head, alerts_head = self._journal.head(), self._journal.alerts_head()
+            return Beat(head=head, alerts_head=alerts_head, sources=tuple(heartbeats(self._engine)), trouble=None)
+        except StoreFailure as failure:
+            if before.trouble is None:
+                log.warning("journal does not answer: %s", type(failure).__name__)
+            return Beat(
+                head=before.head,
+                alerts_head=before.alerts_head,
+                sources=before.sources,
+                trouble="The journal does not answer. Alerts on this screen may be old.",
+            )
+
+    def _follow(self) -> None:
+        with self._bell.listen() as ear:
+            while not self._stopping.is_set():
+                ear.wait(PATIENCE_S)
+                try:
+                    self.look()
+                except Exception:
+                    log.exception("the journal could not be followed")
+
+    def _announce(self) -> None:
+        """In the event loop: wake all who wait now; later waiters get the next event."""
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -1,0 +1,360 @@
+"""What the API answers, field by field, each with its unit. Fields may be added, never renamed or removed.
+
+Times are RFC 3339 with offset, lengths mm at the object plane, areas mm², volumes ml, positions ``[row, col]`` in pixels of
+the frame, zero-based, from the centre of the top-left pixel. What is not known is ``null``, never 0.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from db.heartbeat import SourceState
+from detection.vocabulary import (
+    Condition,
+    Flag,
+    Kind,
+    Mode,
+    Origin,
+    Priority,
+    Side,
+    Signal,
+    TechnicalCause,
+    Validity,
+    View,
+    Wall,
+    Zone,
+)
+
+SAFETY_WORDS = (
+    "Assistive research software, not a medical device. The operator remains responsible. "
+    "No alert does not mean no leakage."
+)
+
+Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+"""RFC 3339 in UTC with offset."""
+Position = tuple[float, float]
+"""``[row, col]`` in pixels."""
+ProcedureKind = Literal["pvp", "pvp_itr", "ppsf_pvp", "vp_rfa", "pkp"]
+
+
+class Wire(BaseModel):
+    """A shape of the contract."""
+
+    model_config = ConfigDict(populate_by_name=True, extra="ignore")
+
+
+class ErrorText(Wire):
+    """What went wrong."""
+
+    code: str = Field(description="One word for programs, such as bad_input or conflict.")
+    message: str = Field(description="One sentence for people.")
+    details: dict[str, Any] = Field(description="What helps to mend it; for bad input the field and what was expected.")
+
+
+class Error(Wire):
+    """The one error shape."""
+
+    error: ErrorText = Field(description="Code, message and details.")
+
+
+class Frame(Wire):
+    """One image, as alerts and entries name it."""
+
+    sop_instance_uid: str = Field(description="SOP Instance UID of the DICOM object.")
+    index: int = Field(description="Frame within the object, zero-based.")
+    acquired_at: Time | None = Field(None, description="When the device made it, by the device's clock; UTC.")
+    received_at: Time | None = Field(None, description="When it was safely stored; UTC.")
+    judged_at: Time | None = Field(None, description="When it was judged; UTC.")
+
+
+class Band(Wire):
+    """A range without a best value."""
+
+    low: float = Field(description="Lower end, in the unit of the field that holds it.")
+    high: float = Field(description="Upper end, in the unit of the field that holds it.")
+
+
+class Interval(Band):
+    """A value with the range it surely lies in."""
+
+    value: float = Field(description="Best value, in the unit of the field that holds it.")
+
+
+class Alert(Wire):
+    """One alarm: condition (what is true) and signal (what is sounded), with the evidence behind them."""
+
+    id: str = Field(description="Identifier of the alert.")
+    number: int = Field(description="Number of the journal entry that last changed it; the polling cursor.")
+    procedure: str = Field(description="Identifier of the procedure.")
+    source: str = Field(description="Calling AE title that the images came from.")
+    kind: Kind = Field(description="What it is about.")
+    zone: Zone | None = Field(None, description="Where the cement is.")
+    side: Side | None = Field(None, description="On which side of the body; left and right are image sides.")
+    priority: Priority = Field(description="How urgent it is.")
+    condition: Condition | Literal["ended"] = Field(description="What is true: present or ended.")
+    validity: Validity = Field(description="questionable: present, but no valid frame says so any more.")
+    signal: Signal = Field(
+        description="What is being sounded; latched: the condition has ended and nobody has reset it."
+    )
+    view: View = Field(description="View of the frames it rests on.")
+    level: str | None = Field(None, description="Vertebral level, such as L2.")
+    mode: Mode = Field(description="Live, after the run, or a replay.")
+    message: str = Field(description="Where, what, how far and how fast, in plain words.")
+    first_frame: Frame | None = Field(None, description="First evidence.")
+    raised_frame: Frame | None = Field(None, description="The frame that made the condition present.")
+    last_frame: Frame | None = Field(None, description="Latest evidence.")
+    area_mm2: float | None = Field(None, description="Projected area of the piece; mm².")
+    length_mm: float | None = Field(None, description="Length of the piece; mm.")
+    distance_to_wall_mm: float | None = Field(
+        None, description="Cement front to posterior wall, negative beyond it; mm."
+    )
+    speed_mm_s: float | None = Field(None, description="Speed of the front toward the wall; mm/s.")
+    seconds_to_wall: Interval | None = Field(None, description="Time until the front reaches the wall; s.")
+    volume_ml: Band | None = Field(None, description="Volume of the piece, estimated from density; ml.")
+    trust: float | None = Field(None, description="How sure the finding is, 0 to 1.")
+    outline: list[Position] = Field(description="Outline on last_frame; [row, col] in pixels.")
+    raised_at: Time = Field(description="When the condition became present; UTC.")
+    changed_at: Time = Field(description="When it last changed; UTC.")
+    acknowledged_by: str | None = Field(None, description="Who acknowledged it.")
+    technical_cause: TechnicalCause | None = Field(None, description="What keeps cementwatch from seeing.")
+
+
+class Source(Wire):
+    """Whether one source is being judged right now."""
+
+    name: str = Field(description="Calling AE title.")
+    procedure: str | None = Field(None, description="Identifier of the open procedure.")
+    state: SourceState = Field(
+        description="stopped: no sign of life from the analysis for 3 s. Only watching means judged frames."
+    )
+    last_frame_at: Time | None = Field(None, description="When the latest frame was received; UTC.")
+    frame_age_s: float | None = Field(None, description="Age of the latest frame at server_time; s.")
+    frames_received: int | None = Field(None, description="Frames received in this procedure; count.")
+    frames_judged: int | None = Field(None, description="Frames judged in this procedure; count.")
+    frames_skipped: int | None = Field(None, description="Frames not judged live; count.")
+    view: View | None = Field(None, description="View of the latest frame.")
+    zones_watched: list[Zone] = Field(description="Zones that this view can show and that are judged.")
+    zones_not_visible: list[Zone] = Field(description="Zones that this view cannot show.")
+    flags: list[Flag] = Field(description="What to keep in mind about the latest frame.")
+    beat_at: Time | None = Field(None, description="Latest sign of life from the analysis; UTC.")
+
+
+class Alerts(Wire):
+    """One poll."""
+
+    items: list[Alert] = Field(description="Alerts changed after the cursor, ascending by number.")
+    next_after: int = Field(description="Pass it back as after.")
+    server_time: Time = Field(description="The server's clock; UTC.")
+    sources: list[Source] = Field(description="Heartbeat: is each source being judged right now.")
+
+
+class Latency(Wire):
+    """Received to judged and written."""
+
+    p50: float | None = Field(None, description="Median; ms.")
+    p95: float | None = Field(None, description="95th percentile; ms.")
+    p99: float | None = Field(None, description="99th percentile; ms.")
+    max: float | None = Field(None, description="Largest; ms.")
+
+
+class Counts(Wire):
+    """How much a procedure holds."""
+
+    frames: int = Field(0, description="Frames judged; count.")
+    frames_failed: int = Field(0, description="Frames that could not be read; count.")
+    alerts: dict[Priority, int] = Field(description="Alerts raised by priority; count.")
+
+
+class Procedure(Wire):
+    """One operation under watch."""
+
+    id: str = Field(description="Identifier of the procedure.")
+    study_instance_uids: list[str] = Field(description="DICOM studies that belong to it.")
+    kind: str | None = Field(None, description="pvp, pvp_itr, ppsf_pvp, vp_rfa or pkp.")
+    opened_at: Time = Field(description="When it was opened; UTC.")
+    closed_at: Time | None = Field(None, description="When it was closed; UTC.")
+    patient: dict[str, Any] = Field(description="name, id, birth_date, sex as the images tell them.")
+    levels: list[str] = Field(description="Vertebral levels under treatment.")
+    mode: Mode | None = Field(None, description="Live, after the run, or a replay.")
+    replay: str | None = Field(None, description="Identifier of the replay, if it is one.")
+    accession_number: str | None = Field(None, description="DICOM accession number.")
+    counts: Counts | None = Field(None, description="How much it holds; null in lists.")
+    latency_ms: Latency | None = Field(None, description="Received to judged; ms; null in lists.")
+
+
+class Procedures(Wire):
+    """A page of procedures."""
+
+    items: list[Procedure] = Field(description="Procedures, in the order they were opened.")
+    next_after: str | int | None = Field(description="Pass it back as after; null when there is none.")
+
+
+class Entry(Wire):
+    """One line of the procedure log."""
+
+    number: int = Field(description="Place in the journal, without gaps.")
+    at: Time = Field(description="When it happened; UTC.")
+    type: str = Field(description="What happened.")
+    procedure: str = Field(description="Identifier of the procedure.")
+    source: str | None = Field(None, description="Calling AE title.")
+    alert: str | None = Field(None, description="Identifier of the alert it is about.")
+    from_: str | None = Field(None, alias="from", description="State before.")
+    to: str | None = Field(None, description="State after.")
+    cause: str | None = Field(None, description="Why.")
+    actor: str | None = Field(None, description="Who.")
+    frame: Frame | None = Field(None, description="The frame on whose evidence it was written.")
+    times: dict[str, Time | None] = Field(description="image, received, decoded, judged, written; UTC.")
+    data: dict[str, Any] = Field(
+        description="What belongs to this type; lengths mm, areas mm², volumes ml, positions [row, col] px."
+    )
+    hash: str | None = Field(None, description="SHA-256 over this entry and previous_hash.")
+    previous_hash: str | None = Field(None, description="Hash of the entry before.")
+
+
+class Entries(Wire):
+    """A page of the log."""
+
+    items: list[Entry] = Field(description="Entries, ascending by number.")
+    next_after: int = Field(description="Pass it back as after.")
+
+
+class FrameRef(Wire):
+    """A frame by name."""
+
+    sop_instance_uid: str = Field(description="SOP Instance UID of the DICOM object.")
+    index: int = Field(0, description="Frame within the object, zero-based.")
+
+
+class PlanView(Wire):
+    """Where the vertebral body lies in one view: four corners named as the view names them; the others are null."""
+
+    view: View = Field(description="lateral or ap.")
+    origin: Origin = Field(description="operator: landmarks were given. found: found automatically.")
+    trust: float | None = Field(None, description="How sure it is, 0 to 1.")
+    level: str | None = Field(None, description="Vertebral level, such as L2.")
+    posterior_superior: Position | None = Field(None, description="Lateral view; [row, col] px.")
+    posterior_inferior: Position | None = Field(None, description="Lateral view; [row, col] px.")
+    anterior_superior: Position | None = Field(None, description="Lateral view; [row, col] px.")
+    anterior_inferior: Position | None = Field(None, description="Lateral view; [row, col] px.")
+    left_superior: Position | None = Field(None, description="AP view, image left; [row, col] px.")
+    left_inferior: Position | None = Field(None, description="AP view, image left; [row, col] px.")
+    right_superior: Position | None = Field(None, description="AP view, image right; [row, col] px.")
+    right_inferior: Position | None = Field(None, description="AP view, image right; [row, col] px.")
+    frame: FrameRef | None = Field(None, description="The frame that the corners lie on.")
+    posterior_wall: Wall | None = Field(None, description="State of the posterior wall before cement.")
+    mm_per_px: float | None = Field(None, description="Scale at the object plane; mm/px.")
+
+
+class ZoneExtent(Wire):
+    """How much cement a zone holds."""
+
+    area_mm2: float | None = Field(None, description="Projected area; mm².")
+    length_mm: float | None = Field(None, description="Length; mm.")
+
+
+class Measurement(Wire):
+    """What one judged frame measured; an unfit frame has flags and nulls."""
+
+    number: int = Field(description="Number of the journal entry.")
+    frame: Frame | None = Field(None, description="The frame.")
+    view: View | None = Field(None, description="Its view.")
+    cement_area_mm2: float | None = Field(None, description="Projected area of all cement; mm².")
+    cement_volume_ml: Band | None = Field(None, description="Volume of all cement, estimated from density; ml.")
+    distance_to_wall_mm: float | None = Field(
+        None, description="Cement front to posterior wall, negative beyond it; mm."
+    )
+    distance_share: float | None = Field(
+        None, description="The same as a share of the body's depth; known without a scale."
+    )
+    speed_mm_s: float | None = Field(None, description="Speed of the front toward the wall; mm/s.")
+    seconds_to_wall: Interval | None = Field(None, description="Time until the front reaches the wall; s.")
+    zones: dict[str, ZoneExtent] = Field(description="Cement by zone.")
+    flags: list[str] = Field(description="Why it was not judged, or what to keep in mind.")
+    trust: float | None = Field(None, description="How sure the findings are, 0 to 1.")
+
+
+class Measurements(Wire):
+    """A time series."""
+
+    items: list[Measurement] = Field(description="One item per judged frame, ascending by number.")
+    next_after: int = Field(description="Pass it back as after.")
+
+
+class SeenFrame(Wire):
+    """One judged frame of a procedure."""
+
+    number: int = Field(description="Number of the journal entry.")
+    frame: Frame = Field(description="The frame.")
+    source: str | None = Field(None, description="Calling AE title.")
+    view: View | None = Field(None, description="Its view.")
+    is_fit: bool | None = Field(None, description="Whether it could be judged.")
+    url: str = Field(description="Its picture, relative to this server.")
+
+
+class Frames(Wire):
+    """A page of frames."""
+
+    items: list[SeenFrame] = Field(description="Frames, ascending by number.")
+    next_after: int = Field(description="Pass it back as after.")
+
+
+class Replay(Wire):
+    """A recorded study that is played again."""
+
+    id: str = Field(description="Identifier of the replay.")
+    source: str = Field(description="orthanc or folder.")
+    study_instance_uid: str = Field(description="The recorded study.")
+    speed: float | None = Field(None, description="1 is the original pace; null is as fast as possible.")
+    state: str = Field(description="queued, running, done, failed or cancelled.")
+    sent: int = Field(description="Objects sent; count.")
+    total: int | None = Field(None, description="Objects to send; count.")
+    queued_at: Time | None = Field(None, description="When it was asked for; UTC.")
+    started_at: Time | None = Field(None, description="When its first object was sent; UTC.")
+    ended_at: Time | None = Field(None, description="When it ended; UTC.")
+    procedure: str | None = Field(None, description="The procedure it became.")
+    reason: str | None = Field(None, description="Why it failed, in words.")
+
+
+class Check(Wire):
+    """One part of readiness."""
+
+    name: str = Field(description="database, spool, receive or watch.")
+    ok: bool = Field(description="Whether this part works.")
+    reason: str = Field(description="Why, in words.")
+
+
+class Ready(Wire):
+    """Every part works."""
+
+    status: Literal["ready"] = Field(description="ready; otherwise the answer is 503 with the checks in error.details.")
+    checks: list[Check] = Field(description="Each part with its reason.")
+
+
+class Alive(Wire):
+    """The process answers."""
+
+    status: Literal["alive"] = Field(description="alive.")
+
+
+class Version(Wire):
+    """What is running."""
+
+    software: str = Field(description="Version of the package.")
+    algorithm: str = Field(description="Version of the detection algorithm.")
+    rules: str = Field(description="Hash of the rules in force, 12 hex digits.")
+    api: str = Field(description="Version of this contract.")
+    safety: str = Field(description="What every screen and export must say.")
+
+
+class Report(Wire):
+    """All that an export holds of one procedure."""
+
+    safety: str = Field(description="What every screen and export must say.")
+    made_at: Time = Field(description="When the report was made; UTC.")
+    procedure: Procedure = Field(description="The procedure.")
+    alerts: list[Alert] = Field(description="Its alerts, by number.")
+    log: list[Entry] = Field(description="Its log without single frames, by number.")
+    zones_not_visible: dict[str, list[Zone]] = Field(description="By view: zones that this view cannot show.")
+    version: Version = Field(description="Software and rules that made it.")

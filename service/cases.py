@@ -1,0 +1,228 @@
+"""The cases under watch: opened with the first image, recalled after a restart, closed when nothing comes any more."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from db import procedures, queries
+from db.connect import Engine
+from db.heartbeat import SourceState
+from db.procedures import Opening
+from detection.alarm import resume
+from detection.fit import is_fit
+from detection.rules import ALGORITHM_VERSION, rules_hash
+from detection.vocabulary import Alert, Entry, EntryType, Flag, Frame, Mode, Silence, TechnicalCause
+from dicom_gateway.frames import frames_of, mode_of
+from dicom_gateway.header import Header, read_header
+from dicom_gateway.refusal import Undecodable, Unreadable
+from dicom_gateway.spool import Spool
+from service.checkpoint import Checkpoints
+from service.journey import Case, Desk, hear, heed, weigh
+from service.lines import Job
+from service.settings import Settings
+
+LOG = logging.getLogger(__name__)
+
+Key = tuple[str, str]
+"""Procedure and source."""
+
+MOST_REBUILT = 3000
+"""Frames that a restart looks at again for one case; beyond that it starts from the alerts that the journal kept."""
+ACTIVE_S = 600.0
+"""A source whose last frame is older than this is idle; its silence is no alarm."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Watched:
+    """A case with what only this process knows of it."""
+
+    case: Case
+    last_frame_at: float | None = None
+    saved_at: float = 0.0
+    causes: frozenset[TechnicalCause] = frozenset()
+
+
+class Cases:
+    """All cases of one ``watch``."""
+
+    def __init__(self, settings: Settings, desk: Desk, engine: Engine, spool: Spool, checkpoints: Checkpoints) -> None:
+        self._settings, self._desk, self._engine, self._spool, self._checkpoints = settings, desk, engine, spool, checkpoints
+        self._watched: OrderedDict[Key, Watched] = OrderedDict()
+        self._procedures: dict[tuple[str, str | None], str] = {}
+        self._heard = desk.journal.head()
+
+    def key_of(self, job: Job) -> Key:
+        """The case that an image belongs to; its procedure opens, or opens again, when it has to."""
+        study = (job.header.study_instance_uid, job.arrival.replay)
+        if study not in self._procedures:
+            procedure = procedures.open_procedure(self._engine, self._opening(job))
+            if procedure.closed_at is not None:
+                procedures.change(self._engine, procedure.id, {"closed_at": None}, at=self._desk.now())
+            self._procedures[study] = procedure.id
+            self._desk.ring()
+        return self._procedures[study], job.arrival.source
+
+    def case(self, key: Key, mode: Mode) -> Case:
+        """The case as it stands, recalled from checkpoint and journal if this process has not met it yet."""
+        if key not in self._watched:
+            self._watched[key] = Watched(case=self._recall(key, mode))
+        watched = self._watched[key]
+        if watched.case.mode is not mode:
+            watched.case = replace(watched.case, mode=mode)
+        return watched.case
+
+    def keep(self, key: Key, case: Case, now: float) -> None:
+        """The case after a frame; saved to disk every now and then."""
+        watched = self._watched[key]
+        watched.case, watched.last_frame_at = case, now
+        self._watched.move_to_end(key)
+        if now - watched.saved_at >= self._settings.checkpoint_every_s:
+            watched.saved_at = now
+            self._checkpoints.save(case)
+
+    def drop(self, key: Key) -> None:
+        """Forget what this process knows of a case; the next frame recalls it from the journal."""
+        self._watched.pop(key, None)
+
+    def newest_of(self, source: str) -> Key | None:
+        """The case that this source's last frame belonged to."""
+        return next((key for key in reversed(self._watched) if key[1] == source), None)
+
+    def peek(self, key: Key) -> Watched:
+        """A case and what is known of it, unchanged."""
+        return self._watched[key]
+
+    def hear(self, key: Key, silence: Silence) -> None:
+        """Judge the absence of frames of one case."""
+        watched = self._watched[key]
+        watched.causes = silence.causes
+        watched.case = hear(silence, watched.case, self._desk)
+
+    def hear_acts(self, now: float) -> None:
+        """Let every case hear what operators did since the last time, frames or no frames."""
+        head = self._desk.journal.head()
+        if head == self._heard:
+            return
+        acts = self._desk.journal.acts_after(self._heard)
+        self._heard = head
+        for procedure, act in acts:
+            for key in self._keys_of(procedure):
+                watched = self._watched[key]
+                if watched.case.acts_to < act.number:
+                    self.hear(key, Silence(source=key[1], at=now, causes=watched.causes))
+                if act.type is EntryType.PROCEDURE_CLOSED:
+                    self._forget(key)
+
+    def is_silent(self, key: Key, now: float) -> bool:
+        """Whether a source that was active a while ago has fallen silent; a replay may."""
+        watched = self._watched[key]
+        if watched.last_frame_at is None or watched.case.mode is not Mode.LIVE:
+            return False
+        return self._settings.no_frames_after_s < now - watched.last_frame_at < ACTIVE_S
+
+    def close_idle(self, now: float) -> None:
+        """Close procedures for which nothing has come for long."""
+        for key, watched in list(self._watched.items()):
+            if watched.last_frame_at is not None and now - watched.last_frame_at > self._settings.close_after_s:
+                procedures.close(self._engine, key[0], at=now, cause="no frames for long")
+                self.hear(key, Silence(source=key[1], at=now, causes=frozenset()))
+                self._forget(key)
+
+    def note_kept(self, job: Job) -> None:
+        """An object that is no image: kept in the spool, and in the log of its procedure if there is one."""
+        procedure = procedures.find_procedure(self._engine, job.header.study_instance_uid, job.arrival.replay)
+        LOG.info("object %d kept: no image", job.arrival.number, extra={"sop_class": job.header.sop_class_uid})
+        if procedure is not None:
+            said = {"arrival": job.arrival.number, "sop_class_uid": job.header.sop_class_uid}
+            entry = Entry(
+                at=self._desk.now(), type=EntryType.OBJECT_KEPT, procedure=procedure.id, source=job.arrival.source, data=said
+            )
+            self._desk.journal.append([entry])
+            self._desk.ring()
+
+    def _opening(self, job: Job) -> Opening:
+        patient = job.header.patient
+        told = {"name": patient.name, "id": patient.id, "birth_date": patient.birth_date, "sex": patient.sex}
+        return Opening(
+            at=self._desk.now(),
+            study_instance_uid=job.header.study_instance_uid,
+            replay=job.arrival.replay,
+            mode=mode_of(job.arrival, job.header),
+            patient={name: value for name, value in told.items() if value},
+            accession_number=job.header.accession_number or None,
+            source=job.arrival.source,
+            said={"algorithm": ALGORITHM_VERSION, "rules": rules_hash(self._desk.rules)},
+        )
+
+    def _forget(self, key: Key) -> None:
+        self._watched.pop(key, None)
+        self._checkpoints.forget(*key)
+        self._procedures = {study: known for study, known in self._procedures.items() if known != key[0]}
+
+    def _keys_of(self, procedure: str) -> tuple[Key, ...]:
+        """The cases of a procedure; those this process has not met are recalled if they have alerts."""
+        for alert in self._alerts_of(procedure):
+            self.case((procedure, alert.source), alert.mode)
+        return tuple(key for key in self._watched if key[0] == procedure)
+
+    def _alerts_of(self, procedure: str) -> list[Alert]:
+        return [listed.alert for listed in queries.alerts_after(self._engine, procedure=procedure, limit=1000)]
+
+    def _recall(self, key: Key, mode: Mode) -> Case:
+        """Checkpoint, then every frame that the journal knows beyond it, judged again but not written again."""
+        case = self._checkpoints.load(*key) or Case(procedure=key[0], source=key[1], mode=mode)
+        every = queries.frames_of(self._engine, key[0], case.entry, MOST_REBUILT + 1)
+        entries = [entry for entry in every if entry.source == key[1]]
+        if len(every) > MOST_REBUILT:
+            alerts = [alert for alert in self._alerts_of(key[0]) if alert.source == key[1]]
+            return replace(case, alarm=resume(alerts), acts_to=self._desk.journal.head(), entry=entries[-1].number or 0)
+        for entry, frame in self._seen_again(entries):
+            case = self._judge_again(case, entry, frame)
+        return case
+
+    def _judge_again(self, case: Case, entry: Entry, frame: Frame) -> Case:
+        acts_to = int(entry.data.get("acts_to", 0))
+        acts = tuple(act for act in self._desk.journal.acts_since(case.procedure, case.acts_to) if act.number <= acts_to)
+        heeded = heed(case, acts, self._desk)
+        again = weigh(frame, heeded, acts, self._desk.rules, judged_at=entry.at).case
+        if entry.data.get("is_afterwards"):
+            again = replace(again, memory=heeded.memory, last=heeded.last)
+        return replace(again, entry=entry.number or case.entry)
+
+    def _seen_again(self, entries: list[Entry]) -> Iterator[tuple[Entry, Frame]]:
+        """The frames of journal entries, each object opened once for a run of its frames."""
+        frames: Iterator[Frame] = iter(())
+        at: tuple[int, int] | None = None
+        for entry in entries:
+            place = (int(entry.data["arrival"]), entry.frame.index if entry.frame else 0)
+            if at is None or place != (at[0], at[1] + 1):
+                frames = self._frames_from(*place)
+            at = place
+            frame = next(frames, None)
+            if frame is not None:
+                yield entry, frame
+
+    def _frames_from(self, number: int, start: int) -> Iterator[Frame]:
+        arrival = self._spool.find(number)
+        if arrival is None:
+            return
+        try:
+            header: Header = read_header(arrival.path, default_rate=self._settings.default_frame_rate)
+            yield from frames_of(arrival, header, start=start)
+        except (Unreadable, Undecodable):
+            LOG.warning("object %d could not be looked at again", number)
+
+
+def state_of(watched: Watched, now: float, *, is_late: bool) -> SourceState:
+    """How a source stands, in the words of the contract."""
+    if watched.last_frame_at is None or now - watched.last_frame_at > 3.0:
+        return SourceState.IDLE
+    if is_late:
+        return SourceState.LATE
+    last = watched.case.last
+    if last is not None and not is_fit(last.flags - {Flag.DUPLICATE}):
+        return SourceState.UNFIT
+    return SourceState.WATCHING

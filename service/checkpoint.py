@@ -1,0 +1,55 @@
+"""A case's memory on disk, so that a restarted ``watch`` need not look at every earlier frame again.
+
+A checkpoint is a convenience, never the truth: one that is missing, torn, or of other rules is ignored, and the case is
+rebuilt from journal and spool. The files are pickles: they lie in our own data folder (mode 0700) and nobody else's are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import pickle
+from pathlib import Path
+
+from service.journey import Case
+
+LOG = logging.getLogger(__name__)
+
+
+class Checkpoints:
+    """The folder of checkpoints, one file for each source of each procedure."""
+
+    def __init__(self, folder: Path, rules_hash: str) -> None:
+        self._folder = folder
+        self._rules_hash = rules_hash
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def save(self, case: Case) -> None:
+        """Keep this case; an old one is replaced in one step. OSError when the disk is full."""
+        path = self._path(case.procedure, case.source)
+        part = path.with_suffix(".part")
+        part.write_bytes(pickle.dumps((self._rules_hash, case), protocol=pickle.HIGHEST_PROTOCOL))
+        part.replace(path)
+
+    def load(self, procedure: str, source: str) -> Case | None:
+        """The case as it was last kept, or None."""
+        path = self._path(procedure, source)
+        try:
+            if path.stat().st_uid != os.getuid():
+                return None
+            rules_hash, case = pickle.loads(path.read_bytes())  # noqa: S301 - our own file in our own folder, see above
+        except FileNotFoundError:
+            return None
+        except Exception:  # noqa: BLE001 - whatever is wrong with it, the journal knows better
+            LOG.warning("checkpoint unreadable; the case is rebuilt from the spool")
+            return None
+        return case if rules_hash == self._rules_hash and isinstance(case, Case) else None
+
+    def forget(self, procedure: str, source: str) -> None:
+        """Remove the checkpoint of a case that is over."""
+        self._path(procedure, source).unlink(missing_ok=True)
+
+    def _path(self, procedure: str, source: str) -> Path:
+        name = hashlib.sha256(f"{procedure}\n{source}".encode()).hexdigest()[:32]
+        return self._folder / f"{name}.case"

@@ -1,0 +1,140 @@
+// The wire: one live stream, polling where the stream fails, and a heartbeat whoever brings it.
+
+const API = "api/v1";
+const POLL_MS = 1000;
+const STREAM_SILENT_MS = 2500;
+const RETRY_STREAM_MS = 5000;
+
+// Every type of journal entry; a test holds this list against the vocabulary.
+export const ENTRY_TYPES = [
+  "procedure_opened", "procedure_changed", "procedure_closed", "plan_set", "frame_seen", "frames_skipped",
+  "frame_failed", "object_kept", "alert_raised", "alert_worsened", "alert_changed", "alert_ended", "acknowledged",
+  "paused", "pause_ended", "reset", "act_refused", "acknowledge", "pause", "reset_asked", "injection_started",
+  "injection_stopped", "aliquot", "resistance", "cement_mixed", "needle_placed", "stylet", "note",
+];
+
+export class Refused extends Error {
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** JSON of one request; a Refused with the server's own words when it says no. */
+export async function ask(path, options = {}) {
+  const limit = AbortSignal.timeout(options.patience ?? 5000);
+  const response = await fetch(`${API}/${path}`, { signal: limit, cache: "no-store", ...options });
+  const body = await response.json().catch(() => null);
+  if (!response.ok) throw new Refused(response.status, body?.error?.code ?? "error", body?.error?.message ?? response.statusText);
+  return body;
+}
+
+export const send = (path, content) =>
+  ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content ?? {}) });
+
+export const pictureUrl = (frame, procedure, width) =>
+  `${API}/frames/${encodeURIComponent(frame.sop_instance_uid)}/${frame.index}.jpg?overlay=true&width=${width}` +
+  `&procedure=${encodeURIComponent(procedure)}`;
+
+/** Brings alerts, entries and sources; `on` has alerts(items), entry(entry), sources(list), restart(). */
+export class Link {
+  constructor(on) {
+    this.on = on;
+    this.after = 0;
+    this.heardAt = performance.now();
+    this.streamAt = -Infinity;
+    this.stream = null;
+    this.triedAt = -Infinity;
+    this.isFetching = false;
+    this.isStale = false;
+    this.clockAhead = 0;
+  }
+
+  /** Milliseconds since anything was heard from the server's heart. */
+  silence() {
+    return performance.now() - this.heardAt;
+  }
+
+  /** The server's clock, in milliseconds since 1970: a screen's own clock may be wrong. */
+  serverNow() {
+    return Date.now() + this.clockAhead;
+  }
+
+  get isStreaming() {
+    return performance.now() - this.streamAt < STREAM_SILENT_MS;
+  }
+
+  async start() {
+    await this.fetchAlerts(true);
+    this.openStream();
+    setInterval(() => this.tend(), POLL_MS);
+  }
+
+  /** Each second: poll while the stream is silent, and try the stream again now and then. */
+  tend() {
+    if (this.isStreaming) return;
+    this.fetchAlerts(this.after === 0);
+    if (performance.now() - this.triedAt > RETRY_STREAM_MS) this.openStream();
+  }
+
+  openStream() {
+    this.stream?.close();
+    this.triedAt = performance.now();
+    const stream = new EventSource(`${API}/live?after=${this.after}`);
+    this.stream = stream;
+    stream.addEventListener("heartbeat", (event) => this.beat(JSON.parse(event.data)));
+    stream.addEventListener("closing", () => this.openStream());
+    for (const type of ENTRY_TYPES) {
+      stream.addEventListener(type, (event) => this.entry(JSON.parse(event.data)));
+    }
+  }
+
+  beat(content) {
+    this.streamAt = performance.now();
+    if (content.journal === null) this.heard(content.sources, content.server_time);
+  }
+
+  heard(sources, serverTime) {
+    this.heardAt = performance.now();
+    this.clockAhead = Date.parse(serverTime) - Date.now();
+    this.on.sources(sources);
+  }
+
+  entry(entry) {
+    this.streamAt = performance.now();
+    this.on.entry(entry);
+    if (entry.alert !== null) this.fetchAlerts(false);
+  }
+
+  /** Everything changed since the cursor; once more if something changed meanwhile. */
+  async fetchAlerts(isFirst) {
+    if (this.isFetching) {
+      this.isStale = true;
+      return;
+    }
+    this.isFetching = true;
+    try {
+      do {
+        this.isStale = false;
+        const page = await ask(`alerts?after=${this.after}&limit=500${isFirst ? "&active=true" : ""}`);
+        this.after = page.next_after;
+        this.heard(page.sources, page.server_time);
+        this.on.alerts(page.items);
+        if (page.items.length === 500) this.isStale = true;
+      } while (this.isStale);
+    } catch (error) {
+      if (error.code === "cursor_ahead") this.restart();
+    } finally {
+      this.isFetching = false;
+    }
+  }
+
+  /** The journal is another one: forget what this screen knew. */
+  restart() {
+    this.after = 0;
+    this.on.restart();
+    this.stream?.close();
+    this.triedAt = -Infinity;
+  }
+}

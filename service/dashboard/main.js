@@ -1,0 +1,68 @@
+// The second monitor of the room. A quiet screen must mean: fresh frames are being judged. Nothing else.
+
+import { Alerts } from "./alerts.js";
+import { Link, ask } from "./link.js";
+import { Sound } from "./sound.js";
+import { Sources } from "./sources.js";
+import { say } from "./words.js";
+
+const NO_CONTACT_MS = 3000;
+const TICK_MS = 250;
+
+const part = (id) => document.getElementById(id);
+const sources = new Sources(part("sources"), part("no-source"));
+const sound = new Sound(part("sound"));
+const alerts = new Alerts({
+  list: part("alert-list"),
+  count: part("alert-count"),
+  foremost: part("foremost"),
+  serverNow: () => link.serverNow(),
+});
+
+const link = new Link({
+  alerts: (items) => alerts.hear(items),
+  entry: (entry) => {
+    if (entry.type === "frame_seen") sources.see(entry);
+  },
+  sources: (list) => sources.hear(list),
+  restart: () => alerts.clear(),
+});
+
+function showContact() {
+  const silence = link.silence();
+  const isLost = silence > NO_CONTACT_MS;
+  document.body.dataset.contact = isLost ? "lost" : "good";
+  part("no-contact").hidden = !isLost;
+  say(part("no-contact-words"), isLost ? ` for ${Math.round(silence / 1000)} s. What stands below is old: watch the fluoroscopy itself.` : "");
+  part("contact").dataset.state = isLost ? "lost" : link.isStreaming ? "live" : "polling";
+  say(part("contact-words"), isLost ? "No contact" : link.isStreaming ? "Connected" : "Connected, polling");
+}
+
+function showQuiet() {
+  const words = part("quiet-words");
+  const isLost = document.body.dataset.contact === "lost";
+  if (alerts.open.length) say(words, "");
+  else if (isLost) say(words, "Unknown: no contact.");
+  else if (sources.isWatching) say(words, "No alert. Frames are being judged.");
+  else say(words, ["No alert, but nothing is being judged now.", ...(sources.states ?? [])].join(" "));
+  words.hidden = alerts.open.length > 0;
+  words.dataset.state = !isLost && sources.isWatching ? "good" : "doubt";
+}
+
+function tick() {
+  showContact();
+  sources.tick();
+  alerts.arrange();
+  showQuiet();
+  sound.tick(alerts.open);
+  part("replay").hidden = !(sources.isReplay || alerts.open.some((alert) => alert.mode === "replay"));
+  say(part("clock"), new Date().toLocaleTimeString("en-GB"));
+}
+
+setInterval(tick, TICK_MS);
+setInterval(() => link.isStreaming || sources.catchUp(), 1000);
+ask("version").then(
+  (version) => say(part("version"), `cementwatch ${version.software} · algorithm ${version.algorithm} · rules ${version.rules}`),
+  () => {},
+);
+link.start().then(tick);

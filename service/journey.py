@@ -1,0 +1,199 @@
+"""One frame's journey: from an arrival to entries in the journal.
+
+Written before shown: the bell rings only after the journal holds what this frame says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from db.convert import findings_data, landmarks_from
+from db.arrivals import Progress, Status
+from db.journal import Journal
+from detection.alarm import Alarm, Setting, judge
+from detection.examine import examine
+from detection.memory import Memory
+from detection.rules import Rules
+from detection.vocabulary import (
+    Act,
+    Change,
+    Entry,
+    EntryType,
+    Findings,
+    Frame,
+    Landmarks,
+    Mode,
+    Plan,
+    Seen,
+    Silence,
+    Stamp,
+    View,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Case:
+    """One source of one procedure under watch. A value: handed in with a frame, handed back with its successor.
+
+    ``acts_to`` is the number of the last act that was heard; ``entry`` that of the last frame entry.
+    """
+
+    procedure: str
+    source: str
+    mode: Mode
+    memory: Memory = Memory()
+    alarm: Alarm = Alarm()
+    plan: Plan = Plan()
+    acts_to: int = 0
+    entry: int = 0
+    last: Findings | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What a verdict is written with: journal, rules, clock, bell, and where the frame of a landmark lay."""
+
+    journal: Journal
+    rules: Rules
+    now: Callable[[], float]
+    ring: Callable[[], object]
+    locate: Callable[[Landmarks, Findings | None], Landmarks]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Verdict:
+    """What one frame says and changes, before it is written."""
+
+    findings: Findings
+    changes: tuple[Change, ...]
+    case: Case
+
+
+def follow(frame: Frame, n_frames: int, case: Case, desk: Desk) -> Case:
+    """Judge one frame of an arrival of ``n_frames`` and journal what it says; the case afterwards."""
+    decoded_at = desk.now()
+    acts = desk.journal.acts_since(case.procedure, case.acts_to)
+    verdict = weigh(frame, heed(case, acts, desk), acts, desk.rules, judged_at=desk.now())
+    is_last = frame.stamp.index + 1 >= n_frames
+    progress = Progress(
+        arrival=frame.stamp.arrival,
+        n_judged=frame.stamp.index + 1,
+        status=Status.DONE if is_last else Status.OPEN,
+        procedure=case.procedure,
+    )
+    return write(verdict, frame.stamp, decoded_at, desk, progress)
+
+
+def look_back(frame: Frame, case: Case, desk: Desk) -> Case:
+    """Judge a frame that was passed over in haste. It counts as evidence, but memory has gone on without it."""
+    decoded_at = desk.now()
+    acts = desk.journal.acts_since(case.procedure, case.acts_to)
+    heeded = heed(case, acts, desk)
+    verdict = weigh(frame, heeded, acts, desk.rules, judged_at=desk.now())
+    verdict = replace(verdict, case=replace(verdict.case, memory=heeded.memory, last=heeded.last))
+    progress = Progress(arrival=frame.stamp.arrival, n_judged=frame.stamp.index + 1, status=Status.DONE)
+    return write(verdict, frame.stamp, decoded_at, desk, progress, is_afterwards=True)
+
+
+def weigh(frame: Frame, case: Case, acts: tuple[Act, ...], rules: Rules, *, judged_at: float) -> Verdict:
+    """The verdict on one frame, given a case that has heeded its acts. Pure."""
+    findings, memory = examine(frame, case.memory, case.plan, rules)
+    changes, alarm = judge(findings, acts, case.alarm, _setting(case, rules), judged_at)
+    return Verdict(findings=findings, changes=changes, case=replace(case, memory=memory, alarm=alarm, last=findings))
+
+
+def write(verdict: Verdict, stamp: Stamp, decoded_at: float, desk: Desk, progress: Progress, *, is_afterwards: bool = False) -> Case:
+    """Write a verdict to the journal, then ring; the case afterwards. Raises ``JournalBroken`` or ``StoreUnreachable``."""
+    judged_at = desk.now()
+    case = verdict.case
+    times = {"image": stamp.acquired_at, "received": stamp.received_at, "decoded": decoded_at, "judged": judged_at}
+    seen = seen_at(stamp, judged_at)
+    said = findings_data(verdict.findings)
+    own = Entry(
+        at=judged_at,
+        type=EntryType.FRAME_SEEN,
+        procedure=case.procedure,
+        source=case.source,
+        frame=seen,
+        times=times,
+        data={**said, "acts_to": case.acts_to, "is_afterwards": is_afterwards},
+    )
+    entries = (own, *(entry_of(change, seen, times, judged_at) for change in verdict.changes))
+    written = desk.journal.append(entries, alerts=[change.alert for change in verdict.changes], progress=progress)
+    desk.ring()
+    return replace(case, entry=written[0].number or case.entry)
+
+
+def hear(silence: Silence, case: Case, desk: Desk) -> Case:
+    """Judge the absence of frames, and acts that came meanwhile; the case afterwards."""
+    acts = desk.journal.acts_since(case.procedure, case.acts_to)
+    case = heed(case, acts, desk)
+    changes, alarm = judge(silence, acts, case.alarm, _setting(case, desk.rules), silence.at)
+    if changes:
+        entries = [entry_of(change, None, {}, silence.at) for change in changes]
+        desk.journal.append(entries, alerts=[change.alert for change in changes])
+        desk.ring()
+    return replace(case, alarm=alarm)
+
+
+def heed(case: Case, acts: tuple[Act, ...], desk: Desk) -> Case:
+    """The case after what operators did to its plan."""
+    for act in acts:
+        if act.type is EntryType.PLAN_SET:
+            case = replace(case, plan=_planned(case.plan, desk.locate(landmarks_from(act.data), case.last)))
+    return replace(case, acts_to=max([case.acts_to, *(act.number for act in acts)]))
+
+
+def entry_of(change: Change, seen: Seen | None, times: Mapping[str, float | None], at: float) -> Entry:
+    """The journal's line about one transition of an alert."""
+    alert = change.alert
+    data: dict[str, Any] = {
+        "kind": alert.kind.value,
+        "zone": alert.zone.value if alert.zone else None,
+        "priority": alert.priority.value,
+        "message": alert.message,
+        "mode": alert.mode.value,
+    }
+    return Entry(
+        at=at,
+        type=change.type,
+        procedure=alert.procedure,
+        source=alert.source,
+        alert=alert.id,
+        from_state=change.from_state,
+        to_state=change.to_state,
+        cause=change.cause,
+        actor=change.actor,
+        frame=seen,
+        times=times,
+        data=data,
+    )
+
+
+def seen_at(stamp: Stamp, judged_at: float) -> Seen:
+    """A frame as entries and alerts name it."""
+    return Seen(
+        sop_instance_uid=stamp.sop_instance_uid,
+        index=stamp.index,
+        acquired_at=stamp.acquired_at,
+        received_at=stamp.received_at,
+        judged_at=judged_at,
+    )
+
+
+def _planned(plan: Plan, landmarks: Landmarks) -> Plan:
+    view: View = landmarks.body.view
+    return replace(plan, level=landmarks.body.level or plan.level, landmarks={**plan.landmarks, view: landmarks})
+
+
+def _setting(case: Case, rules: Rules) -> Setting:
+    return Setting(
+        procedure=case.procedure,
+        source=case.source,
+        mode=case.mode,
+        rules=rules,
+        plan=case.plan,
+        level=case.plan.level,
+    )

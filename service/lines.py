@@ -1,0 +1,69 @@
+"""What waits to be judged, one line for each source, and which frame is next.
+
+In order as long as the backlog can be worked off soon; beyond ``skip_after_s`` the newest live frame is judged first,
+because an alert about five seconds ago stops nothing, and what was passed over is examined afterwards.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from detection.vocabulary import Mode
+from dicom_gateway.frames import mode_of
+from dicom_gateway.header import Header
+from dicom_gateway.spool import Arrival
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """An image arrival with its header, and the first frame that has not been judged."""
+
+    arrival: Arrival
+    header: Header
+    start: int = 0
+    is_afterwards: bool = False
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the beam is on while this is judged."""
+        return mode_of(self.arrival, self.header) is Mode.LIVE
+
+
+@dataclass(slots=True, kw_only=True)
+class Line:
+    """The jobs of one source."""
+
+    source: str
+    waiting: deque[Job] = field(default_factory=deque)
+    passed_over: deque[Job] = field(default_factory=deque)
+    n_received: int = 0
+    n_judged: int = 0
+    n_skipped: int = 0
+
+    def age_s(self, now: float) -> float:
+        """How long the oldest unjudged live frame has waited."""
+        return max((now - job.arrival.received_at for job in list(self.waiting)[:1] if job.is_live), default=0.0)
+
+    def take(self, now: float, skip_after_s: float) -> tuple[Job | None, int]:
+        """The next job and how many were passed over to get at it."""
+        n_passed = 0
+        if self.age_s(now) > skip_after_s:
+            while len(self.waiting) > 1 and self.waiting[0].is_live and self.waiting[1].is_live:
+                self.passed_over.append(self.waiting.popleft())
+                n_passed += 1
+        if self.waiting:
+            return self.waiting.popleft(), n_passed
+        if self.passed_over:
+            job = self.passed_over.popleft()
+            return Job(arrival=job.arrival, header=job.header, start=job.start, is_afterwards=True), 0
+        return None, 0
+
+
+def in_turn(lines: dict[str, Line], last: str | None) -> Iterator[Line]:
+    """The lines in round-robin order, beginning after the one served last; live work before afterthoughts."""
+    names = sorted(lines)
+    at = names.index(last) + 1 if last in lines else 0
+    turned = [lines[name] for name in names[at:] + names[:at]]
+    yield from sorted(turned, key=lambda line: not line.waiting)

@@ -1,0 +1,53 @@
+"""Recorded studies from an Orthanc server, over its REST interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+TIMEOUT_S = 30.0
+
+
+class StudyNotFound(LookupError):
+    """The server answers, and does not have this study."""
+
+
+class OrthancUnreachable(ConnectionError):
+    """The server does not answer, or not as Orthanc does."""
+
+
+def instances_of(url: str, study_instance_uid: str) -> list[str]:
+    """Orthanc's own ids of the objects of a study. Raises ``StudyNotFound`` or ``OrthancUnreachable``."""
+    query = {"Level": "Study", "Query": {"StudyInstanceUID": study_instance_uid}}
+    with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
+        found = _json(lambda: client.post("/tools/find", json=query))
+        if not found:
+            raise StudyNotFound("the study is not in Orthanc")
+        return [str(item["ID"]) for study in found for item in _json(lambda study=study: client.get(f"/studies/{study}/instances"))]
+
+
+def fetch_study(url: str, study_instance_uid: str, folder: Path) -> int:
+    """Write every object of a study into ``folder``; how many there are."""
+    ids = instances_of(url, study_instance_uid)
+    folder.mkdir(parents=True, exist_ok=True)
+    with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
+        for number, instance in enumerate(ids):
+            try:
+                answer = client.get(f"/instances/{instance}/file")
+                answer.raise_for_status()
+            except httpx.HTTPError as error:
+                raise OrthancUnreachable("Orthanc does not give the object") from error
+            (folder / f"{number:06d}.dcm").write_bytes(answer.content)
+    return len(ids)
+
+
+def _json(ask: Callable[[], httpx.Response]) -> Any:
+    try:
+        answer = ask()
+        answer.raise_for_status()
+        return answer.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise OrthancUnreachable("Orthanc does not answer as expected") from error

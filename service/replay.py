@@ -1,0 +1,102 @@
+"""A recording in, its journal out: the same spool, ``watch`` and journal as live, in a folder of its own.
+
+This is the tool for support, regression and bug reports.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from db import queries
+from db.connect import Engine, connect
+from db.convert import plain
+from detection.vocabulary import Entry, EntryType
+from dicom_gateway.header import read_header
+from dicom_gateway.refusal import Unreadable
+from dicom_gateway.sender import due_from_folder
+from dicom_gateway.spool import Origin, Spool
+from service.bell import Bell
+from service.orthanc import fetch_study
+from service.roles import make_watch
+from service.settings import Settings
+
+SOURCE = "REPLAY"
+
+
+def replayed(
+    recording: str | Path, orthanc_url: str, *, with_frames: bool, now: Callable[[], float]
+) -> Iterator[dict[str, Any]]:
+    """The journal of a folder, or of a study in Orthanc, line by line; times and hashes are left out.
+
+    Raises what ``fetch_study`` raises, and LookupError for a recording without DICOM objects.
+    """
+    with tempfile.TemporaryDirectory(prefix="cementwatch-replay-") as scratch:
+        folder = Path(scratch)
+        if isinstance(recording, str):
+            fetch_study(orthanc_url, recording, folder / "study")
+            recording = folder / "study"
+        settings = Settings(data_dir=folder / "data", database_url=None)
+        settings.data_dir.mkdir()
+        if not _fill(Spool(settings.spool_dir), recording, now):
+            raise LookupError("no DICOM object in this recording")
+        engine = connect(settings.journal_url)
+        watch = make_watch(settings, engine, Bell(settings.data_dir / "bells"), now)
+        while watch.turn():
+            pass
+        yield from _lines(engine, with_frames=with_frames)
+        engine.dispose()
+
+
+def _fill(spool: Spool, recording: Path, now: Callable[[], float]) -> int:
+    """Make every object of the recording an arrival, in the order of its acquisition; how many there are."""
+    n_objects = 0
+    for item in due_from_folder(recording):
+        if not isinstance(item.content, Path):
+            continue
+        try:
+            uid = read_header(item.content).sop_instance_uid
+        except Unreadable:
+            continue
+        part = spool.begin()
+        part.write(item.content.read_bytes())
+        spool.add(part, Origin(sop_instance_uid=uid, source=SOURCE, received_ns=int(now() * 1e9), replay="offline"))
+        n_objects += 1
+    return n_objects
+
+
+def _lines(engine: Engine, *, with_frames: bool) -> Iterator[dict[str, Any]]:
+    after = 0
+    while entries := queries.entries_after(engine, after, limit=500):
+        for entry in entries:
+            after = entry.number or after
+            if with_frames or entry.type is not EntryType.FRAME_SEEN:
+                yield line_of(entry)
+
+
+def line_of(entry: Entry) -> dict[str, Any]:
+    """One journal line as a replay prints it: everything that a second run must repeat."""
+    frame = entry.frame
+    alert = entry.data.get("alert") or {}
+    line: dict[str, Any] = {
+        "type": entry.type.value,
+        "source": entry.source,
+        "from": entry.from_state,
+        "to": entry.to_state,
+        "cause": entry.cause,
+        "frame": None if frame is None else {"sop_instance_uid": frame.sop_instance_uid, "index": frame.index},
+    }
+    wanted = ("kind", "zone", "side", "priority", "condition", "signal", "message", "technical_cause", "area_mm2")
+    if alert:
+        line["alert"] = {name: alert.get(name) for name in wanted}
+    elif entry.type is EntryType.FRAME_SEEN:
+        front = entry.data.get("front") or {}
+        line["findings"] = {
+            "flags": entry.data.get("flags"),
+            "cement_area_mm2": entry.data.get("cement_area_mm2"),
+            "distance_mm": front.get("distance_mm"),
+            "zones": entry.data.get("zones"),
+        }
+    return {name: plain(value) for name, value in line.items() if value is not None}

@@ -1,0 +1,215 @@
+"""The assembly: every real thing is named here, and only here is a clock read.
+
+Roles are processes. ``all`` starts the three of them, starts again what ends by itself, and ends them with itself.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import FrameType
+
+import uvicorn
+
+from db import queries
+from db.connect import Engine, StoreFailure, StoreUnreachable, connect
+from db.journal import Journal
+from detection.rules import Rules, rules_hash
+from detection.vocabulary import Findings, Landmarks
+from dicom_gateway.listener import Listener
+from dicom_gateway.spool import Spool
+from service.api.app import create_app
+from service.api.deps import Deps
+from service.bell import Bell
+from service.cases import Cases
+from service.checkpoint import Checkpoints
+from service.journey import Desk
+from service.replays import Replayer
+from service.settings import Settings
+from service.watch import Watch
+
+LOG = logging.getLogger(__name__)
+
+ROLES = ("receive", "watch", "serve")
+RETRY_S = 1.0
+RESTART_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""How long a role that ended is waited for before it is started again; the last wait repeats."""
+
+
+def run_receive(settings: Settings) -> None:
+    """Receive over DICOM until told to end."""
+    stop = _stop_on_signal()
+    bell = Bell(settings.data_dir / "bells")
+    listener = Listener(
+        Spool(settings.spool_dir),
+        ae_title=settings.ae_title,
+        host=settings.dicom_host,
+        port=settings.dicom_port,
+        calling_ae_titles=settings.calling_ae_titles,
+        max_associations=settings.max_associations,
+        min_free_bytes=settings.min_free_mb * 2**20,
+        max_object_bytes=settings.max_object_mb * 2**20,
+        on_arrival=lambda _: bell.ring(),
+    )
+    listener.start()
+    stop.wait()
+    listener.stop()
+
+
+def run_watch(settings: Settings) -> None:
+    """Judge what arrives until told to end."""
+    stop = _stop_on_signal()
+    engine = _connect(settings, stop)
+    if engine is None:
+        return
+    bell = Bell(settings.data_dir / "bells")
+    with bell.listen() as ear:
+        watch: Watch | None = None
+        while not stop.is_set():
+            try:
+                watch = watch or make_watch(settings, engine, bell)
+                if not watch.turn():
+                    ear.wait(0.2)
+            except StoreFailure as failure:
+                LOG.error("the journal does not take entries: %s", type(failure).__name__)
+                watch = None
+                stop.wait(RETRY_S)
+
+
+def make_watch(settings: Settings, engine: Engine, bell: Bell, now: Callable[[], float] = time.time) -> Watch:
+    """A watcher of this installation's spool and journal."""
+    rules = Rules()
+    desk = Desk(journal=Journal(engine), rules=rules, now=now, ring=bell.ring, locate=locator(engine))
+    spool = Spool(settings.spool_dir)
+    checkpoints = Checkpoints(settings.data_dir / "checkpoints", rules_hash(rules))
+    return Watch(settings, desk, engine, spool, Cases(settings, desk, engine, spool, checkpoints))
+
+
+def locator(engine: Engine) -> Callable[[Landmarks, Findings | None], Landmarks]:
+    """Where the frame of a landmark lay: scene and shift, from the journal; the latest frame when none is named."""
+
+    def locate(landmarks: Landmarks, last: Findings | None) -> Landmarks:
+        if landmarks.sop_instance_uid is None:
+            return landmarks if last is None else replace(landmarks, scene=last.scene, shift_px=last.shift_px)
+        entry = queries.frame_entry(engine, landmarks.sop_instance_uid, landmarks.index)
+        if entry is None:
+            return landmarks
+        row, col = entry.data["shift_px"]
+        return replace(landmarks, scene=int(entry.data["scene"]), shift_px=(float(row), float(col)))
+
+    return locate
+
+
+def run_serve(settings: Settings) -> None:
+    """Serve HTTP until told to end."""
+    stop = threading.Event()
+    engine = _connect(settings, stop)
+    if engine is None:
+        return
+    bell = Bell(settings.data_dir / "bells")
+    deps = Deps(
+        settings=settings,
+        engine=engine,
+        journal=Journal(engine),
+        spool=Spool(settings.spool_dir),
+        bell=bell,
+        now=time.time,
+        replays=Replayer(settings, engine, now=time.time, environment=environment_of(settings)),
+    )
+    config = uvicorn.Config(
+        create_app(deps),
+        host=settings.http_host,
+        port=settings.http_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+    )
+    uvicorn.Server(config).run()
+
+
+def run_all(settings: Settings) -> None:
+    """Start the three roles and keep them running until told to end."""
+    stop = _stop_on_signal()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    threads = [threading.Thread(target=_keep_running, args=(role, settings, stop), name=role) for role in ROLES]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The environment in which a child process reads the very same settings."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("CEMENTWATCH_")}
+    for name, value in settings.model_dump(mode="json").items():
+        if value is not None:
+            text = value if isinstance(value, str) else json.dumps(value)
+            own[f"CEMENTWATCH_{name.upper()}"] = text
+    return own
+
+
+def command_of(*words: str) -> list[str]:
+    """The command line of another process of ours."""
+    return [sys.executable, "-m", "service", *words]
+
+
+def _keep_running(role: str, settings: Settings, stop: threading.Event) -> None:
+    n_ended = 0
+    while not stop.is_set():
+        child = _start(role, environment_of(settings))
+        began = time.monotonic()
+        while child.poll() is None and not stop.wait(0.1):
+            pass
+        if stop.is_set():
+            _end(child)
+            return
+        n_ended = 0 if time.monotonic() - began > 60 else n_ended + 1
+        wait = RESTART_S[min(n_ended, len(RESTART_S) - 1)]
+        LOG.error("%s ended with %s; started again in %.1f s", role, child.returncode, wait)
+        stop.wait(wait)
+
+
+def _start(role: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command_of(role), env=dict(environment), start_new_session=True)  # noqa: S603 - our own program
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        child.terminate()
+    try:
+        child.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _stop_on_signal() -> threading.Event:
+    stop = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    return stop
+
+
+def _connect(settings: Settings, stop: threading.Event) -> Engine | None:
+    """The journal's database, waited for as long as it takes."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    while not stop.is_set():
+        try:
+            return connect(settings.journal_url)
+        except StoreUnreachable as failure:
+            LOG.warning("the database does not answer yet: %s", failure)
+            stop.wait(RETRY_S)
+    return None

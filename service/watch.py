@@ -1,0 +1,220 @@
+"""The role ``watch``: takes arrivals from the spool, judges their frames, writes the journal.
+
+It may die at any time. What the journal knows is not judged again; what it does not know is still in the spool.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from db import arrivals, heartbeat
+from db.arrivals import ArrivalRow, Progress, Status
+from db.connect import Engine, StoreFailure
+from detection.vocabulary import Entry, EntryType, Frame, Mode, Silence, TechnicalCause
+from dicom_gateway.frames import frames_of, mode_of
+from dicom_gateway.header import read_header
+from dicom_gateway.refusal import Undecodable, Unreadable
+from dicom_gateway.spool import Arrival, Spool
+from service.cases import Cases
+from service.journey import Case, Desk, follow, hear, look_back
+from service.lines import Job, Line, in_turn
+from service.standing import beat_of
+from service.settings import Settings
+
+LOG = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 3
+"""An object that was open at so many starts in a row takes the role down; it is set aside."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """An arrival whose frames are being judged, one a turn."""
+
+    job: Job
+    frames: Iterator[Frame]
+    key: tuple[str, str]
+
+
+class Watch:
+    """The watcher of one spool and one journal. ``turn`` does one frame's work."""
+
+    def __init__(self, settings: Settings, desk: Desk, engine: Engine, spool: Spool, cases: Cases) -> None:
+        self._settings, self._desk, self._engine, self._spool, self._cases = settings, desk, engine, spool, cases
+        self._lines: dict[str, Line] = {}
+        self._runs: dict[str, Run] = {}
+        self._failing: set[str] = set()
+        self._served: str | None = None
+        self._newest = arrivals.newest_arrival(engine)
+        self._beat_at = 0.0
+        self._resume()
+
+    def turn(self) -> bool:
+        """Take in what has arrived and judge one frame; whether there was one."""
+        self._take_in(self._spool.after(self._newest))
+        has_worked = any(self._serve(line) for line in in_turn(self._lines, self._served))
+        now = self._desk.now()
+        if now - self._beat_at >= 0.5 or not has_worked:
+            self._cases.hear_acts(now)
+        if now - self._beat_at >= 0.5:
+            self._beat(now)
+        return has_worked
+
+    def _resume(self) -> None:
+        """Take up what was open when the role last ended."""
+        for number in arrivals.open_arrivals(self._engine):
+            arrival = self._spool.find(number)
+            known = arrivals.find_arrival(self._engine, number)
+            if arrival is None or known is None:
+                self._give_up(number, known, "the object is no longer in the spool")
+            elif arrivals.count_attempt(self._engine, number) > MOST_ATTEMPTS:
+                self._give_up(number, known, "judging this object has ended the analysis repeatedly")
+            else:
+                self._enqueue(arrival, start=known.n_judged)
+
+    def _take_in(self, fresh: list[Arrival]) -> None:
+        """Note new arrivals before any of them is judged, so that a restart finds them."""
+        for arrival in fresh:
+            self._enqueue(arrival, start=0)
+            self._newest = arrival.number
+
+    def _enqueue(self, arrival: Arrival, *, start: int) -> None:
+        try:
+            header = read_header(arrival.path, default_rate=self._settings.default_frame_rate)
+        except Unreadable as error:
+            arrivals.note_arrivals(self._engine, [_row(arrival, None, Status.FAILED)])
+            LOG.warning("object %d cannot be read: %s", arrival.number, error)
+            return
+        job = Job(arrival=arrival, header=header, start=start)
+        if start == 0:
+            arrivals.note_arrivals(self._engine, [_row(arrival, job, Status.OPEN if header.is_image else Status.KEPT)])
+        if not header.is_image:
+            self._cases.note_kept(job)
+            return
+        line = self._lines.setdefault(arrival.source, Line(source=arrival.source))
+        line.waiting.append(job)
+        line.n_received += header.n_frames - start
+
+    def _serve(self, line: Line) -> bool:
+        """One frame of one source; False when it has none."""
+        run = self._runs.get(line.source) or self._begin(line)
+        if run is None:
+            return False
+        self._served = line.source
+        try:
+            self._advance(line, run)
+        except StopIteration:
+            self._runs.pop(line.source, None)
+        except Undecodable as error:
+            self._runs.pop(line.source, None)
+            self._failing.add(line.source)
+            self._fail(run, str(error))
+        except StoreFailure:
+            # Nothing is lost: what was not written is judged again from the last line written.
+            self._runs.pop(line.source, None)
+            self._cases.drop(run.key)
+            line.waiting.appendleft(replace(run.job, start=run.job.start))
+            raise
+        return True
+
+    def _begin(self, line: Line) -> Run | None:
+        job, n_passed = line.take(self._desk.now(), self._settings.skip_after_s)
+        if job is None:
+            return None
+        key = self._cases.key_of(job)
+        if n_passed:
+            line.n_skipped += n_passed
+            self._write_skipped(key, n_passed)
+        run = Run(job=job, frames=frames_of(job.arrival, job.header, start=job.start), key=key)
+        self._runs[line.source] = run
+        return run
+
+    def _advance(self, line: Line, run: Run) -> None:
+        frame = next(run.frames)
+        self._failing.discard(line.source)
+        case = self._cases.case(run.key, mode_of(run.job.arrival, run.job.header))
+        if run.job.is_afterwards:
+            case = look_back(frame, case, self._desk)
+        else:
+            case = follow(frame, run.job.header.n_frames, case, self._desk)
+        run.job = replace(run.job, start=frame.stamp.index + 1)
+        line.n_judged += 1
+        self._cases.keep(run.key, case, self._desk.now())
+        if frame.stamp.index + 1 >= run.job.header.n_frames:
+            self._runs.pop(line.source, None)
+
+    def _fail(self, run: Run, reason: str) -> None:
+        procedure, source = run.key
+        entry = Entry(
+            at=self._desk.now(),
+            type=EntryType.FRAME_FAILED,
+            procedure=procedure,
+            source=source,
+            cause=reason,
+            data={"arrival": run.job.arrival.number, "index": run.job.start, "n_frames": run.job.header.n_frames},
+        )
+        progress = Progress(arrival=run.job.arrival.number, n_judged=run.job.start, status=Status.FAILED)
+        self._desk.journal.append([entry], progress=progress)
+        self._desk.ring()
+
+    def _give_up(self, number: int, known: ArrivalRow | None, reason: str) -> None:
+        progress = Progress(arrival=number, n_judged=known.n_judged if known else 0, status=Status.FAILED)
+        entry = Entry(at=self._desk.now(), type=EntryType.FRAME_FAILED, procedure=(known.procedure if known else None) or "", cause=reason, data={"arrival": number})
+        self._desk.journal.append([entry], progress=progress)
+        LOG.error("object %d given up: %s", number, reason)
+
+    def _write_skipped(self, key: tuple[str, str], n_passed: int) -> None:
+        entry = Entry(
+            at=self._desk.now(),
+            type=EntryType.FRAMES_SKIPPED,
+            procedure=key[0],
+            source=key[1],
+            cause="analysis late: the newest frame is judged first",
+            data={"n_frames": n_passed},
+        )
+        self._desk.journal.append([entry])
+
+    def _beat(self, now: float) -> None:
+        """Hear the silence of every source, and tell the screens how each one stands."""
+        self._beat_at = now
+        is_disk_low = self._spool.free_bytes() < 2 * self._settings.min_free_mb * 2**20
+        rows = []
+        for line in self._lines.values():
+            key = self._cases.newest_of(line.source)
+            causes = self._causes(line, key, now, is_disk_low=is_disk_low)
+            if key is not None:
+                self._cases.hear(key, Silence(source=line.source, at=now, causes=causes))
+            last = self._cases.peek(key) if key else None
+            rows.append(beat_of(line, last, causes, now))
+        heartbeat.beat(self._engine, rows, at=now)
+        self._cases.close_idle(now)
+
+    def _causes(self, line: Line, key: tuple[str, str] | None, now: float, *, is_disk_low: bool) -> frozenset[TechnicalCause]:
+        causes = set()
+        if line.age_s(now) > self._settings.late_after_s:
+            causes.add(TechnicalCause.ANALYSIS_LATE)
+        if line.source in self._failing:
+            causes.add(TechnicalCause.DECODER_FAILURE)
+        if is_disk_low:
+            causes.add(TechnicalCause.DISK_FILLING)
+        if key is not None and self._cases.is_silent(key, now) and not line.waiting:
+            causes.add(TechnicalCause.NO_FRAMES)
+        return frozenset(causes)
+
+
+def _row(arrival: Arrival, job: Job | None, status: Status) -> ArrivalRow:
+    header = job.header if job else None
+    return ArrivalRow(
+        number=arrival.number,
+        source=arrival.source,
+        sop_instance_uid=header.sop_instance_uid if header else "",
+        study_instance_uid=header.study_instance_uid if header else "",
+        series_instance_uid=header.series_instance_uid if header else "",
+        replay=arrival.replay,
+        mode=mode_of(arrival, header) if header else Mode.POST_RUN,
+        n_frames=header.n_frames if header else None,
+        received_at=arrival.received_at,
+        status=status,
+    )

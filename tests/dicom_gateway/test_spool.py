@@ -1,0 +1,138 @@
+"""Arrivals are numbered once, whole, and found again."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from dicom_gateway import spool as spool_module
+from dicom_gateway.spool import PER_SHARD, Arrival, Duplicate, Origin, Spool
+
+
+def origin(uid: str = "1.2.3", *, source: str = "ARM1", replay: str | None = None, received_ns: int = 5 * 10**9) -> Origin:
+    return Origin(sop_instance_uid=uid, source=source, received_ns=received_ns, replay=replay)
+
+
+def put(spool: Spool, content: bytes, where: Origin) -> Arrival | Duplicate:
+    part = spool.begin()
+    part.write(content)
+    return spool.add(part, where)
+
+
+def test_an_arrival_is_one_file_whose_name_says_all(spool):
+    added = put(spool, b"pixels", origin(source="ROOM 1/A.B", replay="run.7"))
+    (found,) = Spool(spool.folder).after(0)
+    assert found == added
+    assert (found.number, found.source, found.replay, found.received_at, found.size) == (1, "ROOM 1/A.B", "run.7", 5.0, 6)
+    assert found.path.read_bytes() == b"pixels"
+    assert "1.2.3" not in found.path.name
+
+
+def test_numbers_ascend_and_are_read_from_any_point(spool):
+    for each in range(5):
+        put(spool, b"x", origin(f"1.{each}"))
+    assert [arrival.number for arrival in spool.after(0)] == [1, 2, 3, 4, 5]
+    assert [arrival.number for arrival in spool.after(3)] == [4, 5]
+    assert spool.after(5) == []
+    assert spool.newest() == 5
+    assert spool.find(2).number == 2
+    assert spool.find(6) is None
+
+
+def test_a_number_follows_into_the_next_folder(spool, monkeypatch):
+    monkeypatch.setattr(spool_module, "PER_SHARD", 2)
+    for each in range(5):
+        put(spool, b"x", origin(f"1.{each}"))
+    assert [arrival.number for arrival in spool.after(1)] == [2, 3, 4, 5]
+    assert len(list(spool.arrivals.iterdir())) == 3
+    assert spool.find(4).path.parent.name == "000000002"
+
+
+def test_the_same_bytes_under_the_same_uid_arrive_once(spool):
+    first = put(spool, b"same", origin())
+    again = put(Spool(spool.folder), b"same", origin(received_ns=9 * 10**9))
+    assert again == Duplicate(arrival=first)
+    assert len(spool.after(0)) == 1
+    assert list(spool.incoming.iterdir()) == []
+
+
+def test_other_bytes_under_the_same_uid_are_kept_and_told(spool):
+    put(spool, b"one", origin())
+    rival = put(spool, b"two", origin())
+    assert isinstance(rival, Arrival)
+    assert rival.has_rival
+    assert [arrival.path.read_bytes() for arrival in spool.after(0)] == [b"one", b"two"]
+
+
+def test_a_replay_of_an_object_is_an_arrival_of_its_own(spool):
+    put(spool, b"same", origin())
+    first, second = put(spool, b"same", origin(replay="a")), put(spool, b"same", origin(replay="b"))
+    assert isinstance(first, Arrival)
+    assert isinstance(second, Arrival)
+    assert not second.has_rival
+    assert isinstance(put(spool, b"same", origin(replay="a")), Duplicate)
+
+
+def test_after_another_boot_no_number_comes_back(spool, monkeypatch):
+    lost = put(spool, b"x", origin())
+    lost.path.unlink()  # what a power cut may do to an arrival that nobody was told of
+    put(spool, b"y", origin("1.9"))
+    monkeypatch.setattr(spool_module, "_boot_id", lambda: "another")
+    assert put(Spool(spool.folder), b"z", origin("1.10")).number == PER_SHARD
+    assert put(Spool(spool.folder), b"w", origin("1.11")).number == PER_SHARD + 1
+
+
+def test_a_part_without_a_writer_is_swept_and_a_live_one_is_not(spool):
+    (spool.incoming / "left.part").write_bytes(b"half")
+    alive = spool.begin()
+    assert spool.sweep() == 1
+    assert [path.name for path in spool.incoming.iterdir()] == [alive.path.name]
+    alive.discard()
+
+
+def test_what_cannot_be_used_lies_aside_with_its_reason(spool):
+    part = spool.begin()
+    part.write(b"junk")
+    kept = spool.quarantine(part, origin(), "no pixel data")
+    note = json.loads(kept.with_suffix(".json").read_text())
+    assert kept.read_bytes() == b"junk"
+    assert (note["reason"], note["source"]) == ("no pixel data", "ARM1")
+    assert spool.after(0) == []
+
+
+def test_a_full_quarantine_takes_no_more(spool, monkeypatch):
+    monkeypatch.setattr(spool_module, "N_QUARANTINED", 1)
+    parts = [spool.begin(), spool.begin()]
+    assert [spool.quarantine(part, origin(f"1.{n}"), "reason") is None for n, part in enumerate(parts)] == [False, True]
+
+
+def _fill(folder: Path, name: str) -> None:
+    spool = Spool(folder)
+    for each in range(25):
+        put(spool, f"{name}{each}".encode(), origin(f"1.{each}", source=name))
+
+
+def test_several_processes_share_the_numbers(spool):
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_fill, args=(spool.folder, name)) for name in ("A", "B")]
+    for writer in writers:
+        writer.start()
+    seen: list[int] = []
+    while any(writer.is_alive() for writer in writers) or not seen:
+        # a reader that goes by number must never find that one was slipped in behind it
+        seen += [arrival.number for arrival in spool.after(seen[-1] if seen else 0)]
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    seen += [arrival.number for arrival in spool.after(seen[-1])]
+    assert seen == list(range(1, 51))
+
+
+@pytest.mark.parametrize("name", ["lost+found", "000000000001.x.dcm", "1.2.3.4.5.6.txt"])
+def test_a_stranger_among_the_files_is_overlooked(spool, name):
+    put(spool, b"x", origin())
+    (spool.arrivals / "000000000" / name).write_bytes(b"")
+    assert [arrival.number for arrival in spool.after(0)] == [1]
