@@ -67,7 +67,7 @@ def note_progress(connection: Connection, progress: Progress) -> None:
     told: Mapping[str, Any] = {
         name: value for name, value in asdict(progress).items() if name != "arrival" and value is not None
     }
-    changes = {**told, "status": str(progress.status)}
+    changes = {**told, "status": str(progress.status), "attempts": 0}
     connection.execute(update(ARRIVAL).where(ARRIVAL.c.number == progress.arrival).values(**changes))
 
 

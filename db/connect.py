@@ -151,6 +151,18 @@ def _name_of(error: DBAPIError) -> str:
     return f"{type(error.orig).__name__} {told or ''}".strip()
 
 
+@contextmanager
+def _let_go_on_failure(engine: Engine) -> Iterator[None]:
+    """A database that could not be set up leaves no connection behind."""
+    try:
+        yield
+    except (StoreFailure, OSError) as error:
+        engine.dispose()
+        if isinstance(error, OSError):
+            raise StoreUnreachable(error.strerror or type(error).__name__) from None
+        raise
+
+
 def _connect_sqlite(place: URL) -> Engine:
     if not place.database or place.database == ":memory:":
         raise ValueError("database_url: SQLite needs a file, several processes share it")
@@ -165,7 +177,7 @@ def _connect_sqlite(place: URL) -> Engine:
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
-    try:
+    with _let_go_on_failure(engine):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.with_name(path.name + ".lock").open("w") as turn:
             # The switch to WAL does not wait its turn by itself, so whole set-ups take turns here.
@@ -176,8 +188,6 @@ def _connect_sqlite(place: URL) -> Engine:
                 connection.exec_driver_sql("BEGIN")
             with writing(engine) as connection:
                 _migrate(connection)
-    except OSError as error:
-        raise StoreUnreachable(error.strerror or type(error).__name__) from None
     return engine
 
 
@@ -207,7 +217,7 @@ def _connect_postgresql(place: URL) -> Engine:
         hide_parameters=True,
         connect_args={name: value for name, value in defaults.items() if name not in place.query},
     )
-    with writing(engine) as connection:
+    with _let_go_on_failure(engine), writing(engine) as connection:
         connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATE_LOCK})
         _migrate(connection)

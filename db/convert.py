@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from detection.vocabulary import (
     Act,
@@ -40,6 +41,7 @@ from detection.vocabulary import (
 )
 
 Json = dict[str, Any]
+Word = TypeVar("Word", bound=StrEnum)
 
 CORNER_NAMES: Mapping[View, Mapping[str, str]] = {
     View.LATERAL: {
@@ -194,24 +196,19 @@ def landmarks_from(data: Mapping[str, Any]) -> Landmarks:
 
     Raises ValueError that names the field and what was expected.
     """
-    try:
-        view = View(data.get("view") or "")
-        wall = Wall(data.get("posterior_wall") or Wall.INTACT)
-        origin = Origin(data.get("origin") or Origin.OPERATOR)
-    except ValueError as error:
-        raise ValueError(f"view, posterior_wall or origin: {error}") from None
+    view = _told_word(data, "view", View, View.UNKNOWN)
     corners = {ours: _told_point(data, told) for ours, told in _corner_names(view).items()}
-    frame: Mapping[str, Any] = data.get("frame") or {}
+    uid, index = _told_frame(data.get("frame"))
     body = Body(
         view=view,
         corners=Corners(**corners),
-        origin=origin,
-        trust=1.0 if data.get("trust") is None else float(data["trust"]),
-        level=data.get("level"),
-        wall=wall,
+        origin=_told_word(data, "origin", Origin, Origin.OPERATOR),
+        trust=_told_trust(data.get("trust")),
+        level=_told_level(data.get("level")),
+        wall=_told_word(data, "posterior_wall", Wall, Wall.INTACT),
         mm_per_px=_told_scale(data.get("mm_per_px")),
     )
-    return Landmarks(body=body, sop_instance_uid=frame.get("sop_instance_uid"), index=int(frame.get("index") or 0))
+    return Landmarks(body=body, sop_instance_uid=uid, index=index)
 
 
 def entry_from_row(row: Mapping[str, Any]) -> Entry:
@@ -265,23 +262,49 @@ def _corner_names(view: View) -> Mapping[str, str]:
     return CORNER_NAMES[view]
 
 
-def _told_point(data: Mapping[str, Any], name: str) -> Point:
+def _told_word(data: Mapping[str, Any], name: str, kind: type[Word], default: Word) -> Word:
     try:
-        row, col = (float(part) for part in data[name])
-    except (KeyError, TypeError, ValueError):
-        raise ValueError(f"{name}: expected [row, col] in pixels") from None
-    if not (math.isfinite(row) and math.isfinite(col)):
-        raise ValueError(f"{name}: expected finite numbers")
-    return row, col
+        return default if data.get(name) is None else kind(data[name])
+    except ValueError:
+        raise ValueError(f"{name}: expected one of {', '.join(kind)}") from None
+
+
+def _told_point(data: Mapping[str, Any], name: str) -> Point:
+    point = data.get(name)
+    if isinstance(point, list | tuple) and len(point) == 2 and all(map(_is_finite, point)):
+        return float(point[0]), float(point[1])
+    raise ValueError(f"{name}: expected [row, col] in pixels")
+
+
+def _told_level(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise ValueError("level: expected a text such as L2, or null")
+
+
+def _told_frame(value: Any) -> tuple[str | None, int]:
+    if value is None:
+        return None, 0
+    uid, index = (value.get("sop_instance_uid"), value.get("index", 0)) if isinstance(value, Mapping) else (None, None)
+    if isinstance(uid, str) and isinstance(index, int) and index >= 0:
+        return uid, index
+    raise ValueError("frame: expected sop_instance_uid and a zero-based index, or null")
 
 
 def _told_scale(value: Any) -> float | None:
-    if value is None:
-        return None
-    scale = float(value)
-    if not (math.isfinite(scale) and scale > 0):
-        raise ValueError("mm_per_px: expected a number above 0, or null")
-    return scale
+    if value is None or (_is_finite(value) and value > 0):
+        return None if value is None else float(value)
+    raise ValueError("mm_per_px: expected a number above 0, or null")
+
+
+def _told_trust(value: Any) -> float:
+    if value is None or (_is_finite(value) and 0 <= value <= 1):
+        return 1.0 if value is None else float(value)
+    raise ValueError("trust: expected a number from 0 to 1, or null")
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _number(value: float | None) -> float | None:

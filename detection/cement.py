@@ -34,17 +34,23 @@ class Evidence:
     big_share: float
 
 
-def weigh_change(aligned: Gray, field: Mask, scene: Scene, rules: Rules) -> Evidence:
-    """Evidence in a picture (h, w) that has been brought back onto the scene's reference."""
-    weight = _quiet(field, scene, rules)
+def weigh_change(aligned: Gray, usable: Mask, scene: Scene, rules: Rules) -> Evidence:
+    """Evidence in a picture (h, w) that has been brought back onto the scene's reference.
+
+    ``usable`` (h, w) is the open field of both without what instruments hide.
+    """
+    weight = _quiet(usable, scene, rules)
     raw = aligned - scene.reference
     background = _background(raw, weight, rules.background_mm * scene.px_per_mm)
     fresh = cv2.GaussianBlur(raw - background, (0, 0), rules.smooth_px)
     change = fresh if scene.change is None else scene.change + rules.accumulate * (fresh - scene.change)
+    if scene.change is not None:
+        # behind an instrument nothing new is learnt, and its shadow must not linger when it moves on
+        change = np.where(usable, change, np.minimum(scene.change, fresh))
     noise = _noise(change, weight, scene.noise, rules)
-    hits = _hits(change, noise, weight, field, scene, rules)
+    hits = _hits(change, noise, weight, usable, scene, rules)
     offset = float(np.vdot(background, weight)) / max(float(weight.sum()), 1.0)
-    return Evidence(change=change, noise=noise, hits=hits, offset=offset, big_share=_big_share(hits, field))
+    return Evidence(change=change, noise=noise, hits=hits, offset=offset, big_share=_big_share(hits, usable))
 
 
 def remember(scene: Scene, evidence: Evidence, rules: Rules) -> Scene:
@@ -57,11 +63,9 @@ def remember(scene: Scene, evidence: Evidence, rules: Rules) -> Scene:
     return replace(scene, change=evidence.change, noise=evidence.noise, seen=seen, cement=cement, offset=evidence.offset)
 
 
-def _quiet(field: Mask, scene: Scene, rules: Rules) -> Gray:
+def _quiet(usable: Mask, scene: Scene, rules: Rules) -> Gray:
     """1 where neither cement nor instrument is suspected, (h, w) float32."""
-    quiet = field & scene.field
-    if scene.opaque is not None:
-        quiet = quiet & ~scene.opaque
+    quiet = usable
     if scene.cement is not None:
         size = 2 * round(rules.guard_mm * scene.px_per_mm) + 1
         quiet = quiet & ~cv2.dilate(scene.cement.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.bool_)
@@ -101,10 +105,7 @@ def _noise(change: Gray, weight: Gray, before: Gray | None, rules: Rules) -> Gra
     return np.maximum(before + rate * (now - before), rules.noise_floor).astype(np.float32)
 
 
-def _hits(change: Gray, noise: Gray, weight: Gray, field: Mask, scene: Scene, rules: Rules) -> Mask:
-    usable = field & scene.field
-    if scene.opaque is not None:
-        usable = usable & ~scene.opaque
+def _hits(change: Gray, noise: Gray, weight: Gray, usable: Mask, scene: Scene, rules: Rules) -> Mask:
     sigma = _full(noise, change)
     strong = (change > np.maximum(rules.strong_sigma * sigma, rules.least_contrast)) & usable
     weak = (change > np.maximum(rules.weak_sigma * sigma, rules.least_contrast / 2)) & usable
@@ -132,15 +133,17 @@ def _grow(strong: Mask, weak: Mask, least_px: float) -> Mask:
     return np.asarray(keep[labels])
 
 
-def _big_share(hits: Mask, field: Mask) -> float:
-    """Share of the field covered by the largest new object that touches the field's border."""
-    inner = cv2.erode(field.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0).astype(np.bool_)
-    count, labels = cv2.connectedComponents(hits.astype(np.uint8), connectivity=8)
-    if count < 2:
+def _big_share(hits: Mask, usable: Mask) -> float:
+    """Share of the usable picture covered by the largest new object that touches the picture's border."""
+    edge = np.zeros(hits.shape, np.bool_)
+    edge[:3], edge[-3:], edge[:, :3], edge[:, -3:] = True, True, True, True
+    edge |= ~cv2.erode(cv2.morphologyEx(usable.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)), np.ones((5, 5), np.uint8), borderValue=1).astype(np.bool_)
+    if not (hits & edge).any():
         return 0.0
-    touching = np.unique(labels[hits & ~inner])
+    _, labels = cv2.connectedComponents(hits.astype(np.uint8), connectivity=8)
+    touching = np.unique(labels[hits & edge])
     sizes = np.bincount(labels.ravel())
-    return float(max((sizes[label] for label in touching if label), default=0)) / max(float(field.sum()), 1.0)
+    return float(max(sizes[label] for label in touching)) / max(float(usable.sum()), 1.0)
 
 
 def _accept(candidates: np.ndarray, seen: Gray, scene: Scene, rules: Rules) -> Mask:

@@ -12,6 +12,7 @@ from detection.align import Shift, bring_back, find_shift, guess_shift
 from detection.anatomy import find_body
 from detection.cement import Evidence, remember, weigh_change
 from detection.fit import hidden_zones, is_fit, picture_flags
+from detection.needle import hidden_now
 from detection.memory import Memory, Region, Scene
 from detection.pixels import Calm, calm
 from detection.rules import Rules
@@ -62,7 +63,8 @@ def _judge(frame: Frame, picture: Calm, scene: Scene, place: Place, flags: froze
     """Cement and spread on a frame that has its place and a finished reference."""
     aligned = bring_back(picture.attenuation, scene.shift_px)
     field = bring_back(picture.field.astype(np.float32), scene.shift_px, outside=0.0) > 0.99
-    evidence = weigh_change(aligned, field, scene, rules)
+    usable = field & scene.field & ~hidden_now(aligned, scene, rules)
+    evidence = weigh_change(aligned, usable, scene, rules)
     flags |= _evidence_flags(scene, evidence, rules)
     hidden = hidden_zones(scene, field, rules)
     if hidden:

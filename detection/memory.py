@@ -37,7 +37,8 @@ class Region:
     """A body and the zones around it, at working resolution.
 
     ``body`` has its corners in working pixels. ``to_wall`` (h, w) float32 is the signed distance to the posterior
-    wall line in pixels, positive on the body's side, None where the view shows no posterior wall.
+    wall line in pixels, positive on the body's side, None where the view shows no posterior wall. ``beyond`` (h, w) float32 is the distance
+    to where cement may be, in pixels, 0 inside.
     """
 
     body: Body
@@ -46,6 +47,7 @@ class Region:
     not_visible: tuple[Zone, ...]
     outlines: tuple[tuple[Zone, Outline], ...]
     to_wall: Gray | None
+    beyond: Gray
     depth_px: float
     centre: Point
     down: Point

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from detection.memory import Needle
+from detection.memory import Needle, Scene
 from detection.rules import Rules
 from detection.vocabulary import Gray, Mask, Point
 
@@ -35,6 +35,34 @@ def find_needle(opaque: Mask, field: Mask, px_per_mm: float) -> Needle | None:
     tip, tail = (first, last) if depth_first > depth_last else (last, first)
     width = float(part.sum()) / max(1.0, float(np.hypot(tip[0] - tail[0], tip[1] - tail[1])))
     return Needle(tip=tip, tail=tail, width_px=width)
+
+
+def hidden_now(aligned: Gray, scene: Scene, rules: Rules) -> Mask:
+    """What instruments hide in this frame: where the reference had them, and where the needle has moved to.
+
+    ``aligned`` (h, w) is brought back onto the reference. Only the needle's neighbourhood is looked at.
+    """
+    before = scene.opaque if scene.opaque is not None else np.zeros(aligned.shape, np.bool_)
+    if scene.needle is None:
+        return before
+    reach = round(rules.needle_play_mm * scene.px_per_mm)
+    top, left, bottom, right = _around(scene.needle, reach, aligned.shape)
+    part = (slice(top, bottom), slice(left, right))
+    near = cv2.dilate(before[part].astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    slim = _slim(np.ascontiguousarray(aligned[part]), near.astype(np.bool_), scene.px_per_mm, rules)
+    moved = _straight_part(slim.astype(np.bool_), scene.px_per_mm, rules) if slim.any() else slim
+    size = _odd(2 * rules.needle_margin_mm * scene.px_per_mm)
+    hidden = before.copy()
+    hidden[part] |= cv2.dilate(moved.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.bool_)
+    return hidden
+
+
+def _around(needle: Needle, reach: int, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Top, left, bottom and right of the needle's surroundings."""
+    rows, cols = (needle.tip[0], needle.tail[0]), (needle.tip[1], needle.tail[1])
+    margin = 2 * reach
+    top, left = max(0, round(min(rows)) - margin), max(0, round(min(cols)) - margin)
+    return top, left, min(shape[0], round(max(rows)) + margin), min(shape[1], round(max(cols)) + margin)
 
 
 def _slim(reference: Gray, field: Mask, px_per_mm: float, rules: Rules) -> np.ndarray:

@@ -120,13 +120,13 @@ def overlay(gray: Gray8, marks: Marks, *, scale: float = 1.0) -> Colour8:
     ``scale`` takes positions of the frame to positions of ``gray``. Lines are drawn after scaling so that they stay thin.
     """
     picture = np.asarray(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), np.uint8)
-    thin = max(1, round(gray.shape[1] / 700))
+    thin = max(1, round(gray.shape[1] / 800))
     _fill(picture, [_points(outline, scale) for outline in marks.cement], CEMENT_COLOUR, 0.22)
     for zone, outline in marks.leaks:
         _fill(picture, [_points(outline, scale)], ZONE_COLOUR[zone], 0.45)
     for zone, outline in marks.zones:
         _line(picture, _points(outline, scale), ZONE_COLOUR[zone], thin)
-    if marks.corners is not None:
+    if marks.corners is not None and all(zone is not Zone.BODY for zone, _ in marks.zones):
         _line(picture, _points(_ring(marks.corners), scale), ZONE_COLOUR[Zone.BODY], thin)
     for outline in marks.cement:
         _line(picture, _points(outline, scale), CEMENT_COLOUR, thin)
@@ -174,7 +174,7 @@ def _label(picture: Colour8, points: NDArray[np.int32], zone: Zone) -> None:
     """The zone's name at the top of its outline, dark-edged so that it reads on bone and on air."""
     if len(points) == 0:
         return
-    size = max(0.35, picture.shape[1] / 1600)
+    size = max(0.4, picture.shape[1] / 1800)
     text = zone.value.replace("_", " ")
     (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
     flat = points.reshape(-1, 2) / 16

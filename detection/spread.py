@@ -47,19 +47,20 @@ class Spread:
 def measure_spread(scene: Scene, stamp: Stamp, intensity: Intensity, rules: Rules) -> Spread:
     """Pieces, zones, front and volume of a scene whose ``cement`` mask is up to date."""
     cement = scene.cement if scene.cement is not None else np.zeros(scene.reference.shape, np.bool_)
-    parts = _parts(cement, scene)
+    parts = _parts(cement, scene, rules)
     tracks = _follow(parts, scene, stamp, rules)
+    gone = [track for track in tracks if _has_vanished(track, scene.px_per_mm, rules)]
     seen = {(track.zone, track.side): track for track in tracks}
     pieces = tuple(_piece(zone, side, mask, seen[zone, side], scene) for (zone, side), mask in parts.items() if zone not in HELD)
     front, history = _front(cement, scene, stamp.time_s, rules)
     return Spread(
         pieces=pieces,
-        vanished=tuple(_ghost(track, scene) for track in tracks if _has_vanished(track, rules)),
+        vanished=tuple(_ghost(track, scene) for track in gone),
         zones=_extents(parts, scene),
         front=front,
         area_mm2=_mm2(float(cement.sum()), scene),
         volume_ml=_volume(cement, scene, intensity, rules),
-        tracks=tuple(track for track in tracks if not _has_vanished(track, rules) or track.n_missed <= rules.vanish_frames),
+        tracks=tuple(track for track in tracks if track.n_missed <= rules.forget_frames),
         history=history,
     )
 
@@ -68,12 +69,11 @@ def _mm2(area_px: float, scene: Scene) -> float | None:
     return area_px / scene.px_per_mm**2 if scene.is_scale_known else None
 
 
-def _parts(cement: Mask, scene: Scene) -> dict[tuple[Zone, Side | None], Mask]:
+def _parts(cement: Mask, scene: Scene, rules: Rules) -> dict[tuple[Zone, Side | None], Mask]:
     """Cement split by zone and side; specks are left out, anterior strips are vein or soft tissue by shape."""
     parts: dict[tuple[Zone, Side | None], Mask] = {}
     if scene.region is None:
         return {(Zone.ELSEWHERE, None): cement} if cement.any() else {}
-    least = 0.0
     zones = np.where(cement, scene.region.zones, 255)
     for index in np.unique(zones[zones != 255]):
         zone = ZONE_ORDER[index]
@@ -82,9 +82,16 @@ def _parts(cement: Mask, scene: Scene) -> dict[tuple[Zone, Side | None], Mask]:
             parts[zone, None] = mask
             continue
         for side, half in _by_side(zone, mask, scene.region):
-            if half.sum() > least:
+            if _is_outside(half, scene.region, scene.px_per_mm, rules):
                 parts[_by_shape(zone, half, scene.px_per_mm), side] = half
     return parts
+
+
+def _is_outside(mask: Mask, region: Region, px_per_mm: float, rules: Rules) -> bool:
+    """Large enough, and reaching far enough beyond the body to be no blur of what is inside."""
+    if mask.sum() < rules.least_leak_mm2 * px_per_mm**2:
+        return False
+    return bool(region.beyond[mask].max() >= rules.leak_reach_mm * px_per_mm)
 
 
 def _by_side(zone: Zone, mask: Mask, region: Region) -> list[tuple[Side | None, Mask]]:
@@ -158,12 +165,12 @@ def _follow(parts: dict[tuple[Zone, Side | None], Mask], scene: Scene, stamp: St
     areas = {key: float(mask.sum()) for key, mask in parts.items()}
     tracks = []
     for key in {**before, **parts}:
-        area = areas.get(key, 0.0)
+        area = areas.get(key, 0.0) or _renamed(key, areas)
         old = before.get(key)
         if old is None:
             old = Track(zone=key[0], side=key[1], first_seen=stamp, n_seen=0, n_missed=0, peak_px=0.0, outline=())
         is_here = area > rules.gone_share * old.peak_px
-        outline = outline_of(parts[key]) if area >= old.peak_px and area > 0 else old.outline
+        outline = outline_of(parts[key]) if key in parts and area >= old.peak_px else old.outline
         tracks.append(
             replace(
                 old,
@@ -176,10 +183,17 @@ def _follow(parts: dict[tuple[Zone, Side | None], Mask], scene: Scene, stamp: St
     return tuple(tracks)
 
 
-def _has_vanished(track: Track, rules: Rules) -> bool:
+def _renamed(key: tuple[Zone, Side | None], areas: dict[tuple[Zone, Side | None], float]) -> float:
+    """Cement that was a vein by its shape and is soft tissue now, or the reverse, has not gone."""
+    strips = (Zone.VEIN, Zone.SOFT_TISSUE)
+    return max((areas.get((zone, key[1]), 0.0) for zone in strips), default=0.0) if key[0] in strips else 0.0
+
+
+def _has_vanished(track: Track, px_per_mm: float, rules: Rules) -> bool:
     """Well seen before, gone for a while now; cement in bone or disc cannot go, only flow can carry it off."""
     can_go = track.zone in (Zone.VEIN, Zone.CANAL, Zone.FORAMEN, Zone.SOFT_TISSUE)
-    return can_go and track.n_seen >= rules.vanish_seen and track.n_missed >= rules.vanish_frames
+    was_real = track.n_seen >= rules.vanish_seen and track.peak_px >= rules.vanish_mm2 * px_per_mm**2
+    return can_go and was_real and track.n_missed >= rules.vanish_frames
 
 
 def _piece(zone: Zone, side: Side | None, mask: Mask, track: Track, scene: Scene) -> Piece:

@@ -47,6 +47,7 @@ def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask
         not_visible=not_visible(body.view),
         outlines=tuple(outlines),
         to_wall=_to_wall(body, shape) if body.view is View.LATERAL else None,
+        beyond=_beyond(zones),
         depth_px=frame.depth,
         centre=frame.at(0.5, 0.5),
         down=frame.down,
@@ -120,6 +121,11 @@ def _mark_tract(zones: ZoneMap, opaque: Mask, axes: _Axes) -> None:
     size = 2 * round(axes.depth * 0.08) + 1
     beside = cv2.dilate(opaque.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.bool_)
     zones[elsewhere & beside] = ZONE_ORDER.index(Zone.NEEDLE_TRACT)
+
+
+def _beyond(zones: ZoneMap) -> Gray:
+    held = np.isin(zones, [ZONE_ORDER.index(Zone.BODY), ZONE_ORDER.index(Zone.POSTERIOR_BAND)])
+    return np.asarray(cv2.distanceTransform((~held).astype(np.uint8), cv2.DIST_L2, 5), dtype=np.float32)
 
 
 def _to_wall(body: Body, shape: tuple[int, int]) -> Gray:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pynetdicom import AE, _config, build_context
 
 from dicom_gateway import sop_classes
-from dicom_gateway.reception import MAX_PDU, PromptSocket, make_prompt
+from dicom_gateway.reception import MAX_PDU, PromptSocket, make_prompt, wait_in_socket
 from dicom_gateway.refusal import Unreachable
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class _Caller(AE):
         if prompt.socket is not None:
             make_prompt(prompt.socket)
         prompt.tls_args = tls_args
+        wait_in_socket(assoc.dul)
         return prompt
 
 

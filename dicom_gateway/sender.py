@@ -12,6 +12,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pynetdicom import _config
 
+from dicom_gateway import sop_classes
 from dicom_gateway.header import Header, read_header
 from dicom_gateway.peer import Offer, Peer, associated
 from dicom_gateway.refusal import Unreadable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 # a file goes out as it is, read piece by piece; the library would decode and encode it anew
 _config.STORE_SEND_CHUNKED_DATASET = True
 
-MAX_OFFERS = 128
+MAX_OFFERS = 127
 CONTEXT_REFUSED = 0x0122
 
 
@@ -76,7 +77,9 @@ class _Line:
         if len(self._offers) >= MAX_OFFERS:
             self._offers.clear()
         self._offers[offer] = None
-        self._association = self._stack.enter_context(associated(self._peer, self._offers))
+        # verification keeps the association when the peer takes none of our classes: that is an answer of its own
+        offers = [(sop_classes.VERIFICATION, sop_classes.IMPLICIT_LE), *self._offers]
+        self._association = self._stack.enter_context(associated(self._peer, offers))
         return self._association
 
     def close(self) -> None:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from db import procedures, queries
 from db.connect import Engine
 from db.heartbeat import SourceState
 from db.procedures import Opening
-from detection.alarm import resume
+from detection.alarm import judge, reconciled, resume
 from detection.fit import is_fit
 from detection.rules import ALGORITHM_VERSION, rules_hash
-from detection.vocabulary import Alert, Entry, EntryType, Flag, Frame, Mode, Silence, TechnicalCause
+from detection.vocabulary import ACTS, Alert, Entry, EntryType, Flag, Frame, Mode, Silence, TechnicalCause
 from dicom_gateway.frames import frames_of, mode_of
 from dicom_gateway.header import Header, read_header
 from dicom_gateway.refusal import Undecodable, Unreadable
 from dicom_gateway.spool import Spool
 from service.checkpoint import Checkpoints
-from service.journey import Case, Desk, hear, heed, weigh
+from service.journey import Case, Desk, hear, heed, setting_of, weigh
 from service.lines import Job
 from service.settings import Settings
 
@@ -31,6 +31,10 @@ Key = tuple[str, str]
 
 MOST_REBUILT = 3000
 """Frames that a restart looks at again for one case; beyond that it starts from the alerts that the journal kept."""
+MOST_ALERTS = 10_000
+"""Alerts that are read of one case; nobody has seen a hundredth of it."""
+TRANSITIONS = frozenset(EntryType) - ACTS - {EntryType.FRAME_SEEN}
+"""What ``watch`` writes besides frames."""
 ACTIVE_S = 600.0
 """A source whose last frame is older than this is idle; its silence is no alarm."""
 
@@ -68,7 +72,8 @@ class Cases:
     def case(self, key: Key, mode: Mode) -> Case:
         """The case as it stands, recalled from checkpoint and journal if this process has not met it yet."""
         if key not in self._watched:
-            self._watched[key] = Watched(case=self._recall(key, mode))
+            case = self._recall(key, mode)
+            self._watched[key] = Watched(case=case, last_frame_at=self._judged_at(case))
         watched = self._watched[key]
         if watched.case.mode is not mode:
             watched.case = replace(watched.case, mode=mode)
@@ -82,6 +87,21 @@ class Cases:
         if now - watched.saved_at >= self._settings.checkpoint_every_s:
             watched.saved_at = now
             self._checkpoints.save(case)
+
+    def resume(self, standing: Iterable[Key]) -> None:
+        """Take up the cases that stood when the role last ended: silence and operators may speak before a frame does."""
+        alerts = queries.alerts_after(self._engine, active=True, limit=MOST_ALERTS)
+        for key in sorted({*standing, *((listed.alert.procedure, listed.alert.source) for listed in alerts)}):
+            procedure = procedures.procedure(self._engine, key[0])
+            if procedure is None:
+                continue
+            if procedure.closed_at is None:
+                self.case(key, procedure.mode)
+            elif any((listed.alert.procedure, listed.alert.source) == key for listed in alerts):
+                self.case(key, procedure.mode)
+                self.hear(key, Silence(source=key[1], at=self._desk.now(), causes=frozenset()))
+                self._forget(key)
+        self._watched = OrderedDict(sorted(self._watched.items(), key=lambda item: item[1].last_frame_at or 0.0))
 
     def drop(self, key: Key) -> None:
         """Forget what this process knows of a case; the next frame recalls it from the journal."""
@@ -169,19 +189,41 @@ class Cases:
         return tuple(key for key in self._watched if key[0] == procedure)
 
     def _alerts_of(self, procedure: str) -> list[Alert]:
-        return [listed.alert for listed in queries.alerts_after(self._engine, procedure=procedure, limit=1000)]
+        return [listed.alert for listed in queries.alerts_after(self._engine, procedure=procedure, limit=MOST_ALERTS)]
 
     def _recall(self, key: Key, mode: Mode) -> Case:
         """Checkpoint, then every frame that the journal knows beyond it, judged again but not written again."""
         case = self._checkpoints.load(*key) or Case(procedure=key[0], source=key[1], mode=mode)
         every = queries.frames_of(self._engine, key[0], case.entry, MOST_REBUILT + 1)
         entries = [entry for entry in every if entry.source == key[1]]
+        alerts = [alert for alert in self._alerts_of(key[0]) if alert.source == key[1]]
         if len(every) > MOST_REBUILT:
-            alerts = [alert for alert in self._alerts_of(key[0]) if alert.source == key[1]]
-            return replace(case, alarm=resume(alerts), acts_to=self._desk.journal.head(), entry=entries[-1].number or 0)
+            return replace(case, alarm=resume(alerts), acts_to=self._desk.journal.head(), entry=every[-1].number or 0)
         for entry, frame in self._seen_again(entries):
             case = self._judge_again(case, entry, frame)
+        case = self._hear_again(case)
+        return replace(case, alarm=reconciled(case.alarm, alerts))
+
+    def _hear_again(self, case: Case) -> Case:
+        """The acts that were heard after the last frame, heard again but not written again."""
+        later = queries.log_of(self._engine, case.procedure, case.entry, TRANSITIONS, MOST_ALERTS)
+        for entry in (entry for entry in later if entry.source == case.source):
+            heard_to = int(entry.data.get("acts_to", 0))
+            if heard_to > case.acts_to:
+                acts = self._desk.journal.acts_since(case.procedure, case.acts_to)
+                acts = tuple(act for act in acts if act.number <= heard_to)
+                case = heed(case, acts, self._desk)
+                silence = Silence(source=case.source, at=entry.at, causes=frozenset())
+                _, alarm = judge(silence, acts, case.alarm, setting_of(case, self._desk.rules), entry.at)
+                case = replace(case, alarm=alarm)
         return case
+
+    def _judged_at(self, case: Case) -> float | None:
+        """When the last frame of a case was judged."""
+        if case.entry == 0:
+            return None
+        last = queries.frames_of(self._engine, case.procedure, case.entry - 1, 1)
+        return last[0].at if last else None
 
     def _judge_again(self, case: Case, entry: Entry, frame: Frame) -> Case:
         acts_to = int(entry.data.get("acts_to", 0))

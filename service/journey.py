@@ -100,7 +100,7 @@ def look_back(frame: Frame, case: Case, desk: Desk) -> Case:
 def weigh(frame: Frame, case: Case, acts: tuple[Act, ...], rules: Rules, *, judged_at: float) -> Verdict:
     """The verdict on one frame, given a case that has heeded its acts. Pure."""
     findings, memory = examine(frame, case.memory, case.plan, rules)
-    changes, alarm = judge(findings, acts, case.alarm, _setting(case, rules), judged_at)
+    changes, alarm = judge(findings, acts, case.alarm, setting_of(case, rules), judged_at)
     return Verdict(findings=findings, changes=changes, case=replace(case, memory=memory, alarm=alarm, last=findings))
 
 
@@ -130,9 +130,9 @@ def hear(silence: Silence, case: Case, desk: Desk) -> Case:
     """Judge the absence of frames, and acts that came meanwhile; the case afterwards."""
     acts = desk.journal.acts_since(case.procedure, case.acts_to)
     case = heed(case, acts, desk)
-    changes, alarm = judge(silence, acts, case.alarm, _setting(case, desk.rules), silence.at)
+    changes, alarm = judge(silence, acts, case.alarm, setting_of(case, desk.rules), silence.at)
     if changes:
-        entries = [entry_of(change, None, {}, silence.at) for change in changes]
+        entries = [entry_of(change, None, {}, silence.at, acts_to=case.acts_to) for change in changes]
         desk.journal.append(entries, alerts=[change.alert for change in changes])
         desk.ring()
     return replace(case, alarm=alarm)
@@ -146,8 +146,10 @@ def heed(case: Case, acts: tuple[Act, ...], desk: Desk) -> Case:
     return replace(case, acts_to=max([case.acts_to, *(act.number for act in acts)]))
 
 
-def entry_of(change: Change, seen: Seen | None, times: Mapping[str, float | None], at: float) -> Entry:
-    """The journal's line about one transition of an alert."""
+def entry_of(
+    change: Change, seen: Seen | None, times: Mapping[str, float | None], at: float, *, acts_to: int | None = None
+) -> Entry:
+    """The journal's line about one transition of an alert; without a frame it tells up to which act was heard."""
     alert = change.alert
     data: dict[str, Any] = {
         "kind": alert.kind.value,
@@ -156,6 +158,8 @@ def entry_of(change: Change, seen: Seen | None, times: Mapping[str, float | None
         "message": alert.message,
         "mode": alert.mode.value,
     }
+    if acts_to is not None:
+        data["acts_to"] = acts_to
     return Entry(
         at=at,
         type=change.type,
@@ -188,7 +192,8 @@ def _planned(plan: Plan, landmarks: Landmarks) -> Plan:
     return replace(plan, level=landmarks.body.level or plan.level, landmarks={**plan.landmarks, view: landmarks})
 
 
-def _setting(case: Case, rules: Rules) -> Setting:
+def setting_of(case: Case, rules: Rules) -> Setting:
+    """What the judge must know of a case besides its alarm."""
     return Setting(
         procedure=case.procedure,
         source=case.source,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from detection.vocabulary import Mode
 from dicom_gateway.frames import mode_of
@@ -18,12 +18,16 @@ from dicom_gateway.spool import Arrival
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """An image arrival with its header, and the first frame that has not been judged."""
+    """An image arrival with its header, and the first frame that has not been judged.
+
+    ``is_resumed``: it was waiting, or being judged, when the role last ended.
+    """
 
     arrival: Arrival
     header: Header
     start: int = 0
     is_afterwards: bool = False
+    is_resumed: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -57,7 +61,7 @@ class Line:
             return self.waiting.popleft(), n_passed
         if self.passed_over:
             job = self.passed_over.popleft()
-            return Job(arrival=job.arrival, header=job.header, start=job.start, is_afterwards=True), 0
+            return replace(job, is_afterwards=True), 0
         return None, 0
 
 

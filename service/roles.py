@@ -5,6 +5,7 @@ Roles are processes. ``all`` starts the three of them, starts again what ends by
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import FrameType
+from typing import IO
 
 import uvicorn
 
@@ -70,8 +72,9 @@ def run_watch(settings: Settings) -> None:
     engine = _connect(settings, stop)
     if engine is None:
         return
+    lock = _wait_for_turn(settings, stop)
     bell = Bell(settings.data_dir / "bells")
-    with bell.listen() as ear:
+    with lock, bell.listen() as ear:
         watch: Watch | None = None
         while not stop.is_set():
             try:
@@ -201,6 +204,19 @@ def _stop_on_signal() -> threading.Event:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     return stop
+
+
+def _wait_for_turn(settings: Settings, stop: threading.Event) -> IO[bytes]:
+    """The lock that the one ``watch`` of a data folder holds; two of them would judge every frame twice."""
+    lock = (settings.data_dir / "watch.lock").open("ab")
+    while not stop.is_set():
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            LOG.warning("another watch is at work in this data folder")
+            stop.wait(RETRY_S)
+    return lock
 
 
 def _connect(settings: Settings, stop: threading.Event) -> Engine | None:

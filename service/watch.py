@@ -18,7 +18,7 @@ from dicom_gateway.header import read_header
 from dicom_gateway.refusal import Undecodable, Unreadable
 from dicom_gateway.spool import Arrival, Spool
 from service.cases import Cases
-from service.journey import Case, Desk, follow, hear, look_back
+from service.journey import Desk, follow, look_back
 from service.lines import Job, Line, in_turn
 from service.standing import beat_of
 from service.settings import Settings
@@ -26,7 +26,7 @@ from service.settings import Settings
 LOG = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 3
-"""An object that was open at so many starts in a row takes the role down; it is set aside."""
+"""An object at which the role has ended so many times after a restart takes it down; it is set aside."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,10 +69,12 @@ class Watch:
             known = arrivals.find_arrival(self._engine, number)
             if arrival is None or known is None:
                 self._give_up(number, known, "the object is no longer in the spool")
-            elif arrivals.count_attempt(self._engine, number) > MOST_ATTEMPTS:
-                self._give_up(number, known, "judging this object has ended the analysis repeatedly")
             else:
-                self._enqueue(arrival, start=known.n_judged)
+                self._enqueue(arrival, start=known.n_judged, is_resumed=True)
+        rows = heartbeat.heartbeats(self._engine)
+        self._cases.resume((row.procedure, row.source) for row in rows if row.procedure is not None)
+        for row in rows:
+            self._lines.setdefault(row.source, Line(source=row.source))
 
     def _take_in(self, fresh: list[Arrival]) -> None:
         """Note new arrivals before any of them is judged, so that a restart finds them."""
@@ -80,14 +82,14 @@ class Watch:
             self._enqueue(arrival, start=0)
             self._newest = arrival.number
 
-    def _enqueue(self, arrival: Arrival, *, start: int) -> None:
+    def _enqueue(self, arrival: Arrival, *, start: int, is_resumed: bool = False) -> None:
         try:
             header = read_header(arrival.path, default_rate=self._settings.default_frame_rate)
         except Unreadable as error:
-            arrivals.note_arrivals(self._engine, [_row(arrival, None, Status.FAILED)])
-            LOG.warning("object %d cannot be read: %s", arrival.number, error)
+            arrivals.note_arrivals(self._engine, [_row(arrival, None, Status.OPEN)])
+            self._give_up(arrival.number, None, str(error))
             return
-        job = Job(arrival=arrival, header=header, start=start)
+        job = Job(arrival=arrival, header=header, start=start, is_resumed=is_resumed)
         if start == 0:
             arrivals.note_arrivals(self._engine, [_row(arrival, job, Status.OPEN if header.is_image else Status.KEPT)])
         if not header.is_image:
@@ -123,6 +125,11 @@ class Watch:
         job, n_passed = line.take(self._desk.now(), self._settings.skip_after_s)
         if job is None:
             return None
+        number = job.arrival.number
+        if job.is_resumed and arrivals.count_attempt(self._engine, number) > MOST_ATTEMPTS:
+            known = arrivals.find_arrival(self._engine, number)
+            self._give_up(number, known, "judging this object has ended the analysis repeatedly")
+            return self._begin(line)
         key = self._cases.key_of(job)
         if n_passed:
             line.n_skipped += n_passed

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from detection.phantom.attenuation import per_cm
 from detection.phantom.beam import Beam, Points
+from detection.phantom.obstacles import sights_of
 from detection.phantom.patient import draw_needle, needle_attenuation
 from detection.phantom.script import Scan, Scene
 from detection.phantom.subject import Subject, corners_of, site_of
@@ -68,7 +69,7 @@ def body_from_ct(scan: Scan, level: str) -> CtBody:
     high = np.minimum(found.max(axis=0) + np.array((4, 9, 9)), scan.labels.shape)
     cut = scan.labels[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
     canal = cut == CANAL_LABEL
-    mask = _in_front_of(cut == label, canal)
+    mask = _in_front_of(cut == label, canal, spacing[2])
     spots, behind = np.argwhere(mask) * np.array(spacing), np.argwhere(canal) * np.array(spacing)
     corners = _extremes(_sagittal(spots))
     across = float(np.percentile(spots[:, 2], (1, 99)).mean())
@@ -87,7 +88,7 @@ def body_from_ct(scan: Scan, level: str) -> CtBody:
     )
 
 
-def _in_front_of(bone: Mask, canal: Mask) -> Mask:
+def _in_front_of(bone: Mask, canal: Mask, column_mm: float) -> Mask:
     """Bone in front of the canal, slice by slice; where a slice has none, its neighbour's canal counts."""
     rows = np.arange(bone.shape[1])
     has = canal.any(axis=(1, 2))
@@ -96,7 +97,7 @@ def _in_front_of(bone: Mask, canal: Mask) -> Mask:
     first = np.where(has, canal.any(axis=2).argmax(axis=1), 0)
     at = np.interp(np.arange(has.size), np.flatnonzero(has), first[has])
     cols = np.flatnonzero(canal.any(axis=(0, 1)))
-    middle = np.abs(np.arange(bone.shape[2]) - cols.mean()) < 1.6 * cols.size
+    middle = np.abs(np.arange(bone.shape[2]) - cols.mean()) * column_mm < 28
     kept: Mask = bone & (rows[None, :, None] < at[:, None, None]) & middle[None, None, :]
     return kept
 
@@ -177,11 +178,13 @@ def subject_on_ct(scene: Scene, scan: Scan, beam: Beam, rng: Generator) -> Subje
     """The patient of a scan, with a needle in the scene's level."""
     body = body_from_ct(scan, scene.level)
     needle = draw_needle(body.vertebra, rng)
+    site = site_of(body.vertebra, beam, needle, body.inside)
     return Subject(
         spine=scan_attenuation(scan, body, beam, scene.chain.kvp),
         surroundings=np.zeros(scene.size, np.float32),
         needle=needle_attenuation(needle, beam, scene.chain.kvp),
-        site=site_of(body.vertebra, beam, needle, body.inside),
+        site=site,
+        sights=sights_of(scene.obstacles, site, scene.chain, rng),
         corners=_corners_on(body, beam, scene.view),
     )
 

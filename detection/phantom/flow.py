@@ -184,10 +184,11 @@ def fill_share(body: Room, site: Site, rng: Generator) -> Distance:
     v = site.vertebra
     # Bending space, rather than adding noise to the order, grows lobes that stay connected.
     x, y, z = (body.local[k] - site.tip[k] + 1.6 * wobble(body.local, 7.0, rng) for k in range(3))
-    wide, high, front = rng.uniform(0.7, 1.0), rng.uniform(0.55, 0.85), rng.uniform(0.55, 0.85)
-    far = np.sqrt(
-        np.square(x / wide) + np.square(y / np.where(y < 0, np.float32(front), np.float32(1))) + np.square(z / high)
-    )
+    wide, high, front = rng.uniform(0.5, 0.75), rng.uniform(0.45, 0.65), rng.uniform(0.5, 0.75)
+    length = v.back - site.tip[1]
+    # Early cement is round; later it runs on backwards along the vein's bed rather than filling the sides.
+    aside = length * ((np.square(x / wide) + np.square(z / high)) / length**2) ** 0.8
+    far = np.sqrt(np.square(aside) + np.square(y / np.where(y < 0, np.float32(front), np.float32(1))))
     far = far * (1 + 0.04 * wobble(body.local, 2.0, rng))
     at_wall = (
         (body.inside > -1.3)

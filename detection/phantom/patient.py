@@ -154,7 +154,7 @@ def tube_path(beam: Beam, spots: Points, radius_mm: float) -> Gray:
     for k in range(spots.shape[1] - 1):
         step = spots[:, k + 1] - spots[:, k]
         lean = float(step @ ahead) / max(float(np.linalg.norm(step)), 1e-6)
-        steep = max(math.sqrt(max(1 - lean * lean, 0)), 0.1)
+        steep = max(math.sqrt(max(1 - lean * lean, 0)), 0.25)
         low_r, high_r = _window(row[k : k + 2], r_px, beam.size[0])
         low_c, high_c = _window(col[k : k + 2], r_px, beam.size[1])
         if low_r >= high_r or low_c >= high_c:
@@ -234,7 +234,7 @@ def _ribs(beam: Beam, kvp: float, rng: Generator) -> Gray:
     """Ribs of both sides: rings that start beside the bodies and fall towards the front."""
     total = np.zeros(beam.size, np.float32)
     excess = (per_cm("cortical", kvp) - per_cm("soft", kvp)) / 10
-    angle = np.linspace(0.15, 2.6, 26)
+    angle = np.linspace(0.25, 2.6, 26)
     spacing = 27.0 + rng.normal(0, 1.5)
     for side in (-1.0, 1.0):
         for k in range(-5, 5):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from detection.phantom.chain import Chain
 from detection.phantom.flow import Leak
+from detection.phantom.obstacles import Obstacle
 from detection.vocabulary import Point, View
 
 
@@ -40,6 +41,7 @@ class Scene:
     """Everything that decides a scene; the same scene gives the same pixels.
 
     ``knots`` are (time s, share of the way from needle tip to posterior wall) of the cement front.
+    ``n_repeats`` is how often each real frame is shown, as on displays that run faster than the beam.
     With a ``scan`` the patient is that CT instead of a drawn one.
     """
 
@@ -58,6 +60,8 @@ class Scene:
     start_s: float = 3.0
     knots: tuple[tuple[float, float], ...] = ((20.0, 0.45),)
     leak: Leak | None = None
+    obstacles: tuple[Obstacle, ...] = ()
+    n_repeats: int = 1
     motion: Motion = field(default_factory=Motion)
     chain: Chain = field(default_factory=Chain)
     scan: Scan | None = field(default=None, repr=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator, default_rng
@@ -12,6 +12,7 @@ from detection.phantom.beam import Beam
 from detection.phantom.chain import field_of
 from detection.phantom.ct import subject_on_ct
 from detection.phantom.flow import Cells, draw_push, pour
+from detection.phantom.obstacles import has_blades
 from detection.phantom.script import Scene
 from detection.phantom.subject import Subject, draw_subject
 from detection.vocabulary import ZONE_ORDER, Gray
@@ -19,13 +20,21 @@ from detection.vocabulary import ZONE_ORDER, Gray
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Stage:
-    """All that stays the same in a scene; ``field`` (H, W) is what the collimator lets through."""
+    """All that stays the same in a scene.
+
+    ``field`` and ``blades`` (H, W) are what the collimator lets through, as set up and closed in.
+    """
 
     scene: Scene
     beam: Beam
     subject: Subject
     field: Gray
+    blades: Gray
     cells: Cells
+
+    def field_at(self, time_s: float) -> Gray:
+        """What the collimator lets through at a time, (H, W) from 0 to 1."""
+        return self.blades if has_blades(self.scene.obstacles, time_s) else self.field
 
 
 @dataclass(slots=True)
@@ -49,6 +58,7 @@ def build(scene: Scene) -> Stage:
         beam=beam,
         subject=subject,
         field=field_of(scene.chain, scene.size),
+        blades=field_of(replace(scene.chain, field="blades", field_share=0.62), scene.size),
         cells=pour(subject.site, push, (scene.leak,) if scene.leak else (), rng),
     )
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.random import Generator
 
 from detection.phantom.beam import Beam, Points
 from detection.phantom.flow import Site
+from detection.phantom.obstacles import ObstacleKind, Sight, old_cement, sights_of
 from detection.phantom.patient import (
     Needle,
+    Spine,
+    draw_needle,
     draw_spine,
     needle_attenuation,
     spine_attenuation,
@@ -24,12 +28,13 @@ from detection.vocabulary import Corners, Gray, Point, View
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Subject:
-    """Pictures (nepers per pixel) of spine, surroundings and needle; the site of the cement; the body's corners (px)."""
+    """Pictures (nepers per pixel) of spine, surroundings and needle, and of obstacles; the site of the cement; the body's corners (px)."""
 
     spine: Gray
     surroundings: Gray
     needle: Gray
     site: Site
+    sights: tuple[Sight, ...]
     corners: Corners
 
 
@@ -38,16 +43,23 @@ def draw_subject(scene: Scene, beam: Beam, rng: Generator) -> Subject:
     spine = draw_spine(scene.level, rng, height_loss=scene.height_loss)
     vertebra, kvp = spine.vertebra, scene.chain.kvp
 
-    def inside(local: Points) -> Distance:
-        return body_distance(local, vertebra)
-
+    site = site_of(vertebra, beam, spine.needle, partial(body_distance, vertebra=vertebra))
+    bones = spine_attenuation(spine, beam, kvp, rng)
+    if any(obstacle.kind is ObstacleKind.OLD_CEMENT for obstacle in scene.obstacles):
+        bones = bones + old_cement(_neighbour_site(spine, beam, rng), scene.chain, rng)
     return Subject(
-        spine=spine_attenuation(spine, beam, kvp, rng),
+        spine=bones,
         surroundings=surroundings_attenuation(beam, scene.level, kvp, rng),
         needle=needle_attenuation(spine.needle, beam, kvp),
-        site=site_of(vertebra, beam, spine.needle, inside),
+        site=site,
+        sights=sights_of(scene.obstacles, site, scene.chain, rng),
         corners=corners_of(vertebra, beam, scene.view),
     )
+
+
+def _neighbour_site(spine: Spine, beam: Beam, rng: Generator) -> Site:
+    neighbour = spine.vertebrae[spine.treated + 1]
+    return site_of(neighbour, beam, draw_needle(neighbour, rng), partial(body_distance, vertebra=neighbour))
 
 
 def site_of(vertebra: Vertebra, beam: Beam, needle: Needle, inside: Callable[[Points], Distance]) -> Site:

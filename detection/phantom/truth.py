@@ -47,20 +47,23 @@ class Truth:
         return np.logical_or.reduce(masks) if masks else None
 
 
-def moved(picture: Gray, shift: Point) -> Gray:
-    """A picture shifted by (row, col) px; its rim is repeated."""
+def moved(picture: Gray, shift: Point, rim: float | None = None) -> Gray:
+    """A picture shifted by (row, col) px; what enters is ``rim``, or the edge repeated."""
     if shift == (0.0, 0.0):
         return picture
     matrix = np.array([[1, 0, shift[1]], [0, 1, shift[0]]], np.float64)
     size = (picture.shape[1], picture.shape[0])
-    return cast("Gray", cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    mode = cv2.BORDER_REPLICATE if rim is None else cv2.BORDER_CONSTANT
+    return cast(
+        "Gray", cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=rim or 0.0)
+    )
 
 
 def truth_of(stage: Stage, poured: Poured, time_s: float, shift: Point, expected: Gray) -> Truth:
     """The truth of one frame; ``expected`` is the photons per pixel without noise."""
     scene = stage.scene
     corners = _shifted(stage.subject.corners, shift)
-    masks, paths = _zone_masks(stage, poured, shift)
+    masks, paths = _zone_masks(stage, poured, time_s, shift)
     leaked: dict[Zone, Gray] = {zone: path for zone, path in paths.items() if zone is not Zone.BODY}
     visible, cnr = _visible(stage, masks, leaked, corners, expected)
     distance = _distance_to_wall(masks, corners, scene) if scene.view is View.LATERAL else None
@@ -95,14 +98,15 @@ def _shifted(corners: Corners, shift: Point) -> Corners:
     )
 
 
-def _zone_masks(stage: Stage, poured: Poured, shift: Point) -> tuple[dict[Zone, Mask], dict[Zone, Gray]]:
+def _zone_masks(stage: Stage, poured: Poured, time_s: float, shift: Point) -> tuple[dict[Zone, Mask], dict[Zone, Gray]]:
     masks: dict[Zone, Mask] = {}
+    is_open = stage.field_at(time_s) > 0.01
     paths: dict[Zone, Gray] = {}
     for k, zone in enumerate(ZONE_ORDER):
         if poured.ml[k] <= 1e-9:
             continue
         path = moved(stage.beam.magnify(poured.paths[k].reshape(stage.beam.n_rays)), shift)
-        mask = (path > CAST_MM) & (stage.field > 0.01)
+        mask = (path > CAST_MM) & is_open
         if mask.any():
             masks[zone], paths[zone] = mask, path
     return masks, paths

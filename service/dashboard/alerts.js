@@ -24,14 +24,14 @@ class Card {
     const body = element("div", "alert-body");
     const head = element("div", "alert-head");
     this.priority = element("span", "priority");
-    this.what = element("span", "what");
+    this.what = element("p", "what");
     this.mode = element("span", "mode");
     this.since = element("span", "since");
-    head.append(this.priority, this.what, this.mode, this.since);
+    head.append(this.priority, this.mode, this.since);
     this.message = element("p", "message");
-    this.signal = element("span", "signal");
+    this.signal = element("p", "signal");
     this.words = element("p", "refused");
-    body.append(head, this.message, this.buildActs(), this.words);
+    body.append(head, this.message, this.what, this.signal, this.buildActs(), this.words);
     this.node.append(body);
     this.show(alert);
   }
@@ -41,7 +41,7 @@ class Card {
     this.acknowledge = this.button("Acknowledge", "acknowledge", () => ({}));
     this.pause = this.button(`Pause ${PAUSE_S} s`, "pause", () => ({ seconds: PAUSE_S }));
     this.reset = this.button("Reset", "reset", () => ({}));
-    row.append(this.signal, this.acknowledge, this.pause, this.reset);
+    row.append(this.acknowledge, this.pause, this.reset);
     return row;
   }
 
@@ -73,7 +73,8 @@ class Card {
       id: alert.id, priority: alert.priority, signal: alert.signal, condition: alert.condition,
     });
     say(this.priority, alert.priority);
-    say(this.what, [plain(alert.kind), plain(alert.zone), plain(alert.side)].filter(Boolean).join(" · "));
+    const place = [plain(alert.zone), alert.level, alert.view === "unknown" ? "" : `${plain(alert.view)} view`, alert.source];
+    say(this.what, [plain(alert.technical_cause ?? alert.kind), ...place].filter(Boolean).join(" · "));
     say(this.mode, alert.mode === "live" ? "" : plain(alert.mode));
     say(this.message, alert.message);
     const doubt = alert.validity === "questionable" ? ", not confirmed by recent frames" : "";

@@ -5,6 +5,12 @@ import { STATE_WORDS, age, element, number, plain, say, seconds, sentence, zones
 
 const OLD_FRAME_S = 3;
 
+function tell(figure, value, digits, more) {
+  say(figure.value, number(value, digits));
+  say(figure.more, more);
+  figure.box.dataset.known = value !== null && value !== undefined;
+}
+
 class Panel {
   constructor(name) {
     this.procedure = null;
@@ -114,10 +120,7 @@ class Panel {
 
   clear() {
     this.lastNumber = 0;
-    for (const figure of Object.values(this.figures)) {
-      say(figure.value, "–");
-      say(figure.more, "");
-    }
+    for (const figure of Object.values(this.figures)) tell(figure, null, 0, "");
   }
 
   setMode(mode) {
@@ -141,15 +144,16 @@ class Panel {
   measure(number_, item) {
     this.lastNumber = number_;
     const { distance, speed, time, volume } = this.figures;
-    say(distance.value, number(item.distance_to_wall_mm, 1));
-    distance.box.dataset.crossed = item.distance_to_wall_mm < 0;
-    say(distance.more, item.distance_to_wall_mm < 0 ? "beyond the wall" : "");
-    say(speed.value, number(item.speed_mm_s, 2));
+    const left = item.distance_to_wall_mm;
+    const isCrossed = left < 0;
+    tell(distance, isCrossed ? -left : left, 1, isCrossed ? "beyond the wall" : "");
+    distance.box.dataset.crossed = isCrossed;
+    tell(speed, item.speed_mm_s, 2, "");
     const [value, range] = seconds(item.seconds_to_wall);
-    say(time.value, value);
-    say(time.more, range);
+    tell(time, item.seconds_to_wall ? Number(value) : null, 0, range);
     const band = item.cement_volume_ml;
-    say(volume.value, band ? `${number(band.low, 1)}–${number(band.high, 1)}` : "–");
+    tell(volume, band?.low, 1, "");
+    if (band) say(volume.value, `${number(band.low, 1)}–${number(band.high, 1)}`);
     if (item.frame) this.show(item.frame);
   }
 
@@ -175,9 +179,12 @@ class Panel {
     this.isLoading = false;
   }
 
+  /** As wide as it will be shown, in steps, so that lines and labels stay crisp. */
   width() {
-    const wanted = (this.picture.parentElement.clientWidth || 900) * Math.min(devicePixelRatio, 2);
-    return Math.min(1600, Math.max(480, Math.ceil(wanted / 160) * 160));
+    const { clientWidth, clientHeight } = this.picture.parentElement;
+    const ratio = this.picture.naturalWidth / this.picture.naturalHeight || 1;
+    const wanted = Math.min(clientWidth, clientHeight * ratio) * Math.min(devicePixelRatio, 2);
+    return Math.min(1600, Math.max(480, Math.ceil(wanted / 80) * 80));
   }
 
   /** Ages go on without news. */

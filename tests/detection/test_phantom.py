@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -96,7 +97,7 @@ def test_cement_darkens_the_picture_where_truth_says(contained):
 def test_the_front_comes_nearer_until_contact(canal):
     seen = [shot.truth for shot in canal if shot.truth.distance_to_wall_mm is not None and shot.time_s < 13.0]
     distances = [truth.distance_to_wall_mm for truth in seen]
-    assert all(later <= earlier + 0.6 for earlier, later in zip(distances, distances[1:], strict=False))
+    assert all(later <= earlier + 0.6 for earlier, later in itertools.pairwise(distances))
     assert distances[0] > 12
     assert distances[-1] < 4
     assert canal[-1].truth.distance_to_wall_mm < -2

@@ -87,5 +87,3 @@ def data_set_of(path: Path) -> bytes:
     whole = path.read_bytes()
     length = int.from_bytes(whole[140:144], "little")
     return whole[144 + length :]
-
-

@@ -26,7 +26,15 @@ NOW = 1_700_000_000.0
 
 
 def arrived(path: Path, **values) -> Arrival:
-    told = {"number": 7, "path": path, "source": "ARM1", "received_at": NOW, "uid_hash": "", "digest": "", "replay": None}
+    told = {
+        "number": 7,
+        "path": path,
+        "source": "ARM1",
+        "received_at": NOW,
+        "uid_hash": "",
+        "digest": "",
+        "replay": None,
+    }
     return Arrival(**({"size": path.stat().st_size} | told | values))
 
 
@@ -165,7 +173,9 @@ def test_the_device_s_clock_counts_where_it_tells_one(frames):
 
 
 def test_a_field_is_told_where_the_header_tells_one(frames):
-    (frame,) = frames(image(ramp(), ShutterShape="CIRCULAR", CenterOfCircularShutter=[32, 40], RadiusOfCircularShutter=20))
+    (frame,) = frames(
+        image(ramp(), ShutterShape="CIRCULAR", CenterOfCircularShutter=[32, 40], RadiusOfCircularShutter=20)
+    )
     assert frame.field is not None
     assert (frame.field[31, 39], frame.field[0, 0]) == (True, False)
 
@@ -203,7 +213,9 @@ def test_a_codestream_tells_its_size(syntax):
     assert shape_in(packed.PixelData[start:]) == (96, 80)
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xd8", b"\xff\xd8\xff\xc0", b"\xff\x4f\xff\x51", b"GIF89a", b"\xff\xd8" + b"\xff" * 50])
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xd8", b"\xff\xd8\xff\xc0", b"\xff\x4f\xff\x51", b"GIF89a", b"\xff\xd8" + b"\xff" * 50]
+)
 def test_a_codestream_that_does_not_tell_its_size(content):
     assert shape_in(content) is None
 

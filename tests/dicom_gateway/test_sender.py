@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,9 +110,10 @@ SYNTAX_OPTIONS = {
 def test_dcmtk_storescu_sends_every_recording_in_its_own_syntax(recordings, dcmtk, listener, spool):
     for path in recordings:
         syntax = read_header(path).transfer_syntax_uid
-        command = [dcmtk.storescu, SYNTAX_OPTIONS[syntax], "--required", "-aec", "CEMENTWATCH", "-aet", "DCMTK"]
-        command = [*map(str, command[:2]), *map(str, command[3:]), "127.0.0.1", str(listener.port), str(path)]
-        assert subprocess.run(command, check=False, capture_output=True, text=True).returncode == 0, path.name
+        titles = ["-aec", "CEMENTWATCH", "-aet", "DCMTK"]
+        command = [dcmtk.storescu, SYNTAX_OPTIONS[syntax], *titles, "127.0.0.1", str(listener.port), path]
+        seen = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert seen.returncode == 0, seen.stdout + seen.stderr
         arrival = spool.after(0)[-1]
         assert read_header(arrival.path).transfer_syntax_uid == syntax
         assert_same_frames(arrival, path)
@@ -131,15 +132,8 @@ def test_dcmtk_dcmsend_sends_all_recordings_on_one_association(recordings, dcmtk
 
 def assert_same_frames(arrival, original: Path) -> None:
     """Every pixel of the arrival is that of the original, decoded from its own file."""
-    from dataclasses import replace
-
-    from dicom_gateway.spool import Arrival
-
     twin = replace(arrival, path=original, size=original.stat().st_size)
-    assert isinstance(twin, Arrival)
-    pairs = zip(
-        frames_of(arrival, read_header(arrival.path)), frames_of(twin, read_header(original)), strict=True
-    )
+    pairs = zip(frames_of(arrival, read_header(arrival.path)), frames_of(twin, read_header(original)), strict=True)
     assert all((got.pixels == sent.pixels).all() for got, sent in pairs), original.name
 
 
@@ -152,8 +146,12 @@ def test_dcmtk_storescp_takes_what_we_send(dcmtk, tmp_path):
     with running([str(part) for part in command], tmp_path / "scp.log") as child:
         wait_until(lambda: echo(peer), child, tmp_path / "scp.log")
         due = [Due(offset_s=0, content=path) for path in paths]
-        assert [each.status for each in send(due, peer, speed=None, clock=time.monotonic, sleep=time.sleep)] == [0, 0, 0]
-    assert len(os.listdir(folder)) == 3
+        assert [each.status for each in send(due, peer, speed=None, clock=time.monotonic, sleep=time.sleep)] == [
+            0,
+            0,
+            0,
+        ]
+    assert len(list(folder.iterdir())) == 3
 
 
 def test_orthanc_stores_from_us_and_pushes_to_us(orthanc, listener, spool, tmp_path):

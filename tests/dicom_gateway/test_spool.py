@@ -12,7 +12,9 @@ from dicom_gateway import spool as spool_module
 from dicom_gateway.spool import PER_SHARD, Arrival, Duplicate, Origin, Spool
 
 
-def origin(uid: str = "1.2.3", *, source: str = "ARM1", replay: str | None = None, received_ns: int = 5 * 10**9) -> Origin:
+def origin(
+    uid: str = "1.2.3", *, source: str = "ARM1", replay: str | None = None, received_ns: int = 5 * 10**9
+) -> Origin:
     return Origin(sop_instance_uid=uid, source=source, received_ns=received_ns, replay=replay)
 
 
@@ -26,7 +28,13 @@ def test_an_arrival_is_one_file_whose_name_says_all(spool):
     added = put(spool, b"pixels", origin(source="ROOM 1/A.B", replay="run.7"))
     (found,) = Spool(spool.folder).after(0)
     assert found == added
-    assert (found.number, found.source, found.replay, found.received_at, found.size) == (1, "ROOM 1/A.B", "run.7", 5.0, 6)
+    assert (found.number, found.source, found.replay, found.received_at, found.size) == (
+        1,
+        "ROOM 1/A.B",
+        "run.7",
+        5.0,
+        6,
+    )
     assert found.path.read_bytes() == b"pixels"
     assert "1.2.3" not in found.path.name
 

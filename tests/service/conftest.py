@@ -108,6 +108,7 @@ class Room:
     url: str
     client: httpx.Client
     app: Any
+    serving: Any
     procedure: str = ""
     n_frames: int = 0
     alerts: dict[str, Alert] = field(default_factory=dict)
@@ -228,16 +229,17 @@ def room(tmp_path) -> Iterator[Room]:
         replays=StudiesOnShelf(),
     )
     app = create_app(deps)
-    with Serving(app) as url, httpx.Client(base_url=url, timeout=40) as client:
-        yield Room(deps=deps, engine=engine, url=url, client=client, app=app)
+    serving = Serving(app)
+    with serving as url, httpx.Client(base_url=url, timeout=40) as client:
+        yield Room(deps=deps, engine=engine, url=url, client=client, app=app, serving=serving)
     engine.dispose()
 
 
 class Serving:
     """The app on a loopback port, in a thread."""
 
-    def __init__(self, app: Any) -> None:
-        config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=1)
+    def __init__(self, app: Any, port: int = 0) -> None:
+        config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run)
 
@@ -249,6 +251,7 @@ class Serving:
         return f"http://127.0.0.1:{self.server.servers[0].sockets[0].getsockname()[1]}"
 
     def __exit__(self, *_: object) -> None:
+        """The port is free again; ending twice is ending once."""
         self.server.should_exit = True
         self.thread.join(20)
         assert not self.thread.is_alive(), "the server did not stop"

@@ -1,0 +1,72 @@
+"""What the journal knows of the spool."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from db.arrivals import (
+    ArrivalRow,
+    Progress,
+    Status,
+    arrival_of,
+    arrivals_of,
+    count_attempt,
+    find_arrival,
+    newest_arrival,
+    note_arrivals,
+    open_arrivals,
+)
+from detection.vocabulary import Mode
+
+FIRST = ArrivalRow(
+    number=1,
+    source="CARM1",
+    sop_instance_uid="1.1",
+    study_instance_uid="1",
+    series_instance_uid="1.0",
+    mode=Mode.LIVE,
+    received_at=1763737200.123456789,
+)
+
+
+def test_nothing_is_known_at_first(engine):
+    assert newest_arrival(engine) == 0
+    assert open_arrivals(engine) == ()
+    assert find_arrival(engine, 1) is None
+    assert arrival_of(engine, "1.1") is None
+    assert count_attempt(engine, 1) == 0
+    note_arrivals(engine, [])
+
+
+def test_an_arrival_is_remembered_once_and_as_it_was_first_noted(engine):
+    note_arrivals(engine, [FIRST])
+    note_arrivals(engine, [replace(FIRST, source="OTHER"), replace(FIRST, number=2, sop_instance_uid="1.2")])
+    assert find_arrival(engine, 1) == FIRST
+    assert newest_arrival(engine) == 2
+
+
+def test_open_arrivals_are_those_not_finished(engine, journal):
+    note_arrivals(engine, [replace(FIRST, number=n) for n in range(1, 6)])
+    for number, status in ((1, Status.DONE), (3, Status.FAILED), (4, Status.KEPT)):
+        journal.append([], progress=Progress(arrival=number, n_judged=0, status=status))
+    assert open_arrivals(engine) == (2, 5)
+
+
+def test_attempts_are_counted_before_they_are_made(engine):
+    note_arrivals(engine, [FIRST])
+    assert [count_attempt(engine, 1) for _ in range(3)] == [1, 2, 3]
+    assert find_arrival(engine, 1).attempts == 3
+
+
+@pytest.mark.parametrize(("replay", "number"), [(None, 3), ("r1", 2), ("r2", None)])
+def test_an_object_and_its_replay_are_two_arrivals(engine, replay, number):
+    note_arrivals(engine, [FIRST, replace(FIRST, number=2, replay="r1"), replace(FIRST, number=3)])
+    found = arrival_of(engine, "1.1", replay)
+    assert (found and found.number) == number
+
+
+def test_arrivals_of_a_procedure_go_on_from_a_number(engine):
+    note_arrivals(engine, [replace(FIRST, number=n, procedure="p" if n % 2 else "q") for n in range(1, 8)])
+    assert [row.number for row in arrivals_of(engine, "p", 1, 2)] == [3, 5]

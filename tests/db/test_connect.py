@@ -1,0 +1,97 @@
+"""The way to the database: one schema on both, plain errors, no patient in them."""
+
+from __future__ import annotations
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import insert, text
+
+from db.connect import JournalBroken, StoreFailure, StoreUnreachable, connect, reading, writing
+from db.journal import Journal
+from db.tables import PROCEDURE, metadata
+from tests.db.lines import note
+
+
+def test_the_migrations_make_the_tables_that_the_program_expects(engine):
+    with reading(engine) as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_connecting_again_keeps_what_is_there(url, journal):
+    journal.append([note()])
+    again = connect(url)
+    assert Journal(again).head() == 1
+    again.dispose()
+
+
+def test_the_schema_of_a_newer_version_is_refused(url, engine):
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(JournalBroken, match="does not know"):
+        connect(url)
+
+
+def test_sqlite_writes_ahead_and_syncs_every_commit(tmp_path):
+    engine = connect(f"sqlite:///{tmp_path}/j.sqlite")
+    with reading(engine) as connection:
+        told = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")}
+    assert told == {"journal_mode": "wal", "synchronous": 2}
+    engine.dispose()
+
+
+@pytest.mark.parametrize("odd", ["100% sure", "a b", "ü"])
+def test_odd_folder_names_do_no_harm(tmp_path, odd):
+    engine = connect(f"sqlite:///{tmp_path}/{odd}/j.sqlite")
+    assert (tmp_path / odd / "j.sqlite").exists()
+    engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["mysql://localhost/x", "sqlite://", "sqlite:///:memory:"])
+def test_a_database_that_several_processes_cannot_share_is_refused(url):
+    with pytest.raises(ValueError, match="database_url"):
+        connect(url)
+
+
+def test_a_server_that_is_down_is_unreachable(free_port):
+    with pytest.raises(StoreUnreachable, match="onnection"):
+        connect(f"postgresql://cementwatch:secret@127.0.0.1:{free_port}/none")
+
+
+def test_a_password_is_not_told(free_port):
+    with pytest.raises(StoreUnreachable) as told:
+        connect(f"postgresql://cementwatch:secret@127.0.0.1:{free_port}/none")
+    assert "secret" not in str(told.value)
+
+
+def test_a_folder_that_cannot_be_made_is_unreachable(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreUnreachable):
+        connect(f"sqlite:///{tmp_path}/file/j.sqlite")
+
+
+def test_a_file_that_is_no_database_is_broken(tmp_path):
+    (tmp_path / "j.sqlite").write_bytes(b"this is a letter, not a database" * 200)
+    with pytest.raises(JournalBroken):
+        connect(f"sqlite:///{tmp_path}/j.sqlite")
+
+
+def test_an_error_does_not_quote_the_patient(engine):
+    row = {"id": "p", "patient": "CANARY^PATIENT", "kind": None}
+    with pytest.raises(StoreFailure) as told, writing(engine) as connection:
+        connection.execute(insert(PROCEDURE), [row])
+    seen, error = "", told.value
+    while error is not None:
+        seen += repr(error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    assert "CANARY" not in seen
+
+
+def test_a_writer_waits_its_turn_and_a_reader_does_not(tmp_path):
+    engine = connect(f"sqlite:///{tmp_path}/j.sqlite")
+    journal = Journal(engine)
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE chain SET alerts_number = 5"))
+        assert journal.alerts_head() == 0
+    assert journal.alerts_head() == 5
+    engine.dispose()

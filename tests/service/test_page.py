@@ -1,0 +1,204 @@
+"""The page in a real browser: what a physician sees on the second monitor."""
+
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from detection.vocabulary import Condition, EntryType, Mode, Priority, Signal
+from service.api.app import create_app
+from service.api.wire import SAFETY_WORDS
+from tests.service.conftest import Serving
+
+DASHBOARD = Path(__file__).resolve().parents[2] / "service" / "dashboard"
+PATIENCE_MS = 15_000
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(chromium), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(room, browser):
+    """The page, opened; it may ask its own server only, and its scripts may not fail."""
+    context = browser.new_context(viewport={"width": 1920, "height": 1080})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    troubles, foreign = [], []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("request", lambda request: None if request.url.startswith(room.url) else foreign.append(request.url))
+    yield page
+    context.close()
+    assert troubles == []
+    assert foreign == []
+
+
+def look(page: Page, room) -> None:
+    page.goto(room.url + "/")
+    expect(page.locator("#contact")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+
+
+def shown(page: Page, text: str, inside: str = "body"):
+    expect(page.locator(inside)).to_contain_text(text, timeout=PATIENCE_MS)
+
+
+def test_an_empty_room_says_that_nothing_is_being_judged(room, page):
+    look(page, room)
+    shown(page, "No source yet")
+    shown(page, "nothing is being judged", "#quiet-words")
+    shown(page, SAFETY_WORDS, "footer")
+
+
+def test_a_quiet_screen_means_that_fresh_frames_are_judged(room, page):
+    room.open()
+    room.see()
+    room.beat()
+    look(page, room)
+    shown(page, "No alert. Frames are being judged.", "#quiet-words")
+    room.beat(beat_at=time.time() - 10)
+    shown(page, "analysis stopped", ".state")
+    shown(page, "nothing is being judged", "#quiet-words")
+
+
+def test_the_latest_frame_is_shown_with_its_numbers_and_what_the_view_cannot_show(room, page):
+    room.open()
+    room.see()
+    room.beat()
+    look(page, room)
+    picture = page.locator(".picture")
+    expect(picture).to_have_attribute("data-frame", "1.2.3.1/0", timeout=PATIENCE_MS)
+    assert picture.evaluate("image => image.naturalWidth") >= 480
+    assert "overlay=true" in picture.get_attribute("src")
+    shown(page, "4.1", ".figures")
+    shown(page, "0.42", ".figures")
+    shown(page, "7 to 16 s", ".figures")
+    shown(page, "lateral view", ".view-badge")
+    shown(page, "This view cannot show: vein", ".not-visible")
+    room.see()
+    expect(picture).to_have_attribute("data-frame", "1.2.3.2/0", timeout=PATIENCE_MS)
+
+
+def test_an_alert_comes_by_itself_with_colour_word_and_icon(room, page):
+    room.open()
+    room.see()
+    room.beat()
+    look(page, room)
+    room.raise_alert()
+    card = page.locator(".alert")
+    expect(card).to_have_attribute("data-priority", "high", timeout=PATIENCE_MS)
+    shown(page, "high", ".alert .priority")
+    shown(page, "Cement in the spinal canal", ".alert")
+    shown(page, "Cement in the spinal canal", "#foremost")
+    expect(card.locator("svg.icon")).to_be_visible()
+    assert card.locator(".priority").evaluate("node => getComputedStyle(node).color") == "rgb(255, 77, 77)"
+    expect(page.locator("#quiet-words")).to_be_hidden()
+
+
+def test_the_foremost_alert_is_the_most_urgent_one(room, page):
+    room.open()
+    room.raise_alert("low", priority=Priority.LOW, message="Small residue.")
+    room.raise_alert("medium", priority=Priority.MEDIUM, message="Cement nears the wall.")
+    look(page, room)
+    shown(page, "Cement nears the wall.", "#foremost")
+    room.raise_alert("high")
+    shown(page, "Cement in the spinal canal", "#foremost")
+    assert [card.get_attribute("data-id") for card in page.locator(".alert").all()] == ["high", "medium", "low"]
+
+
+def test_an_operator_acknowledges_and_resets(room, watch, page):
+    room.open()
+    room.see()
+    room.raise_alert()
+    look(page, room)
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.locator(".alert")).to_have_attribute("data-signal", "acknowledged", timeout=PATIENCE_MS)
+    shown(page, "Acknowledged by local", ".alert")
+    expect(page.locator("#foremost")).to_be_hidden()
+    room.tell(replace(room.alerts["alert-1"], condition=Condition.ABSENT, signal=Signal.LATCHED), EntryType.ALERT_ENDED)
+    page.get_by_role("button", name="Reset").click()
+    expect(page.locator(".alert")).to_have_attribute("data-signal", "off", timeout=PATIENCE_MS)
+
+
+def test_an_operator_pauses(room, watch, page):
+    room.open()
+    room.raise_alert()
+    look(page, room)
+    page.get_by_role("button", name="Pause 60 s").click()
+    expect(page.locator(".alert")).to_have_attribute("data-signal", "paused", timeout=PATIENCE_MS)
+    (act,) = room.deps.journal.acts_since(room.procedure, 0)
+    assert act.data["seconds"] == 60
+
+
+def test_an_act_without_an_analysis_says_what_became_of_it(room, page):
+    room.open()
+    room.raise_alert()
+    look(page, room)
+    page.get_by_role("button", name="Acknowledge").click()
+    shown(page, "in the log", ".refused")
+
+
+def test_a_replay_carries_its_banner(room, page):
+    room.open(mode=Mode.REPLAY, replay="r1")
+    room.see(mode=Mode.REPLAY)
+    room.beat()
+    look(page, room)
+    expect(page.locator("#replay")).to_be_visible(timeout=PATIENCE_MS)
+    shown(page, "Replay or test images", "#replay")
+
+
+def test_text_from_outside_is_text(room, page):
+    room.open(patient={"name": "<img src=x onerror=alert(1)>"})
+    room.see()
+    room.beat()
+    room.raise_alert(message="<b id=planted>bold</b>")
+    look(page, room)
+    shown(page, "<b id=planted>", ".alert")
+    shown(page, "<img src=x", ".about")
+    assert page.locator("#planted").count() == 0
+
+
+def test_a_silent_server_raises_the_pages_own_alarm(room, page):
+    room.open()
+    room.beat()
+    look(page, room)
+    room.serving.__exit__()
+    expect(page.locator("#no-contact")).to_be_visible(timeout=PATIENCE_MS)
+    shown(page, "No contact with cementwatch", "#no-contact")
+    shown(page, "Unknown: no contact.", "#quiet-words")
+    with Serving(create_app(room.deps), int(room.url.rpartition(":")[2])):
+        expect(page.locator("#no-contact")).to_be_hidden(timeout=PATIENCE_MS)
+
+
+def test_without_the_stream_the_page_polls(room, page):
+    page.route("**/api/v1/live*", lambda route: route.abort())
+    room.open()
+    room.see()
+    room.beat()
+    page.goto(room.url + "/")
+    expect(page.locator("#contact")).to_have_attribute("data-state", "polling", timeout=PATIENCE_MS)
+    expect(page.locator(".picture")).to_have_attribute("data-frame", "1.2.3.1/0", timeout=PATIENCE_MS)
+    room.raise_alert()
+    shown(page, "Cement in the spinal canal", ".alert")
+    room.see()
+    expect(page.locator(".picture")).to_have_attribute("data-frame", "1.2.3.2/0", timeout=PATIENCE_MS)
+    expect(page.locator("#no-contact")).to_be_hidden()
+
+
+def test_the_page_knows_every_type_of_entry():
+    told = re.search(r"ENTRY_TYPES = \[(.*?)\]", (DASHBOARD / "link.js").read_text(), re.DOTALL).group(1)
+    assert re.findall(r'"(\w+)"', told) == [str(kind) for kind in EntryType]
+
+
+def test_the_page_never_writes_markup():
+    for path in DASHBOARD.glob("*.js"):
+        text = path.read_text()
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text), path.name
+        assert "http://" not in text.replace("http://www.w3.org/2000/svg", ""), path.name
+        assert "https://" not in text, path.name
