@@ -36,7 +36,7 @@ def texture_of(attenuation: Gray, field: Mask) -> Gray:
     level = cv2.blur(small * inside, (31, 31)) / share
     band = cv2.GaussianBlur((small - level) * inside, (0, 0), 1.2)
     spread = float(np.sqrt(np.mean(band * band) / max(float(inside.mean()), 1e-3))) + 1e-6
-    return np.clip(band / spread, -2.5, 2.5).astype(np.float32)
+    return np.asarray(np.clip(band / spread, -2.5, 2.5), dtype=np.float32)
 
 
 def find_shift(reference: Gray, current: Gray, usable: Mask, start: Point = (0.0, 0.0)) -> Shift:
@@ -47,8 +47,8 @@ def find_shift(reference: Gray, current: Gray, usable: Mask, start: Point = (0.0
     row, col = start[0] / TEXTURE_SHRINK, start[1] / TEXTURE_SHRINK
     weight = usable.astype(np.float32)
     for level in (2, 1):
-        pictures = [_half(image, level) for image in (reference, current, weight)]
-        row, col = _refine(*pictures, (row / level, col / level), n_steps=6 if level > 1 else 4)
+        before, now, held = _half(reference, level), _half(current, level), _half(weight, level)
+        row, col = _refine(before, now, held, (row / level, col / level), n_steps=6 if level > 1 else 4)
         row, col = row * level, col * level
     trust = _correlation(reference, _moved(current, row, col), weight)
     return Shift(row=row * TEXTURE_SHRINK, col=col * TEXTURE_SHRINK, trust=trust)
@@ -70,14 +70,16 @@ def bring_back(image: Gray, shift: Point, *, outside: float | None = None) -> Gr
 def _half(image: Gray, level: int) -> Gray:
     if level == 1:
         return image
-    return cv2.resize(image, (image.shape[1] // level, image.shape[0] // level), interpolation=cv2.INTER_AREA)
+    half = cv2.resize(image, (image.shape[1] // level, image.shape[0] // level), interpolation=cv2.INTER_AREA)
+    return np.asarray(half, dtype=np.float32)
 
 
 def _warp(image: Gray, row: float, col: float, border: int, fill: float) -> Gray:
     matrix = np.array([[1.0, 0.0, col], [0.0, 1.0, row]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     size = (image.shape[1], image.shape[0])
-    return cv2.warpAffine(image, matrix, size, flags=flags, borderMode=border, borderValue=fill)
+    warped = cv2.warpAffine(image, matrix, size, flags=flags, borderMode=border, borderValue=fill)
+    return np.asarray(warped, dtype=np.float32)
 
 
 def _moved(image: Gray, row: float, col: float) -> Gray:
@@ -93,7 +95,9 @@ def _refine(reference: Gray, current: Gray, weight: Gray, start: Point, n_steps:
         # Huber weights: new cement that nobody suspected yet pulls with bounded force.
         pull = weight * np.minimum(1.0, 0.8 / (np.abs(rest) + 1e-6))
         wr, wc = pull * slope_row, pull * slope_col
-        normal = np.array([[np.vdot(wr, slope_row), np.vdot(wr, slope_col)], [np.vdot(wr, slope_col), np.vdot(wc, slope_col)]])
+        normal = np.array(
+            [[np.vdot(wr, slope_row), np.vdot(wr, slope_col)], [np.vdot(wr, slope_col), np.vdot(wc, slope_col)]]
+        )
         if np.linalg.det(normal) < 1e-3:
             return start
         step = np.linalg.solve(normal, np.array([np.vdot(wr, rest), np.vdot(wc, rest)]))

@@ -49,7 +49,9 @@ class Patchwork:
     px_per_mm: float
 
 
-def find_body(reference: Gray, field: Mask, opaque: Mask, needle: Needle | None, view: View, px_per_mm: float, rules: Rules) -> Body | None:
+def find_body(
+    reference: Gray, field: Mask, opaque: Mask, needle: Needle | None, view: View, px_per_mm: float, rules: Rules
+) -> Body | None:
     """The body around the needle's tip in working pixels of a reference (h, w), or None when it cannot be told."""
     if needle is None or view not in (View.LATERAL, View.AP):
         return None
@@ -86,10 +88,13 @@ def _patch(image: Gray, centre: Point, turn_deg: float, px_per_mm: float) -> Gra
     scale = STEP_MM * px_per_mm
     cos, sin = np.cos(turn) * scale, np.sin(turn) * scale
     half = side // 2
-    matrix = np.array([[cos, -sin, centre[1] - cos * half + sin * half], [sin, cos, centre[0] - sin * half - cos * half]])
+    matrix = np.array(
+        [[cos, -sin, centre[1] - cos * half + sin * half], [sin, cos, centre[0] - sin * half - cos * half]]
+    )
     calm = cv2.GaussianBlur(image, (0, 0), max(0.8, scale * 0.6))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(calm, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    turned = cv2.warpAffine(calm, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(turned, dtype=np.float32)
 
 
 def _edge_sums(picture: Patchwork, turn: float) -> tuple[Gray, Gray]:
@@ -119,10 +124,10 @@ def _search(picture: Patchwork, turn: float, view: View, first: Box | None, rule
     centre = down_sums.shape[0] // 2
     widest, narrowest = (55, 24) if view is View.AP else (42, 22)
     step = 3
-    lefts = centre - _span(3, widest - 3, step, first and centre - first.left)
-    rights = centre + _span(3, widest - 3, step, first and first.right - centre)
-    tops = centre - _span(3, 27, 1, first and centre - first.top)
-    bottoms = centre + _span(3, 27, 1, first and first.bottom - centre)
+    lefts = centre - _span(3, widest - 3, step, None if first is None else centre - first.left)
+    rights = centre + _span(3, widest - 3, step, None if first is None else first.right - centre)
+    tops = centre - _span(3, 27, 1, None if first is None else centre - first.top)
+    bottoms = centre + _span(3, 27, 1, None if first is None else first.bottom - centre)
     rows = (bottoms[None, :] - tops[:, None]).astype(np.float32)
     is_high = (rows * STEP_MM >= 13) & (rows * STEP_MM <= 34)
     best: Box | None = None
@@ -151,6 +156,8 @@ def _corners(box: Box, seed: Point, px_per_mm: float) -> tuple[Point, Point, Poi
 
     def back(row: int, col: int) -> Point:
         r, c = (row - half) * scale, (col - half) * scale
-        return float(seed[0] + np.sin(turn) * c + np.cos(turn) * r), float(seed[1] + np.cos(turn) * c - np.sin(turn) * r)
+        return float(seed[0] + np.sin(turn) * c + np.cos(turn) * r), float(
+            seed[1] + np.cos(turn) * c - np.sin(turn) * r
+        )
 
     return back(box.top, box.left), back(box.bottom, box.left), back(box.top, box.right), back(box.bottom, box.right)

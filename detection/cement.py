@@ -42,7 +42,7 @@ def weigh_change(aligned: Gray, usable: Mask, scene: Scene, rules: Rules) -> Evi
     weight = _quiet(usable, scene, rules)
     raw = aligned - scene.reference
     background = _background(raw, weight, rules.background_mm * scene.px_per_mm)
-    fresh = cv2.GaussianBlur(raw - background, (0, 0), rules.smooth_px)
+    fresh = np.asarray(cv2.GaussianBlur(raw - background, (0, 0), rules.smooth_px), dtype=np.float32)
     change = fresh if scene.change is None else scene.change + rules.accumulate * (fresh - scene.change)
     if scene.change is not None:
         # behind an instrument nothing new is learnt, and its shadow must not linger when it moves on
@@ -60,7 +60,9 @@ def remember(scene: Scene, evidence: Evidence, rules: Rules) -> Scene:
     step = np.where(evidence.hits, 1.0, np.where(near, 0.0, -1.0)).astype(np.float32)
     seen = np.clip(before + step, 0.0, rules.seen_cap)
     cement = _accept((seen >= rules.confirm_frames).astype(np.uint8), seen, scene, rules)
-    return replace(scene, change=evidence.change, noise=evidence.noise, seen=seen, cement=cement, offset=evidence.offset)
+    return replace(
+        scene, change=evidence.change, noise=evidence.noise, seen=seen, cement=cement, offset=evidence.offset
+    )
 
 
 def _quiet(usable: Mask, scene: Scene, rules: Rules) -> Gray:
@@ -74,11 +76,12 @@ def _quiet(usable: Mask, scene: Scene, rules: Rules) -> Gray:
 
 def _thumb(image: Gray) -> Gray:
     size = (max(1, image.shape[1] // THUMB), max(1, image.shape[0] // THUMB))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
 def _full(thumb: Gray, like: Gray) -> Gray:
-    return cv2.resize(thumb, (like.shape[1], like.shape[0]), interpolation=cv2.INTER_LINEAR)
+    full = cv2.resize(thumb, (like.shape[1], like.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(full, dtype=np.float32)
 
 
 def _background(raw: Gray, weight: Gray, width_px: float) -> Gray:
@@ -90,19 +93,19 @@ def _background(raw: Gray, weight: Gray, width_px: float) -> Gray:
 
 def _local_rms(image: Gray, weight: Gray) -> Gray:
     power = cv2.blur(_thumb(image * image * weight), (5, 5))
-    return np.sqrt(power / (cv2.blur(_thumb(weight), (5, 5)) + 1e-3)).astype(np.float32)
+    return np.asarray(np.sqrt(power / (cv2.blur(_thumb(weight), (5, 5)) + 1e-3)), dtype=np.float32)
 
 
 def _noise(change: Gray, weight: Gray, before: Gray | None, rules: Rules) -> Gray:
     """Coarse map of noise; where little quiet picture is left, what was known before stays."""
     now = _local_rms(change, weight)
     if before is None:
-        return np.maximum(now, rules.noise_floor)
+        return np.asarray(np.maximum(now, rules.noise_floor), dtype=np.float32)
     share = cv2.blur(_thumb(weight), (5, 5))
     rate = rules.noise_rate * np.clip(share * 2.0 - 0.6, 0.0, 1.0)
     # A new leak must not hide itself in its own noise: upward the estimate follows slowly.
     rate = np.where(now > before, rate * 0.25, rate)
-    return np.maximum(before + rate * (now - before), rules.noise_floor).astype(np.float32)
+    return np.asarray(np.maximum(before + rate * (now - before), rules.noise_floor), dtype=np.float32)
 
 
 def _hits(change: Gray, noise: Gray, weight: Gray, usable: Mask, scene: Scene, rules: Rules) -> Mask:
@@ -121,7 +124,7 @@ def _ridge(change: Gray, width_px: float) -> Gray:
     cc = cv2.Sobel(calm, cv2.CV_32F, 2, 0, ksize=3)
     rc = cv2.Sobel(calm, cv2.CV_32F, 1, 1, ksize=3)
     curvature = 0.5 * (rr + cc - np.sqrt((rr - cc) ** 2 + 4.0 * rc * rc))
-    return np.maximum(-curvature, 0.0).astype(np.float32)
+    return np.asarray(np.maximum(-curvature, 0.0), dtype=np.float32)
 
 
 def _grow(strong: Mask, weak: Mask, least_px: float) -> Mask:
@@ -137,7 +140,8 @@ def _big_share(hits: Mask, usable: Mask) -> float:
     """Share of the usable picture covered by the largest new object that touches the picture's border."""
     edge = np.zeros(hits.shape, np.bool_)
     edge[:3], edge[-3:], edge[:, :3], edge[:, -3:] = True, True, True, True
-    edge |= ~cv2.erode(cv2.morphologyEx(usable.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)), np.ones((5, 5), np.uint8), borderValue=1).astype(np.bool_)
+    whole = cv2.morphologyEx(usable.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    edge |= ~cv2.erode(whole, np.ones((5, 5), np.uint8), borderValue=1).astype(np.bool_)
     if not (hits & edge).any():
         return 0.0
     _, labels = cv2.connectedComponents(hits.astype(np.uint8), connectivity=8)
@@ -152,7 +156,9 @@ def _accept(candidates: np.ndarray, seen: Gray, scene: Scene, rules: Rules) -> M
     if count < 2:
         return np.zeros(candidates.shape, np.bool_)
     seeded = np.bincount(labels[_seeds(scene, candidates.shape, rules)], minlength=count) > 0
-    steady = np.bincount(labels[seen >= rules.steady_frames], minlength=count) > rules.least_piece_mm2 * scene.px_per_mm**2
+    steady = (
+        np.bincount(labels[seen >= rules.steady_frames], minlength=count) > rules.least_piece_mm2 * scene.px_per_mm**2
+    )
     keep = seeded | steady
     keep[0] = False
     return np.asarray(keep[labels])
@@ -162,7 +168,7 @@ def _seeds(scene: Scene, shape: tuple[int, ...], rules: Rules) -> Mask:
     seeds = np.zeros(shape, np.uint8)
     if scene.cement is not None:
         size = 2 * round(rules.reach_mm * scene.px_per_mm) + 1
-        seeds |= cv2.dilate(scene.cement.astype(np.uint8), np.ones((size, size), np.uint8))
+        seeds |= cv2.dilate(scene.cement.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.uint8)
     if scene.needle is not None:
         row, col = scene.needle.tip
         cv2.circle(seeds, (round(col), round(row)), round(rules.tip_reach_mm * scene.px_per_mm), 1, -1)

@@ -12,8 +12,8 @@ from detection.align import Shift, bring_back, find_shift, guess_shift
 from detection.anatomy import find_body
 from detection.cement import Evidence, remember, weigh_change
 from detection.fit import hidden_zones, is_fit, picture_flags
-from detection.needle import hidden_now
 from detection.memory import Memory, Region, Scene
+from detection.needle import hidden_now
 from detection.pixels import Calm, calm
 from detection.rules import Rules
 from detection.scenes import Place, average_in, remembered, settle, usable_for
@@ -43,7 +43,9 @@ def examine(frame: Frame, memory: Memory, plan: Plan, rules: Rules) -> tuple[Fin
     """All that one frame says, given what earlier frames left behind. Pure: same input, same output, to the bit."""
     thumbnail = _thumbnail(frame.pixels)
     picture = calm(frame, rules)
-    flags = picture_flags(picture, frame.ceiling, float(thumbnail.mean()), rules) | _frame_flags(frame, thumbnail, memory)
+    flags = picture_flags(picture, frame.ceiling, float(thumbnail.mean()), rules) | _frame_flags(
+        frame, thumbnail, memory
+    )
     if not is_fit(flags):
         return _unfit(frame, memory, flags), replace(memory, thumbnail=thumbnail)
     place = settle(picture, frame, memory, rules)
@@ -59,7 +61,9 @@ def examine(frame: Frame, memory: Memory, plan: Plan, rules: Rules) -> tuple[Fin
     return findings, remembered(replace(memory, thumbnail=thumbnail), scene)
 
 
-def _judge(frame: Frame, picture: Calm, scene: Scene, place: Place, flags: frozenset[Flag], rules: Rules) -> tuple[Findings, Scene]:
+def _judge(
+    frame: Frame, picture: Calm, scene: Scene, place: Place, flags: frozenset[Flag], rules: Rules
+) -> tuple[Findings, Scene]:
     """Cement and spread on a frame that has its place and a finished reference."""
     aligned = bring_back(picture.attenuation, scene.shift_px)
     field = bring_back(picture.field.astype(np.float32), scene.shift_px, outside=0.0) > 0.99
@@ -80,7 +84,7 @@ def _judge(frame: Frame, picture: Calm, scene: Scene, place: Place, flags: froze
 
 
 def _thumbnail(pixels: Gray) -> Gray:
-    return cv2.resize(pixels, (64, 64), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(cv2.resize(pixels, (64, 64), interpolation=cv2.INTER_NEAREST), dtype=np.float32)
 
 
 def _frame_flags(frame: Frame, thumbnail: Gray, memory: Memory) -> frozenset[Flag]:
@@ -117,7 +121,9 @@ def _prepare(scene: Scene, picture: Calm, frame: Frame, memory: Memory, plan: Pl
     if scene.n_averaged >= rules.reference_frames and not scene.is_searched:
         scene = replace(scene, is_searched=True)
         if scene.region is None and scene.opaque is not None:
-            body = find_body(scene.reference, scene.field, scene.opaque, scene.needle, scene.view, scene.px_per_mm, rules)
+            body = find_body(
+                scene.reference, scene.field, scene.opaque, scene.needle, scene.view, scene.px_per_mm, rules
+            )
             scene = _with_region(scene, body, rules)
     return scene
 
@@ -127,10 +133,15 @@ def _given_body(given: Landmarks, scene: Scene, memory: Memory, rules: Rules) ->
     shift = given.shift_px or (scene.shift_px[0] * scene.factor, scene.shift_px[1] * scene.factor)
     moved: Point = (0.0, 0.0)
     if given.scene is not None and given.scene != scene.number:
-        other = next((old for old in memory.scenes if old.number == given.scene and old.texture.shape == scene.texture.shape), None)
+        other = next(
+            (old for old in memory.scenes if old.number == given.scene and old.texture.shape == scene.texture.shape),
+            None,
+        )
         if other is None:
             return None
-        step = find_shift(other.texture, scene.texture, usable_for(other, scene.field), guess_shift(other.texture, scene.texture))
+        step = find_shift(
+            other.texture, scene.texture, usable_for(other, scene.field), guess_shift(other.texture, scene.texture)
+        )
         if step.trust < rules.same_scene_trust:
             return None
         moved = (step.row, step.col)
@@ -213,7 +224,9 @@ def _findings(frame: Frame, scene: Scene, shift: Shift, flags: frozenset[Flag], 
         vanished=tuple(_moved(piece, here) for piece in spread.vanished),
         zones=spread.zones,
         zones_watched=_watched(region),
-        cement_outlines=tuple(tuple(map(here, line)) for line in outlines_of(scene.cement)) if scene.cement is not None else (),
+        cement_outlines=tuple(tuple(map(here, line)) for line in outlines_of(scene.cement))
+        if scene.cement is not None
+        else (),
     )
 
 

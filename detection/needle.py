@@ -22,7 +22,7 @@ def opaque_in(reference: Gray, field: Mask, px_per_mm: float, rules: Rules) -> M
     return cv2.dilate(opaque, np.ones((margin, margin), np.uint8)).astype(np.bool_)
 
 
-def find_needle(opaque: Mask, field: Mask, px_per_mm: float) -> Needle | None:
+def find_needle(opaque: Mask, field: Mask) -> Needle | None:
     """The longest instrument; its tip is the end farther from the border of the open field."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opaque.astype(np.uint8), connectivity=8)
     if count < 2:
@@ -30,7 +30,8 @@ def find_needle(opaque: Mask, field: Mask, px_per_mm: float) -> Needle | None:
     extent = np.hypot(stats[1:, cv2.CC_STAT_WIDTH], stats[1:, cv2.CC_STAT_HEIGHT])
     part = labels == 1 + int(np.argmax(extent))
     first, last = _ends(part)
-    inner = cv2.distanceTransform(cv2.copyMakeBorder(field.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 3)
+    framed = cv2.copyMakeBorder(field.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    inner = np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 3), dtype=np.float32)
     depth_first, depth_last = _depth(inner, first), _depth(inner, last)
     tip, tail = (first, last) if depth_first > depth_last else (last, first)
     width = float(part.sum()) / max(1.0, float(np.hypot(tip[0] - tail[0], tip[1] - tail[1])))

@@ -40,7 +40,9 @@ def calm(frame: Frame, rules: Rules) -> Calm:
     darkness = frame.ceiling - values if frame.polarity is Polarity.DENSE_IS_BRIGHT else values
     attenuation = _attenuation(darkness, frame.ceiling, frame.intensity, frame.polarity)
     given = None if frame.field is None else shrink(frame.field.astype(np.float32), factor) > 0.99
-    return Calm(attenuation=attenuation, field=_open_field(darkness, frame.ceiling, given, rules), factor=factor, flags=flags)
+    return Calm(
+        attenuation=attenuation, field=_open_field(darkness, frame.ceiling, given, rules), factor=factor, flags=flags
+    )
 
 
 def shrink(image: Gray, factor: int) -> Gray:

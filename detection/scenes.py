@@ -56,12 +56,12 @@ def average_in(scene: Scene, calm: Calm, rules: Rules) -> Scene:
     aligned = bring_back(calm.attenuation, scene.shift_px)
     n = scene.n_averaged + 1
     level = float(np.mean((aligned - scene.reference)[scene.field])) if scene.n_averaged else 0.0
-    reference = scene.reference + (aligned - level - scene.reference) / n
+    reference = np.asarray(scene.reference + (aligned - level - scene.reference) / n, dtype=np.float32)
     scene = replace(scene, reference=reference, n_averaged=n)
     if n < rules.reference_frames:
         return scene
     opaque = opaque_in(reference, scene.field, scene.px_per_mm, rules)
-    needle = find_needle(opaque, scene.field, scene.px_per_mm)
+    needle = find_needle(opaque, scene.field)
     return replace(scene, texture=texture_of(reference, scene.field), opaque=opaque, needle=needle)
 
 

@@ -51,7 +51,9 @@ def measure_spread(scene: Scene, stamp: Stamp, intensity: Intensity, rules: Rule
     tracks = _follow(parts, scene, stamp, rules)
     gone = [track for track in tracks if _has_vanished(track, scene.px_per_mm, rules)]
     seen = {(track.zone, track.side): track for track in tracks}
-    pieces = tuple(_piece(zone, side, mask, seen[zone, side], scene) for (zone, side), mask in parts.items() if zone not in HELD)
+    pieces = tuple(
+        _piece(zone, side, mask, seen[zone, side], scene) for (zone, side), mask in parts.items() if zone not in HELD
+    )
     front, history = _front(cement, scene, stamp.time_s, rules)
     return Spread(
         pieces=pieces,
@@ -108,7 +110,9 @@ def _by_side(zone: Zone, mask: Mask, region: Region) -> list[tuple[Side | None, 
     return [(None, mask)]
 
 
-def _split(mask: Mask, rows: np.ndarray, cols: np.ndarray, first: np.ndarray, sides: tuple[Side, Side]) -> list[tuple[Side | None, Mask]]:
+def _split(
+    mask: Mask, rows: np.ndarray, cols: np.ndarray, first: np.ndarray, sides: tuple[Side, Side]
+) -> list[tuple[Side | None, Mask]]:
     halves: list[tuple[Side | None, Mask]] = []
     for side, chosen in zip(sides, (first, ~first), strict=True):
         half = np.zeros_like(mask)
@@ -249,7 +253,9 @@ def _extents(parts: dict[tuple[Zone, Side | None], Mask], scene: Scene) -> dict[
     return extents
 
 
-def _front(cement: Mask, scene: Scene, time_s: float, rules: Rules) -> tuple[Front | None, tuple[tuple[float, float], ...]]:
+def _front(
+    cement: Mask, scene: Scene, time_s: float, rules: Rules
+) -> tuple[Front | None, tuple[tuple[float, float], ...]]:
     """The cement edge nearest to the wall, robust against specks, and its history of (time, distance px)."""
     region = scene.region
     if region is None or region.to_wall is None:

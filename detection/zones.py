@@ -87,7 +87,16 @@ def _polygons(body: Body, axes: _Axes, px_per_mm: float, rules: Rules) -> list[t
             (Zone.SOFT_TISSUE, _box(axes, -beside, 0, -disc, 1 + disc)),
             (Zone.DISC, _box(axes, 0, 1, -disc, 0)),
             (Zone.DISC, _box(axes, 0, 1, 1, 1 + disc)),
-            (Zone.BODY, _box(axes, -rules.side_margin_mm * across, 1 + rules.side_margin_mm * across, rules.end_margin_mm * -along, 1 + rules.end_margin_mm * along)),
+            (
+                Zone.BODY,
+                _box(
+                    axes,
+                    -rules.side_margin_mm * across,
+                    1 + rules.side_margin_mm * across,
+                    rules.end_margin_mm * -along,
+                    1 + rules.end_margin_mm * along,
+                ),
+            ),
             (Zone.BODY, body_box),
         ]
     if body.view is not View.LATERAL:

@@ -18,7 +18,7 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.dimse_primitives import C_STORE
 
 from dicom_gateway import guard, sop_classes
-from dicom_gateway.reception import MAX_PDU, STALL_S, Intake, Reception, SpoolingServer
+from dicom_gateway.reception import MAX_PDU, STALL_S, Intake, Reception, SpoolingServer, hang_up
 from dicom_gateway.refusal import NotYou, Refusal, TryLater, Unreadable
 from dicom_gateway.spool import Arrival, Duplicate, Origin, Part, Spool, hash_of
 
@@ -95,8 +95,10 @@ class Listener:
     def stop(self) -> None:
         """Abort what is open and close the port. What was answered with success stays."""
         if self._server is not None:
-            self._ae.shutdown()
+            self._server.shutdown()
             self._server = None
+            for association in self._ae.active_associations:
+                hang_up(association)
 
     @property
     def port(self) -> int:

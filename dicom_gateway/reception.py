@@ -97,10 +97,11 @@ class PromptSocket(AssociationSocket):
     @property
     def ready(self) -> bool:
         """Whether there is something to read, waiting for it where the library's reactor would sleep."""
-        if self.socket is None or not self._is_connected:
+        sock = self.socket  # another thread may close it meanwhile
+        if sock is None or not self._is_connected:
             return False
         try:
-            readable, _, _ = select.select([self.socket], [], [], POLL_S)
+            readable, _, _ = select.select([sock], [], [], POLL_S)
         except (OSError, ValueError):
             self.event_queue.put(_CLOSED)
             return False
@@ -307,6 +308,18 @@ class SpoolingServer(ThreadedAssociationServer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._gc = [0, 599]  # the library collects garbage every 60 polls, which at our pace stops receipt every 6 s
+
+
+def hang_up(association: Association) -> None:
+    """End an association in whatever state it is: only an established one may be sent an abort."""
+    if association.is_established:
+        association.abort()
+        return
+    transport = association.dul.socket
+    if transport is not None and transport.socket is not None:
+        with contextlib.suppress(OSError):
+            transport.socket.shutdown(socket.SHUT_RDWR)
+    association.dul.to_user_queue.put(cast("Any", None))  # whoever waits for a request need not wait any longer
 
 
 def _drop(event: evt.Event) -> None:

@@ -15,13 +15,15 @@ from pydantic import ValidationError
 from db.connect import StoreFailure, connect
 from db.journal import Journal
 from detection.phantom.scene import SCENARIOS, Scene
+from detection.scorecard import table
 from dicom_gateway.compose import Form, study_of, write_phantom
 from dicom_gateway.peer import Peer, echo
 from dicom_gateway.refusal import Unreachable
-from dicom_gateway.sender import Due, due_from_folder, send
+from dicom_gateway.sender import due_from_folder, send
 from service import demo as demonstration
 from service import replay as offline
 from service import replays, roles
+from service import score as scoring
 from service.logs import start_logging
 from service.orthanc import OrthancUnreachable, StudyNotFound, fetch_study
 from service.settings import Settings
@@ -89,8 +91,14 @@ def play_replay(settings: Settings, id: str) -> None:
 @main.command()
 @click.option("--scene", type=click.Choice(sorted(SCENARIOS)), default="canal_leak", show_default=True)
 @click.option("--seed", type=int, help="Another patient and other noise.")
-@click.option("--as", "form", type=click.Choice([form.value for form in Form]), default=Form.XA.value, show_default=True)
-@click.option("--ct", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of a CT with labels as the patient.")
+@click.option(
+    "--as", "form", type=click.Choice([form.value for form in Form]), default=Form.XA.value, show_default=True
+)
+@click.option(
+    "--ct",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of a CT with labels as the patient.",
+)
 @click.option("--level", help="Vertebra of the CT to treat, such as L1.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write into.")
 def phantom(scene: str, seed: int | None, form: str, ct: Path | None, level: str | None, out: Path) -> None:
@@ -101,17 +109,29 @@ def phantom(scene: str, seed: int | None, form: str, ct: Path | None, level: str
 
 @main.command("send")
 @click.option("--phantom", "scene", type=click.Choice(sorted(SCENARIOS)), help="Play a phantom scene.")
-@click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Play the DICOM objects of a folder.")
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Play the DICOM objects of a folder.",
+)
 @click.option("--study", help="Play a study from Orthanc, by its Study Instance UID.")
 @click.option("--to", "address", default="127.0.0.1:11112", show_default=True, help="Receiver, host:port.")
 @click.option("--called", default="CEMENTWATCH", show_default=True, help="AE title of the receiver.")
 @click.option("--calling", default="PHANTOM", show_default=True, help="Our AE title; the name of the source.")
-@click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help="Times the original pace.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Times the original pace.",
+)
 @click.option("--unpaced", is_flag=True, help="As fast as possible.")
 @click.option("--seed", type=int, help="Seed of the phantom.")
 @click.option("--orthanc", "orthanc_url", help="Orthanc's address, if not the one of the settings.")
 @click.pass_obj
-def send_objects(settings: Settings, /, address: str, called: str, calling: str, speed: float, unpaced: bool, **origin: Any) -> None:
+def send_objects(
+    settings: Settings, /, address: str, called: str, calling: str, speed: float, unpaced: bool, **origin: Any
+) -> None:
     """Play a phantom, a folder or an Orthanc study over C-STORE at its original pace."""
     host, _, port = address.rpartition(":")
     if not port.isdigit():
@@ -119,7 +139,9 @@ def send_objects(settings: Settings, /, address: str, called: str, calling: str,
     peer = Peer(host=host or "127.0.0.1", port=int(port), called=called, calling=calling)
     n_sent, n_refused = 0, 0
     try:
-        for sent in send(_due(settings, **origin), peer, speed=None if unpaced else speed, clock=time.time, sleep=time.sleep):
+        for sent in send(
+            _due(settings, **origin), peer, speed=None if unpaced else speed, clock=time.time, sleep=time.sleep
+        ):
             n_sent, n_refused = n_sent + 1, n_refused + (sent.status != 0)
     except (Unreachable, OrthancUnreachable, StudyNotFound) as error:
         raise click.ClickException(str(error)) from None
@@ -136,10 +158,11 @@ def send_objects(settings: Settings, /, address: str, called: str, calling: str,
 @click.pass_obj
 def replay(settings: Settings, study: str | None, folder: Path | None, orthanc_url: str | None, frames: bool) -> None:
     """Judge a recording again, by the code that runs live, and print its journal as JSON lines."""
-    if (study is None) == (folder is None):
+    recording = study or folder
+    if recording is None or (study and folder):
         raise click.UsageError("expected either --study or --folder")
     try:
-        for line in offline.replayed(study or folder, orthanc_url or settings.orthanc_url, with_frames=frames, now=time.time):
+        for line in offline.replayed(recording, orthanc_url or settings.orthanc_url, with_frames=frames, now=time.time):
             click.echo(json.dumps(line, sort_keys=True))
     except (OrthancUnreachable, StudyNotFound, LookupError) as error:
         raise click.ClickException(str(error)) from None
@@ -170,6 +193,26 @@ def echo_receiver(settings: Settings) -> None:
     click.echo("the receiver answers")
 
 
+@main.command("score")
+@click.option("--set", "set_name", type=click.Choice(["tune", "exam"]), default="tune", show_default=True)
+@click.option("--each", default=2, show_default=True, type=click.IntRange(min=1), help="Patients for each story.")
+@click.option("--processes", default=2, show_default=True, type=click.IntRange(min=1))
+def score_sets(set_name: str, each: int, processes: int) -> None:
+    """Play phantom scenes through the detection and hold what it says against the truth."""
+    outcomes = []
+    for outcome in scoring.score(list(scoring.tasks_of(set_name, each)), processes):
+        outcomes.append(outcome)
+        delay = "" if outcome.delay is None else f", delay {outcome.delay:+d} frames"
+        false = f", {len(outcome.false_alerts)} false" if outcome.false_alerts else ""
+        missed = ", missed" if outcome.onset is not None and outcome.caught is None else ""
+        click.echo(f"  {outcome.scene:22} seed {outcome.seed} {outcome.landmarks:5}{delay}{missed}{false}", err=True)
+    for landmarks in ("given", "found"):
+        click.echo(f"\nset {set_name}, landmarks {landmarks}")
+        for line in table([outcome for outcome in outcomes if outcome.landmarks == landmarks]):
+            click.echo(line)
+    click.echo(f"\n{SAFETY}")
+
+
 @main.command()
 @click.option("--keep", is_flag=True, help="Leave everything running afterwards.")
 def demo(keep: bool) -> None:
@@ -180,12 +223,19 @@ def demo(keep: bool) -> None:
 def _scene(name: str, ct: Path | None, level: str | None) -> Scene:
     if ct is None:
         return SCENARIOS[name]
-    from service.scan import scene_from_folder  # noqa: PLC0415 - nibabel is slow to import and seldom needed
+    from service.scan import scene_from_folder
 
     return scene_from_folder(ct, SCENARIOS[name], level=level)
 
 
-def _due(settings: Settings, scene: str | None, folder: Path | None, study: str | None, seed: int | None, orthanc_url: str | None) -> Any:
+def _due(
+    settings: Settings,
+    scene: str | None,
+    folder: Path | None,
+    study: str | None,
+    seed: int | None,
+    orthanc_url: str | None,
+) -> Any:
     if [scene, folder, study].count(None) != 2:
         raise click.UsageError("expected one of --phantom, --folder and --study")
     if scene is not None:

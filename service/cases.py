@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from db import procedures, queries
 from db.connect import Engine
@@ -19,6 +19,7 @@ from dicom_gateway.frames import frames_of, mode_of
 from dicom_gateway.header import Header, read_header
 from dicom_gateway.refusal import Undecodable, Unreadable
 from dicom_gateway.spool import Spool
+from service.agreed import Agreed
 from service.checkpoint import Checkpoints
 from service.journey import Case, Desk, hear, heed, setting_of, weigh
 from service.lines import Job
@@ -47,13 +48,20 @@ class Watched:
     last_frame_at: float | None = None
     saved_at: float = 0.0
     causes: frozenset[TechnicalCause] = frozenset()
+    agreed: Agreed = field(default_factory=dict)
 
 
 class Cases:
     """All cases of one ``watch``."""
 
     def __init__(self, settings: Settings, desk: Desk, engine: Engine, spool: Spool, checkpoints: Checkpoints) -> None:
-        self._settings, self._desk, self._engine, self._spool, self._checkpoints = settings, desk, engine, spool, checkpoints
+        self._settings, self._desk, self._engine, self._spool, self._checkpoints = (
+            settings,
+            desk,
+            engine,
+            spool,
+            checkpoints,
+        )
         self._watched: OrderedDict[Key, Watched] = OrderedDict()
         self._procedures: dict[tuple[str, str | None], str] = {}
         self._heard = desk.journal.head()
@@ -83,6 +91,8 @@ class Cases:
         """The case after a frame; saved to disk every now and then."""
         watched = self._watched[key]
         watched.case, watched.last_frame_at = case, now
+        if watched.agreed and case.last is not None:
+            self._agree(key, watched.agreed.get((case.last.stamp.sop_instance_uid, case.last.stamp.index), ()))
         self._watched.move_to_end(key)
         if now - watched.saved_at >= self._settings.checkpoint_every_s:
             watched.saved_at = now
@@ -102,6 +112,19 @@ class Cases:
                 self.hear(key, Silence(source=key[1], at=self._desk.now(), causes=frozenset()))
                 self._forget(key)
         self._watched = OrderedDict(sorted(self._watched.items(), key=lambda item: item[1].last_frame_at or 0.0))
+
+    def _agree(self, key: Key, plans: tuple[Entry, ...]) -> None:
+        """Set landmarks in a replay where the operator set them the first time."""
+        known = (
+            {line.cause for line in queries.log_of(self._engine, key[0], 0, (EntryType.PLAN_SET,))} if plans else set()
+        )
+        for plan in plans:
+            cause = f"as in entry {plan.number} of the first time"
+            if cause not in known:
+                entry = replace(
+                    plan, procedure=key[0], at=self._desk.now(), cause=cause, number=None, hash=None, previous_hash=None
+                )
+                self._desk.journal.append([entry])
 
     def drop(self, key: Key) -> None:
         """Forget what this process knows of a case; the next frame recalls it from the journal."""
@@ -158,7 +181,11 @@ class Cases:
         if procedure is not None:
             said = {"arrival": job.arrival.number, "sop_class_uid": job.header.sop_class_uid}
             entry = Entry(
-                at=self._desk.now(), type=EntryType.OBJECT_KEPT, procedure=procedure.id, source=job.arrival.source, data=said
+                at=self._desk.now(),
+                type=EntryType.OBJECT_KEPT,
+                procedure=procedure.id,
+                source=job.arrival.source,
+                data=said,
             )
             self._desk.journal.append([entry])
             self._desk.ring()
@@ -227,7 +254,9 @@ class Cases:
 
     def _judge_again(self, case: Case, entry: Entry, frame: Frame) -> Case:
         acts_to = int(entry.data.get("acts_to", 0))
-        acts = tuple(act for act in self._desk.journal.acts_since(case.procedure, case.acts_to) if act.number <= acts_to)
+        acts = tuple(
+            act for act in self._desk.journal.acts_since(case.procedure, case.acts_to) if act.number <= acts_to
+        )
         heeded = heed(case, acts, self._desk)
         again = weigh(frame, heeded, acts, self._desk.rules, judged_at=entry.at).case
         if entry.data.get("is_afterwards"):

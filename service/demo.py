@@ -127,12 +127,16 @@ def run(*, keep: bool, say: Say, now: Callable[[], float], sleep: Callable[[floa
     say(SAFETY)
     with tempfile.TemporaryDirectory(prefix="cementwatch-demo-") as scratch:
         settings = Settings(
-            data_dir=Path(scratch), database_url=None, http_port=_port(8000), dicom_port=_port(11112), calling_ae_titles=()
+            data_dir=Path(scratch),
+            database_url=None,
+            http_port=_port(8000),
+            dicom_port=_port(11112),
+            calling_ae_titles=(),
         )
         base = f"http://127.0.0.1:{settings.http_port}"
         log = Path(scratch) / "log.jsonl"
         with log.open("wb") as out:
-            system = subprocess.Popen(command_of("all"), env=environment_of(settings), stderr=out)  # noqa: S603 - our own program
+            system = subprocess.Popen(command_of("all"), env=environment_of(settings), stderr=out)
         try:
             if not _is_ready(base, now, sleep):
                 say("the system did not become ready")
@@ -153,7 +157,9 @@ def run(*, keep: bool, say: Say, now: Callable[[], float], sleep: Callable[[floa
         return code
 
 
-def _play_both(settings: Settings, base: str, say: Say, now: Callable[[], float], sleep: Callable[[float], None]) -> int:
+def _play_both(
+    settings: Settings, base: str, say: Say, now: Callable[[], float], sleep: Callable[[float], None]
+) -> int:
     account, stop = Account(), threading.Event()
     client = Client(base=f"{base}/api/v1", account=account, now=now, say=say, stop=stop)
     threads = [threading.Thread(target=target, daemon=True) for target in (client.poll_alerts, client.follow_frames)]
@@ -177,7 +183,9 @@ def _play_both(settings: Settings, base: str, say: Say, now: Callable[[], float]
 
 
 def _report(account: Account, sources: list[dict[str, Any]], say: Say) -> int:
-    received, judged, skipped = (sum(source[f"frames_{what}"] for source in sources) for what in ("received", "judged", "skipped"))
+    received, judged, skipped = (
+        sum(source[f"frames_{what}"] for source in sources) for what in ("received", "judged", "skipped")
+    )
     say(f"\nframes: sent {len(account.sent)}, received {received}, judged {judged}, skipped {skipped}")
     visible = [
         1000 * (account.frame_seen_at[uid] - sent.answered_at)
@@ -189,7 +197,9 @@ def _report(account: Account, sources: list[dict[str, Any]], say: Say) -> int:
     caught = _caught_in_time(account, say)
     is_quiet = QUIET_SCENE not in account.worst_of
     say(f"contained procedure: {'no HIGH alert' if is_quiet else 'a false HIGH alert'}")
-    is_whole = len(account.sent) == received == judged + skipped and all(sent.status == 0 for sent in account.sent.values())
+    is_whole = len(account.sent) == received == judged + skipped and all(
+        sent.status == 0 for sent in account.sent.values()
+    )
     say(f"every frame accounted for: {'yes' if is_whole else 'no'}")
     return 0 if caught and is_quiet and is_whole else 1
 
@@ -212,7 +222,10 @@ def _spread(values: list[float]) -> str:
         return "none"
     ordered = sorted(values)
     at = {f"p{share}": ordered[min(len(ordered) - 1, len(ordered) * share // 100)] for share in (50, 95, 99)}
-    return ", ".join(f"{name} {value:.0f}" for name, value in at.items()) + f", max {ordered[-1]:.0f}  (n = {len(ordered)})"
+    return (
+        ", ".join(f"{name} {value:.0f}" for name, value in at.items())
+        + f", max {ordered[-1]:.0f}  (n = {len(ordered)})"
+    )
 
 
 def _frames_in(lines: Iterator[str]) -> Iterator[str]:

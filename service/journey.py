@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from db.convert import findings_data, landmarks_from
 from db.arrivals import Progress, Status
+from db.convert import findings_data, landmarks_from
 from db.journal import Journal
 from detection.alarm import Alarm, Setting, judge
 from detection.examine import examine
@@ -59,7 +59,7 @@ class Desk:
     rules: Rules
     now: Callable[[], float]
     ring: Callable[[], object]
-    locate: Callable[[Landmarks, Findings | None], Landmarks]
+    locate: Callable[[Landmarks, Case], Landmarks]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,7 +104,9 @@ def weigh(frame: Frame, case: Case, acts: tuple[Act, ...], rules: Rules, *, judg
     return Verdict(findings=findings, changes=changes, case=replace(case, memory=memory, alarm=alarm, last=findings))
 
 
-def write(verdict: Verdict, stamp: Stamp, decoded_at: float, desk: Desk, progress: Progress, *, is_afterwards: bool = False) -> Case:
+def write(
+    verdict: Verdict, stamp: Stamp, decoded_at: float, desk: Desk, progress: Progress, *, is_afterwards: bool = False
+) -> Case:
     """Write a verdict to the journal, then ring; the case afterwards. Raises ``JournalBroken`` or ``StoreUnreachable``."""
     judged_at = desk.now()
     case = verdict.case
@@ -142,7 +144,7 @@ def heed(case: Case, acts: tuple[Act, ...], desk: Desk) -> Case:
     """The case after what operators did to its plan."""
     for act in acts:
         if act.type is EntryType.PLAN_SET:
-            case = replace(case, plan=_planned(case.plan, desk.locate(landmarks_from(act.data), case.last)))
+            case = replace(case, plan=_planned(case.plan, desk.locate(landmarks_from(act.data), case)))
     return replace(case, acts_to=max([case.acts_to, *(act.number for act in acts)]))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,10 @@ def instances_of(url: str, study_instance_uid: str) -> list[str]:
     """Orthanc's own ids of the objects of a study. Raises ``StudyNotFound`` or ``OrthancUnreachable``."""
     query = {"Level": "Study", "Query": {"StudyInstanceUID": study_instance_uid}}
     with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
-        found = _json(lambda: client.post("/tools/find", json=query))
+        found = _json(client, "POST", "/tools/find", query)
         if not found:
             raise StudyNotFound("the study is not in Orthanc")
-        return [str(item["ID"]) for study in found for item in _json(lambda study=study: client.get(f"/studies/{study}/instances"))]
+        return [str(item["ID"]) for study in found for item in _json(client, "GET", f"/studies/{study}/instances")]
 
 
 def fetch_study(url: str, study_instance_uid: str, folder: Path) -> int:
@@ -44,9 +43,9 @@ def fetch_study(url: str, study_instance_uid: str, folder: Path) -> int:
     return len(ids)
 
 
-def _json(ask: Callable[[], httpx.Response]) -> Any:
+def _json(client: httpx.Client, method: str, path: str, body: Any = None) -> Any:
     try:
-        answer = ask()
+        answer = client.request(method, path, json=body)
         answer.raise_for_status()
         return answer.json()
     except (httpx.HTTPError, ValueError) as error:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from db import replays
-from db.replays import UNFINISHED, ReplayState
 from db.connect import Engine
+from db.replays import UNFINISHED, ReplayState
 from dicom_gateway.header import read_header
-from dicom_gateway.refusal import Unreadable, Unreachable
-from dicom_gateway.sender import Due, due_from_folder, send
 from dicom_gateway.peer import Peer
+from dicom_gateway.refusal import Unreachable, Unreadable
+from dicom_gateway.sender import Due, due_from_folder, send
 from service.orthanc import fetch_study, instances_of
 from service.settings import Settings
 
@@ -25,7 +25,9 @@ from service.settings import Settings
 class Replayer:
     """Starts, follows and cancels replays for the HTTP side; each runs in a child process."""
 
-    def __init__(self, settings: Settings, engine: Engine, *, now: Callable[[], float], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, *, now: Callable[[], float], environment: Mapping[str, str]
+    ) -> None:
         self._settings, self._engine, self._now = settings, engine, now
         self._environment = dict(environment)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
@@ -43,7 +45,7 @@ class Replayer:
         id = queued.id
         command = [sys.executable, "-m", "service", "play-replay", id]
         with self._lock:
-            self._children[id] = subprocess.Popen(command, env=self._environment, start_new_session=True)  # noqa: S603 - our own program
+            self._children[id] = subprocess.Popen(command, env=self._environment, start_new_session=True)
         return id
 
     def progress(self, id: str) -> Mapping[str, Any] | None:
@@ -72,7 +74,9 @@ class Replayer:
         return True
 
 
-def play_replay(settings: Settings, engine: Engine, id: str, *, now: Callable[[], float], sleep: Callable[[float], None]) -> None:
+def play_replay(
+    settings: Settings, engine: Engine, id: str, *, now: Callable[[], float], sleep: Callable[[float], None]
+) -> None:
     """The child's work: fetch the study, send it with the replay's own AE title, note the progress."""
     known = replays.find_replay(engine, id)
     if known is None or known.study_instance_uid is None:
@@ -82,7 +86,12 @@ def play_replay(settings: Settings, engine: Engine, id: str, *, now: Callable[[]
     try:
         due = _due(settings, known.source, known.study_instance_uid, folder)
         replays.note_sent(engine, id, sent=0, total=len(due))
-        peer = Peer(host=_reachable(settings.dicom_host), port=settings.dicom_port, called=settings.ae_title, calling=f"RPL.{id}")
+        peer = Peer(
+            host=_reachable(settings.dicom_host),
+            port=settings.dicom_port,
+            called=settings.ae_title,
+            calling=f"RPL.{id}",
+        )
         for n_sent, sent in enumerate(send(due, peer, speed=known.speed, clock=now, sleep=sleep), start=1):
             if sent.status != 0:
                 raise Unreachable("the receiver refused an object")

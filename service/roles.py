@@ -25,15 +25,15 @@ from db import queries
 from db.connect import Engine, StoreFailure, StoreUnreachable, connect
 from db.journal import Journal
 from detection.rules import Rules, rules_hash
-from detection.vocabulary import Findings, Landmarks
+from detection.vocabulary import Landmarks
 from dicom_gateway.listener import Listener
-from dicom_gateway.spool import Spool
+from dicom_gateway.spool import Arrival, Spool
 from service.api.app import create_app
 from service.api.deps import Deps
 from service.bell import Bell
 from service.cases import Cases
 from service.checkpoint import Checkpoints
-from service.journey import Desk
+from service.journey import Case, Desk
 from service.replays import Replayer
 from service.settings import Settings
 from service.watch import Watch
@@ -50,6 +50,10 @@ def run_receive(settings: Settings) -> None:
     """Receive over DICOM until told to end."""
     stop = _stop_on_signal()
     bell = Bell(settings.data_dir / "bells")
+
+    def announce(_: Arrival) -> None:
+        bell.ring()
+
     listener = Listener(
         Spool(settings.spool_dir),
         ae_title=settings.ae_title,
@@ -59,7 +63,7 @@ def run_receive(settings: Settings) -> None:
         max_associations=settings.max_associations,
         min_free_bytes=settings.min_free_mb * 2**20,
         max_object_bytes=settings.max_object_mb * 2**20,
-        on_arrival=lambda _: bell.ring(),
+        on_arrival=announce,
     )
     listener.start()
     stop.wait()
@@ -96,13 +100,14 @@ def make_watch(settings: Settings, engine: Engine, bell: Bell, now: Callable[[],
     return Watch(settings, desk, engine, spool, Cases(settings, desk, engine, spool, checkpoints))
 
 
-def locator(engine: Engine) -> Callable[[Landmarks, Findings | None], Landmarks]:
+def locator(engine: Engine) -> Callable[[Landmarks, Case], Landmarks]:
     """Where the frame of a landmark lay: scene and shift, from the journal; the latest frame when none is named."""
 
-    def locate(landmarks: Landmarks, last: Findings | None) -> Landmarks:
+    def locate(landmarks: Landmarks, case: Case) -> Landmarks:
+        last = case.last
         if landmarks.sop_instance_uid is None:
             return landmarks if last is None else replace(landmarks, scene=last.scene, shift_px=last.shift_px)
-        entry = queries.frame_entry(engine, landmarks.sop_instance_uid, landmarks.index)
+        entry = queries.frame_entry(engine, landmarks.sop_instance_uid, landmarks.index, case.procedure)
         if entry is None:
             return landmarks
         row, col = entry.data["shift_px"]
@@ -182,7 +187,7 @@ def _keep_running(role: str, settings: Settings, stop: threading.Event) -> None:
 
 
 def _start(role: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command_of(role), env=dict(environment), start_new_session=True)  # noqa: S603 - our own program
+    return subprocess.Popen(command_of(role), env=dict(environment), start_new_session=True)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -19,10 +19,16 @@ class Settings(BaseSettings):
     Read from ``cementwatch.toml`` in the working directory and from ``CEMENTWATCH_...`` variables, which win.
     """
 
-    model_config = SettingsConfigDict(env_prefix="CEMENTWATCH_", toml_file="cementwatch.toml", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="CEMENTWATCH_", toml_file="cementwatch.toml", frozen=True, extra="forbid"
+    )
 
-    data_dir: Path = Field(Path("cementwatch-data"), description="Folder that holds spool, database, checkpoints and bells.")
-    database_url: str | None = Field(None, description="SQLAlchemy URL of the journal; empty means SQLite in the data folder.")
+    data_dir: Path = Field(
+        Path("cementwatch-data"), description="Folder that holds spool, database, checkpoints and bells."
+    )
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL of the journal; empty means SQLite in the data folder."
+    )
     http_host: str = Field("127.0.0.1", description="Address that the HTTP server listens on.")
     http_port: int = Field(8000, ge=0, le=65535, description="Port of the HTTP server.")
     http_published_on_loopback: bool = Field(
@@ -31,19 +37,38 @@ class Settings(BaseSettings):
     )
     dicom_host: str = Field("127.0.0.1", description="Address that the DICOM listener binds to.")
     dicom_port: int = Field(11112, ge=0, le=65535, description="Port of the DICOM listener.")
-    ae_title: str = Field("CEMENTWATCH", min_length=1, max_length=16, description="Our AE title; associations that call another are refused.")
+    ae_title: str = Field(
+        "CEMENTWATCH",
+        min_length=1,
+        max_length=16,
+        description="Our AE title; associations that call another are refused.",
+    )
     calling_ae_titles: tuple[str, ...] = Field((), description="AE titles that may call; empty means any.")
     max_associations: int = Field(32, ge=1, description="Associations served at once.")
     min_free_mb: int = Field(512, ge=0, description="Below this much free disk, C-STORE is answered 0xA700.")
     max_object_mb: int = Field(4096, ge=1, description="Largest object that is accepted.")
-    late_after_s: float = Field(1.0, gt=0, description="Age of an unjudged live frame at which the alarm 'analysis late' is raised.")
-    skip_after_s: float = Field(5.0, gt=0, description="Age of an unjudged live frame at which the newest frame is judged first.")
-    no_frames_after_s: float = Field(10.0, gt=0, description="Silence of an injecting source at which 'no frames' is raised.")
-    close_after_s: float = Field(3600.0, gt=0, description="A procedure without frames or entries for this long closes itself.")
-    checkpoint_every_s: float = Field(2.0, gt=0, description="How often a case's memory is saved, so that a restart resumes quickly.")
+    late_after_s: float = Field(
+        1.0, gt=0, description="Age of an unjudged live frame at which the alarm 'analysis late' is raised."
+    )
+    skip_after_s: float = Field(
+        5.0, gt=0, description="Age of an unjudged live frame at which the newest frame is judged first."
+    )
+    no_frames_after_s: float = Field(
+        10.0, gt=0, description="Silence of an injecting source at which 'no frames' is raised."
+    )
+    close_after_s: float = Field(
+        3600.0, gt=0, description="A procedure without frames or entries for this long closes itself."
+    )
+    checkpoint_every_s: float = Field(
+        2.0, gt=0, description="How often a case's memory is saved, so that a restart resumes quickly."
+    )
     orthanc_url: str = Field("http://127.0.0.1:8042", description="Orthanc whose recorded studies are replayed.")
-    replay_dir: Path | None = Field(None, description="Folder of recorded studies that may be replayed; empty means none.")
-    default_frame_rate: float = Field(7.5, gt=0, description="Frames per second assumed for a run that does not tell its own.")
+    replay_dir: Path | None = Field(
+        None, description="Folder of recorded studies that may be replayed; empty means none."
+    )
+    default_frame_rate: float = Field(
+        7.5, gt=0, description="Frames per second assumed for a run that does not tell its own."
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -20,8 +20,8 @@ from dicom_gateway.spool import Arrival, Spool
 from service.cases import Cases
 from service.journey import Desk, follow, look_back
 from service.lines import Job, Line, in_turn
-from service.standing import beat_of
 from service.settings import Settings
+from service.standing import beat_of
 
 LOG = logging.getLogger(__name__)
 
@@ -168,7 +168,13 @@ class Watch:
 
     def _give_up(self, number: int, known: ArrivalRow | None, reason: str) -> None:
         progress = Progress(arrival=number, n_judged=known.n_judged if known else 0, status=Status.FAILED)
-        entry = Entry(at=self._desk.now(), type=EntryType.FRAME_FAILED, procedure=(known.procedure if known else None) or "", cause=reason, data={"arrival": number})
+        entry = Entry(
+            at=self._desk.now(),
+            type=EntryType.FRAME_FAILED,
+            procedure=(known.procedure if known else None) or "",
+            cause=reason,
+            data={"arrival": number},
+        )
         self._desk.journal.append([entry], progress=progress)
         LOG.error("object %d given up: %s", number, reason)
 
@@ -198,7 +204,9 @@ class Watch:
         heartbeat.beat(self._engine, rows, at=now)
         self._cases.close_idle(now)
 
-    def _causes(self, line: Line, key: tuple[str, str] | None, now: float, *, is_disk_low: bool) -> frozenset[TechnicalCause]:
+    def _causes(
+        self, line: Line, key: tuple[str, str] | None, now: float, *, is_disk_low: bool
+    ) -> frozenset[TechnicalCause]:
         causes = set()
         if line.age_s(now) > self._settings.late_after_s:
             causes.add(TechnicalCause.ANALYSIS_LATE)

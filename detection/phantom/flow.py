@@ -9,69 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from detection.phantom.beam import DEPTH_STEP_MM, Beam, Points, box_around
-from detection.phantom.vertebra import Distance, Spot, Vertebra
+from detection.phantom.beam import DEPTH_STEP_MM, Points, box_around
+from detection.phantom.routes import ZONE_OF, Leak, LeakKind, Site, route_of
+from detection.phantom.vertebra import Distance
 from detection.vocabulary import ZONE_ORDER, Mask, Zone
 
+__all__ = ["ZONE_OF", "Cells", "Leak", "LeakKind", "Push", "Site", "draw_push", "pour"]
+
 POROSITY = 0.85
-
-
-class LeakKind(StrEnum):
-    """Where cement escapes to."""
-
-    CANAL = "canal"
-    EPIDURAL_VEIN = "epidural_vein"
-    FORAMEN = "foramen"
-    SEGMENTAL_VEIN = "segmental_vein"
-    PREVERTEBRAL_VEIN = "prevertebral_vein"
-    DISC_SUPERIOR = "disc_superior"
-    DISC_INFERIOR = "disc_inferior"
-    SOFT_TISSUE_ANTERIOR = "soft_tissue_anterior"
-    SOFT_TISSUE_LATERAL = "soft_tissue_lateral"
-    NEEDLE_TRACT = "needle_tract"
-
-
-ZONE_OF: dict[LeakKind, Zone] = {
-    LeakKind.CANAL: Zone.CANAL,
-    LeakKind.EPIDURAL_VEIN: Zone.CANAL,
-    LeakKind.FORAMEN: Zone.FORAMEN,
-    LeakKind.SEGMENTAL_VEIN: Zone.VEIN,
-    LeakKind.PREVERTEBRAL_VEIN: Zone.VEIN,
-    LeakKind.DISC_SUPERIOR: Zone.DISC,
-    LeakKind.DISC_INFERIOR: Zone.DISC,
-    LeakKind.SOFT_TISSUE_ANTERIOR: Zone.SOFT_TISSUE,
-    LeakKind.SOFT_TISSUE_LATERAL: Zone.SOFT_TISSUE,
-    LeakKind.NEEDLE_TRACT: Zone.NEEDLE_TRACT,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leak:
-    """One escape: it opens at ``at_s`` and its tip runs at ``speed_mm_s``; a vein may wash out later."""
-
-    kind: LeakKind
-    at_s: float
-    speed_mm_s: float = 2.0
-    radius_mm: float = 1.4
-    length_mm: float = 14.0
-    washout_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """Where cement goes in: the body (its sizes, and the signed distance to its surface), needle tip and hub (local, mm)."""
-
-    beam: Beam
-    vertebra: Vertebra
-    inside: Callable[[Points], Distance]
-    tip: Spot
-    hub: Spot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -184,7 +134,7 @@ def fill_share(body: Room, site: Site, rng: Generator) -> Distance:
     v = site.vertebra
     # Bending space, rather than adding noise to the order, grows lobes that stay connected.
     x, y, z = (body.local[k] - site.tip[k] + 1.6 * wobble(body.local, 7.0, rng) for k in range(3))
-    wide, high, front = rng.uniform(0.5, 0.75), rng.uniform(0.45, 0.65), rng.uniform(0.5, 0.75)
+    wide, high, front = rng.uniform(0.4, 0.62), rng.uniform(0.4, 0.6), rng.uniform(0.45, 0.65)
     length = v.back - site.tip[1]
     # Early cement is round; later it runs on backwards along the vein's bed rather than filling the sides.
     aside = length * ((np.square(x / wide) + np.square(z / high)) / length**2) ** 0.8
@@ -274,117 +224,3 @@ def _starts(route: tuple[Points, ...]) -> tuple[float, ...]:
     length = float(np.linalg.norm(trunk[:3, 1] - trunk[:3, 0]))
     total = float(np.linalg.norm(np.diff(trunk[:3], axis=1), axis=0).sum()) - length
     return (-length, *(total for _ in route[1:]))
-
-
-def route_of(leak: Leak, site: Site, rng: Generator) -> tuple[Points, ...]:
-    """Branches of a leak, each (4, n): spots (local, mm) and radius. The trunk's first step runs inside the bone."""
-    v, tip, r, n = site.vertebra, site.tip, leak.radius_mm, leak.length_mm
-    back, half = v.back - v.concavity, v.height_posterior / 2
-    side = float(rng.choice([-1.0, 1.0]))
-    z = float(rng.uniform(-0.05, 0.1)) * v.height_posterior
-    match leak.kind:
-        case LeakKind.CANAL:
-            trunk = [tip, (0, back, z), (0, back + 4, z + 0.5)]
-            return _branches(
-                trunk,
-                r,
-                [[(0, back + 4, z), (0, back + 4.5, z + n * 0.65)], [(0, back + 4, z), (0, back + 4.2, z - n * 0.45)]],
-                r * 1.15,
-            )
-        case LeakKind.EPIDURAL_VEIN:
-            x = v.canal_width * 0.28
-            trunk = [tip, (0, back, z), (0, back + 1.8, z)]
-            tracks = [
-                [(0, back + 1.8, z), (s * x, back + 2, z + 2 * up), (s * x * 1.1, back + 2.2, z + up * n)]
-                for s in (-1, 1)
-                for up in (1, -1)
-            ]
-            return _branches(trunk, r, tracks, r)
-        case LeakKind.FORAMEN:
-            wall = (side * v.canal_width * 0.35, v.back, -0.15 * v.height_posterior)
-            trunk = [
-                tip,
-                wall,
-                (side * v.pedicle_x, v.back + 5, -half * 0.9),
-                (side * (v.pedicle_x + 4), v.back + n * 0.7, -half * 1.1),
-            ]
-            return _branches(trunk, r, [], r)
-        case LeakKind.SEGMENTAL_VEIN:
-            trunk = [
-                tip,
-                (side * v.side, 0, z),
-                (side * (v.side + 2.5), 1, z - 1),
-                (side * (v.side + n * 0.6), 6, z - 3),
-                (side * (v.side + n), 14, z - 2),
-            ]
-            return _branches(trunk, r, [], r)
-        case LeakKind.PREVERTEBRAL_VEIN:
-            trunk = [
-                tip,
-                (0, -v.back, z),
-                (side * 2, -v.back - 3.5, z),
-                (side * 4, -v.back - 5, z + n * 0.5),
-                (side * 5, -v.back - 4.5, z + n),
-            ]
-            return _branches(trunk, r, [], r)
-        case LeakKind.DISC_SUPERIOR | LeakKind.DISC_INFERIOR:
-            return _disc_route(leak, v, tip, rng)
-        case LeakKind.SOFT_TISSUE_ANTERIOR:
-            trunk = [
-                tip,
-                (0, -v.back, -z * 2),
-                (0, -v.back - n * 0.45, -z * 2 - 1),
-                (1, -v.back - n * 0.6, -z * 2 - n * 0.4),
-            ]
-            return _branches(trunk, r * 1.6, [], r * 2)
-        case LeakKind.SOFT_TISSUE_LATERAL:
-            trunk = [
-                tip,
-                (side * v.side, -2, z),
-                (side * (v.side + n * 0.45), -2, z - 1),
-                (side * (v.side + n * 0.6), -1, z - n * 0.4),
-            ]
-            return _branches(trunk, r * 1.6, [], r * 2)
-        case LeakKind.NEEDLE_TRACT:
-            return tract_route(leak, site)
-
-
-def _disc_route(leak: Leak, v: Vertebra, tip: Spot, rng: Generator) -> tuple[Points, ...]:
-    up = 1.0 if leak.kind is LeakKind.DISC_SUPERIOR else -1.0
-    y = float(rng.uniform(-0.2, 0.05)) * v.mid_depth
-    wall = v.height_at(y) / 2 - v.dish * 0.8
-    gap = v.disc if up < 0 else v.disc * 0.95
-    middle = up * (wall + v.dish * 0.6 + gap * 0.5)
-    trunk: list[Spot] = [tip, (0, y, up * wall), (0, y, middle)]
-    n = leak.length_mm
-    thick = min(leak.radius_mm, gap * 0.35)
-    spokes: list[list[Spot]] = []
-    for angle in rng.uniform(0, 6.283) + np.linspace(0, 6.283, 9)[:-1]:
-        reach = n * 0.5 * float(rng.uniform(0.6, 1.15))
-        spokes.append(
-            [
-                (0, y, middle),
-                (float(np.cos(angle)) * reach, y + float(np.sin(angle)) * reach, middle + float(rng.normal(0, 0.4))),
-            ]
-        )
-    return _branches(trunk, leak.radius_mm, spokes, thick)
-
-
-def _branches(trunk: list[Spot], radius: float, others: list[list[Spot]], thick: float) -> tuple[Points, ...]:
-    def with_radius(spots: list[Spot], start: float, end: float) -> Points:
-        widths = np.linspace(start, end, len(spots))
-        return np.array([(*spot, width) for spot, width in zip(spots, widths, strict=True)], np.float32).T
-
-    return (with_radius(trunk, radius, radius), *(with_radius(spots, thick, thick * 0.9) for spots in others))
-
-
-def tract_route(leak: Leak, site: Site) -> tuple[Points, ...]:
-    """Back along the needle: inside bone to the arch, then out for the leak's length."""
-    start, way = np.array(site.tip), np.subtract(site.hub, site.tip)
-    axis = way / np.linalg.norm(way)
-    gone = (site.vertebra.back - site.tip[1]) / float(axis[1])
-    spots = [
-        start + axis * far
-        for far in (0.0, gone, gone + site.vertebra.canal_depth, gone + site.vertebra.canal_depth + leak.length_mm)
-    ]
-    return _branches([(float(s[0]), float(s[1]), float(s[2])) for s in spots], leak.radius_mm * 1.5, [], leak.radius_mm)

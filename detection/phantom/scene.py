@@ -159,7 +159,7 @@ _STORIES = (
     _leaking(
         _TO_THE_WALL,
         "canal_leak",
-        12,
+        43,
         "L1",
         Leak(kind=LeakKind.CANAL, at_s=31.0, speed_mm_s=2.2, radius_mm=1.5, length_mm=18.0),
     ),

@@ -59,7 +59,7 @@ def create_app(deps: Deps) -> FastAPI:
     app.state.registry.register(metrics.State(deps, app.state.pulse))
     _add_routes(app)
     add_handlers(app, (StoreFailure,))
-    app.add_middleware(metrics.Requests, registry=app.state.registry)
+    app.add_middleware(metrics.Requests, registry=app.state.registry, now=deps.now)
     settings = deps.settings
     app.add_middleware(
         Guard, http_host=settings.http_host, is_published_on_loopback=settings.http_published_on_loopback

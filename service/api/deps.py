@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, cast
 
 from fastapi import Depends, Query, Request
-from sqlalchemy import Engine
 
+from db.connect import Engine
 from db.journal import Journal
 from dicom_gateway.spool import Spool
 from service.api.pulse import Pulse

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -69,8 +68,8 @@ def _gauge(name: str, help_: str, value: float) -> GaugeMetricFamily:
 class Requests:
     """Counts and times requests by route and status; plain ASGI."""
 
-    def __init__(self, app: ASGIApp, *, registry: CollectorRegistry) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, *, registry: CollectorRegistry, now: Callable[[], float]) -> None:
+        self._app, self._now = app, now
         labels = ["route", "method", "status"]
         self._count = Counter("cementwatch_http_requests", "HTTP requests.", labels, registry=registry)
         self._seconds = Histogram(
@@ -82,13 +81,13 @@ class Requests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start = time.perf_counter()
+        start = self._now()
 
         async def note(message: Message) -> None:
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "path", "none").removeprefix("/api/v1")
                 self._count.labels(route, scope["method"], str(message["status"])).inc()
-                self._seconds.labels(route).observe(time.perf_counter() - start)
+                self._seconds.labels(route).observe(max(0.0, self._now() - start))
             await send(message)
 
         await self._app(scope, receive, note)

@@ -14,9 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import Engine
-
-from db.connect import StoreFailure
+from db.connect import Engine, StoreFailure
 from db.heartbeat import Heartbeat, heartbeats
 from db.journal import Journal
 from service.api.tape import Tape

@@ -6,8 +6,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from sqlalchemy import Engine
-
+from db.connect import Engine
 from db.queries import entries_after
 from detection.vocabulary import Entry
 from service.api.answers import entry_of

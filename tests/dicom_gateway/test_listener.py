@@ -282,6 +282,22 @@ def test_a_stranger_on_the_port_harms_nobody(listener, store, bytes_):
     assert store(image()) == SUCCESS
 
 
+def test_stopping_does_not_wait_for_a_silent_stranger_or_an_open_association(listen):
+    listener = listen()
+    peer = Peer(host="127.0.0.1", port=listener.port)
+    before = threading.active_count()
+    with (
+        socket.create_connection((peer.host, peer.port)),
+        associated(peer, [(sop_classes.VERIFICATION, sop_classes.IMPLICIT_LE)]),
+    ):
+        listener.stop()
+        deadline = time.monotonic() + 10
+        while threading.active_count() >= before and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert threading.active_count() < before
+    assert not echo(peer)
+
+
 def test_a_protocol_break_within_an_association_ends_it_and_no_other(peer, store):
     with associated(peer, [(sop_classes.XA, sop_classes.EXPLICIT_LE)]) as association:
         # a command set that is none, on a context that was never agreed

@@ -142,44 +142,20 @@ class Room:
         origin = ObjectOrigin(sop_instance_uid=uid, source="CARM1", received_ns=time.time_ns())
         return self.deps.spool.add(part, origin).number
 
-    def see(self, *, source: str = "CARM1", picture: np.ndarray | None = None, **changes: Any) -> Entry:
+    def see(self, *, picture: np.ndarray | None = None, mode: Mode = Mode.LIVE, **changes: Any) -> Entry:
         """Receive a frame and journal what it says, as ``follow`` does."""
         self.n_frames += 1
-        uid, now = f"1.2.3.{self.n_frames}", time.time()
-        number = self.receive(uid, picture)
-        mode = changes.pop("mode", Mode.LIVE)
-        stamp = Stamp(
-            arrival=number,
-            sop_instance_uid=uid,
-            index=0,
-            source=source,
-            study_instance_uid=STUDY,
-            mode=mode,
-            acquired_at=now - 0.2,
-            received_at=now - 0.1,
-            time_s=now - 0.2,
-        )
-        row = ArrivalRow(
-            number=number,
-            source=source,
-            sop_instance_uid=uid,
-            study_instance_uid=STUDY,
-            series_instance_uid="1.3",
-            mode=mode,
-            received_at=now - 0.1,
-            procedure=self.procedure,
-            n_frames=1,
-        )
-        note_arrivals(self.engine, [row])
-        seen = Seen(sop_instance_uid=uid, index=0, acquired_at=now - 0.2, received_at=now - 0.1, judged_at=now)
-        times = {"image": now - 0.2, "received": now - 0.1, "decoded": now - 0.05, "judged": now, "written": now + 0.01}
+        stamp = stamp_of(self.receive(f"1.2.3.{self.n_frames}", picture), f"1.2.3.{self.n_frames}", mode)
+        note_arrivals(self.engine, [row_of(stamp, self.procedure)])
+        at = stamp.received_at
+        seen = seen_of(stamp)
         entry = Entry(
-            at=now,
+            at=seen.judged_at,
             type=EntryType.FRAME_SEEN,
             procedure=self.procedure,
-            source=source,
+            source=stamp.source,
             frame=seen,
-            times=times,
+            times={"image": at - 0.1, "received": at, "decoded": at + 0.05, "judged": at + 0.1, "written": at + 0.11},
             data=findings_data(replace(findings(stamp), **changes)),
         )
         (written,) = self.deps.journal.append([entry])
@@ -296,9 +272,49 @@ def grant(room: Room, act: Any) -> None:
     room.tell(replace(alert, signal=signal, changed_at=time.time(), acknowledged_by=by), type, actor=act.actor)
 
 
-def findings(stamp: Stamp) -> Findings:
-    """A fill that nears the posterior wall, with a bit of cement beyond it."""
-    piece = Piece(
+def stamp_of(number: int, uid: str, mode: Mode) -> Stamp:
+    """A frame made 0.2 s ago and received 0.1 s later."""
+    now = time.time()
+    return Stamp(
+        arrival=number,
+        sop_instance_uid=uid,
+        index=0,
+        source="CARM1",
+        study_instance_uid=STUDY,
+        mode=mode,
+        acquired_at=now - 0.2,
+        received_at=now - 0.1,
+        time_s=now - 0.2,
+    )
+
+
+def row_of(stamp: Stamp, procedure: str) -> ArrivalRow:
+    return ArrivalRow(
+        number=stamp.arrival,
+        source=stamp.source,
+        sop_instance_uid=stamp.sop_instance_uid,
+        study_instance_uid=STUDY,
+        series_instance_uid="1.3",
+        mode=stamp.mode,
+        received_at=stamp.received_at,
+        procedure=procedure,
+        n_frames=1,
+    )
+
+
+def seen_of(stamp: Stamp) -> Seen:
+    return Seen(
+        sop_instance_uid=stamp.sop_instance_uid,
+        index=stamp.index,
+        acquired_at=stamp.acquired_at,
+        received_at=stamp.received_at,
+        judged_at=stamp.received_at + 0.1,
+    )
+
+
+def piece_of(stamp: Stamp) -> Piece:
+    """A bit of cement beyond the posterior wall."""
+    return Piece(
         zone=Zone.CANAL,
         side=Side.POSTERIOR,
         area_px=300.0,
@@ -311,6 +327,10 @@ def findings(stamp: Stamp) -> Findings:
         outline=LEAK,
         trust=0.93,
     )
+
+
+def findings(stamp: Stamp) -> Findings:
+    """A fill that nears the posterior wall, with a bit of cement beyond it."""
     body = Body(view=View.LATERAL, corners=CORNERS, origin=Origin.FOUND, trust=0.88, level="L2", mm_per_px=0.33)
     return Findings(
         stamp=stamp,
@@ -332,7 +352,7 @@ def findings(stamp: Stamp) -> Findings:
             speed_mm_s=0.42,
             seconds_to_wall=Interval(value=10.0, low=7.0, high=16.0),
         ),
-        pieces=(piece,),
+        pieces=(piece_of(stamp),),
         zones={Zone.CANAL: Extent(area_mm2=12.5, length_mm=8.0, area_px=300.0)},
         zones_watched=(Zone.BODY, Zone.POSTERIOR_BAND, Zone.CANAL, Zone.DISC),
         zones_not_visible=(Zone.VEIN,),
