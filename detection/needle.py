@@ -22,14 +22,14 @@ def opaque_in(reference: Gray, field: Mask, px_per_mm: float, rules: Rules) -> M
     return cv2.dilate(opaque, np.ones((margin, margin), np.uint8)).astype(np.bool_)
 
 
-def find_needle(opaque: Mask, field: Mask) -> Needle | None:
-    """The longest instrument; its tip is the end farther from the border of the open field."""
+def find_needle(opaque: Mask, field: Mask, margin_px: float = 0.0) -> Needle | None:
+    """The longest instrument, without its margin; its tip is the end farther from the border of the open field."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opaque.astype(np.uint8), connectivity=8)
     if count < 2:
         return None
     extent = np.hypot(stats[1:, cv2.CC_STAT_WIDTH], stats[1:, cv2.CC_STAT_HEIGHT])
     part = labels == 1 + int(np.argmax(extent))
-    first, last = _ends(part)
+    first, last = _ends(part, margin_px)
     framed = cv2.copyMakeBorder(field.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     inner = np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 3), dtype=np.float32)
     depth_first, depth_last = _depth(inner, first), _depth(inner, last)
@@ -101,14 +101,14 @@ def _straight_part(part: Mask, px_per_mm: float, rules: Rules) -> Mask:
     return straight
 
 
-def _ends(part: Mask) -> tuple[Point, Point]:
+def _ends(part: Mask, margin_px: float) -> tuple[Point, Point]:
     rows, cols = np.nonzero(part)
     centre = np.array([rows.mean(), cols.mean()])
     offsets = np.stack([rows, cols], axis=1) - centre
     _, axes = np.linalg.eigh(offsets.T @ offsets)
     along = offsets @ axes[:, 1]
-    low = centre + axes[:, 1] * along.min()
-    high = centre + axes[:, 1] * along.max()
+    low = centre + axes[:, 1] * (along.min() + margin_px)
+    high = centre + axes[:, 1] * (along.max() - margin_px)
     return (float(low[0]), float(low[1])), (float(high[0]), float(high[1]))
 
 

@@ -66,7 +66,7 @@ def _open_field(darkness: Gray, ceiling: float, given: Mask | None, rules: Rules
     open_ = ~_touching_border(black) & (darkness < rules.burnt_share * ceiling)
     if given is not None:
         open_ &= given
-    kernel = np.ones((5, 5), np.uint8)
+    kernel = np.ones((2 * round(rules.field_margin_px) + 1,) * 2, np.uint8)
     return cv2.erode(open_.astype(np.uint8), kernel, borderValue=1).astype(np.bool_)
 
 

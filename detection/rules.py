@@ -23,114 +23,346 @@ def rule(default: float, *, unit: str, source: str, reason: str) -> Any:
 class Rules:
     """The thresholds of one installation."""
 
-    near_share: float = rule(1 / 4, unit="share of body depth", source="Japanese review: stop at the posterior quarter", reason="MEDIUM: cement is in the posterior band")
-    far_share: float = rule(1 / 3, unit="share of body depth", source="clinical margin table", reason="LOW: a first notice before the band")
+    near_share: float = rule(
+        1 / 4,
+        unit="share of body depth",
+        source="Japanese review: stop at the posterior quarter",
+        reason="MEDIUM: cement is in the posterior band",
+    )
+    far_share: float = rule(
+        1 / 3, unit="share of body depth", source="clinical margin table", reason="LOW: a first notice before the band"
+    )
 
     # pixels
-    working_px: float = rule(512, unit="px", source="smallest leak 1 mm = 3 px at 0.3 mm", reason="longest side of the working picture")
-    black_share: float = rule(0.004, unit="share of ceiling", source="recordings and phantom", reason="darker than this and joined to the border is no field")
-    burnt_share: float = rule(0.995, unit="share of ceiling", source="detector saturation", reason="direct beam carries no picture")
+    working_px: float = rule(
+        512, unit="px", source="smallest leak 1 mm = 3 px at 0.3 mm", reason="longest side of the working picture"
+    )
+    black_share: float = rule(
+        0.004,
+        unit="share of ceiling",
+        source="recordings and phantom",
+        reason="darker than this and joined to the border is no field",
+    )
+    burnt_share: float = rule(
+        0.995, unit="share of ceiling", source="detector saturation", reason="direct beam carries no picture"
+    )
+    field_margin_px: float = rule(
+        7,
+        unit="working px",
+        source="phantom: edge enhancement and motion at a round field",
+        reason="the rim of the open field is not judged",
+    )
     # fitness
-    least_field: float = rule(0.15, unit="share of picture", source="choice", reason="less open field than this is not judged")
+    least_field: float = rule(
+        0.15, unit="share of picture", source="choice", reason="less open field than this is not judged"
+    )
     least_spread: float = rule(0.02, unit="nats", source="phantom", reason="a flat picture has no detail to hold on to")
-    big_object: float = rule(0.08, unit="share of field", source="choice: a hand or collimator", reason="a new object this large at the border makes the frame unfit")
-    exposure_step: float = rule(0.25, unit="nats", source="physics section 8", reason="a jump of the whole picture is named")
-    collimated_share: float = rule(0.2, unit="share of zone area", source="choice", reason="a watched zone outside the field is named")
+    big_object: float = rule(
+        0.08,
+        unit="share of field",
+        source="choice: a hand or collimator",
+        reason="a new object this large at the border makes the frame unfit",
+    )
+    exposure_step: float = rule(
+        0.25, unit="nats", source="physics section 8", reason="a jump of the whole picture is named"
+    )
+    collimated_share: float = rule(
+        0.2, unit="share of zone area", source="choice", reason="a watched zone outside the field is named"
+    )
     # motion
-    least_trust: float = rule(0.35, unit="correlation", source="phantom at low dose", reason="below this the motion is not believed")
-    same_scene_trust: float = rule(0.5, unit="correlation", source="phantom", reason="a remembered scene is taken up again above this")
+    least_trust: float = rule(
+        0.35, unit="correlation", source="phantom at low dose", reason="below this the motion is not believed"
+    )
+    same_scene_trust: float = rule(
+        0.5, unit="correlation", source="phantom", reason="a remembered scene is taken up again above this"
+    )
     lost_frames: float = rule(3, unit="frames", source="choice", reason="so many lost frames start a new scene")
     # reference
-    reference_frames: float = rule(8, unit="frames", source="noise falls by 2.8", reason="frames averaged before cement is judged")
+    reference_frames: float = rule(
+        8, unit="frames", source="noise falls by 2.8", reason="frames averaged before cement is judged"
+    )
     # body
-    body_score: float = rule(1.6, unit="sum of side scores", source="phantom and real CT", reason="edges weaker than this in sum are no body")
-    body_weakest: float = rule(0.25, unit="side score", source="phantom and real CT", reason="an endplate weaker than this is not believed")
-    body_wall_weight: float = rule(0.6, unit="share", source="walls overlap pedicles and soft tissue", reason="walls count less than endplates")
+    body_score: float = rule(
+        1.6, unit="sum of side scores", source="phantom and real CT", reason="edges weaker than this in sum are no body"
+    )
+    body_weakest: float = rule(
+        0.25, unit="side score", source="phantom and real CT", reason="an endplate weaker than this is not believed"
+    )
+    body_wall_weight: float = rule(
+        0.6, unit="share", source="walls overlap pedicles and soft tissue", reason="walls count less than endplates"
+    )
     # needle
-    needle_width_mm: float = rule(3.2, unit="mm", source="physics section 6: 11 G is 3.05 mm", reason="widest instrument that is masked")
-    needle_thinnest_mm: float = rule(1.4, unit="mm", source="endplates are 0.5-1.0 mm", reason="thinner dense lines are bone")
+    needle_width_mm: float = rule(
+        3.2, unit="mm", source="physics section 6: 11 G is 3.05 mm", reason="widest instrument that is masked"
+    )
+    needle_thinnest_mm: float = rule(
+        1.4, unit="mm", source="endplates are 0.5-1.0 mm", reason="thinner dense lines are bone"
+    )
     needle_length_mm: float = rule(15, unit="mm", source="choice", reason="shorter dense things are not needles")
-    needle_contrast: float = rule(0.17, unit="nats", source="steel behind scatter to primary 2", reason="how much denser than its neighbourhood a needle is")
+    needle_contrast: float = rule(
+        0.17,
+        unit="nats",
+        source="steel behind scatter to primary 2",
+        reason="how much denser than its neighbourhood a needle is",
+    )
     needle_margin_mm: float = rule(0.6, unit="mm", source="needle tremor", reason="margin around the mask of a needle")
-    needle_play_mm: float = rule(4.0, unit="mm", source="needle moves by 1-3 mm during injection", reason="how far a needle is followed")
+    needle_play_mm: float = rule(
+        4.0, unit="mm", source="needle moves by 1-3 mm during injection", reason="how far a needle is followed"
+    )
     # cement
-    background_mm: float = rule(45, unit="mm", source="exposure and scatter are smooth", reason="width of the neighbourhood that tells exposure from cement")
+    background_mm: float = rule(
+        45,
+        unit="mm",
+        source="exposure and scatter are smooth",
+        reason="width of the neighbourhood that tells exposure from cement",
+    )
     smooth_px: float = rule(1.0, unit="working px", source="phantom", reason="smoothing before thresholds")
     accumulate: float = rule(0.5, unit="share per frame", source="phantom", reason="weight of the newest frame")
-    noise_floor: float = rule(0.004, unit="nats", source="16-bit rounding and texture", reason="noise is never taken as less")
+    noise_floor: float = rule(
+        0.004, unit="nats", source="16-bit rounding and texture", reason="noise is never taken as less"
+    )
     noise_rate: float = rule(0.2, unit="share per frame", source="choice", reason="how fast the noise map follows")
-    strong_sigma: float = rule(5.0, unit="sigma", source="phantom, Rose criterion", reason="a pixel that founds a piece")
+    strong_sigma: float = rule(
+        5.0, unit="sigma", source="phantom, Rose criterion", reason="a pixel that founds a piece"
+    )
     weak_sigma: float = rule(2.5, unit="sigma", source="phantom", reason="a pixel that may extend a piece")
-    least_contrast: float = rule(0.03, unit="nats", source="1 mm cast in lateral: 2 %", reason="never call less contrast cement")
+    least_contrast: float = rule(
+        0.03, unit="nats", source="1 mm cast in lateral: 2 %", reason="never call less contrast cement"
+    )
     ridge_mm: float = rule(0.5, unit="mm", source="veins of 1-2 mm", reason="scale of the ridge measure")
     ridge_sigma: float = rule(6.0, unit="sigma", source="phantom", reason="a pixel on the crest of a thin cast")
-    least_piece_mm2: float = rule(1.5, unit="mm2", source="1 mm x 5 mm is the quantum limit", reason="specks are not cement")
-    guard_mm: float = rule(2.0, unit="mm", source="blur and lag", reason="margin around cement kept out of noise and motion")
+    least_piece_mm2: float = rule(
+        1.5, unit="mm2", source="1 mm x 5 mm is the quantum limit", reason="specks are not cement"
+    )
+    guard_mm: float = rule(
+        2.0, unit="mm", source="blur and lag", reason="margin around cement kept out of noise and motion"
+    )
     seen_cap: float = rule(12, unit="frames", source="choice", reason="memory of a pixel that held cement")
-    confirm_frames: float = rule(2, unit="frames", source="delay target of two frames", reason="frames before a pixel counts as cement")
-    steady_frames: float = rule(6, unit="frames", source="choice", reason="a piece far from all cement must stay this long")
-    reach_mm: float = rule(4.0, unit="mm", source="tip speed in a 2 mm vein at 7.5 frames/s", reason="how far new cement may lie from earlier cement")
+    confirm_frames: float = rule(
+        2, unit="frames", source="delay target of two frames", reason="frames before a pixel counts as cement"
+    )
+    steady_frames: float = rule(
+        6, unit="frames", source="choice", reason="a piece far from all cement must stay this long"
+    )
+    reach_mm: float = rule(
+        4.0,
+        unit="mm",
+        source="tip speed in a 2 mm vein at 7.5 frames/s",
+        reason="how far new cement may lie from earlier cement",
+    )
     tip_reach_mm: float = rule(8.0, unit="mm", source="choice", reason="cement starts at the needle tip")
     # zones
-    disc_height_share: float = rule(0.3, unit="share of body height", source="physics section 1", reason="height of a disc zone")
+    disc_height_share: float = rule(
+        0.3, unit="share of body height", source="physics section 1", reason="height of a disc zone"
+    )
     beside_mm: float = rule(25, unit="mm", source="choice", reason="width of the strip beside the body")
-    canal_depth_mm: float = rule(18, unit="mm", source="physics section 1: canal 15.5-19.7 mm", reason="depth of canal and foramen zones")
-    wall_margin_mm: float = rule(1.0, unit="mm", source="clinical margin: wall line +-1 mm, concave wall", reason="the band reaches this far beyond the wall line")
-    end_margin_mm: float = rule(1.0, unit="mm", source="endplate thickness", reason="cement at the endplate is not yet in the disc")
-    side_margin_mm: float = rule(1.0, unit="mm", source="wall thickness and blur", reason="cement at the side wall is not yet outside")
-    least_leak_mm2: float = rule(1.5, unit="mm2", source="1 mm x 5 mm is the quantum limit", reason="less cement than this outside the body is no piece")
-    leak_reach_mm: float = rule(0.5, unit="mm", source="blur and outline error", reason="a piece must reach this far beyond the zone margin")
+    canal_depth_mm: float = rule(
+        18, unit="mm", source="physics section 1: canal 15.5-19.7 mm", reason="depth of canal and foramen zones"
+    )
+    wall_margin_mm: float = rule(
+        1.0,
+        unit="mm",
+        source="clinical margin: wall line +-1 mm, concave wall",
+        reason="the band reaches this far beyond the wall line",
+    )
+    end_margin_mm: float = rule(
+        1.0, unit="mm", source="endplate thickness", reason="cement at the endplate is not yet in the disc"
+    )
+    side_margin_mm: float = rule(
+        1.0, unit="mm", source="wall thickness and blur", reason="cement at the side wall is not yet outside"
+    )
+    least_leak_mm2: float = rule(
+        1.5,
+        unit="mm2",
+        source="1 mm x 5 mm is the quantum limit",
+        reason="less cement than this outside the body is no piece",
+    )
+    leak_reach_mm: float = rule(
+        0.5, unit="mm", source="blur and outline error", reason="a piece must reach this far beyond the zone margin"
+    )
     # spread
     edge_mm2: float = rule(1.0, unit="mm2", source="choice", reason="cement this side of the front is taken as a speck")
-    speed_window_s: float = rule(3.0, unit="s", source="detection stage 7", reason="time over which the front's speed is taken")
+    speed_window_s: float = rule(
+        3.0, unit="s", source="detection stage 7", reason="time over which the front's speed is taken"
+    )
     speed_least_s: float = rule(0.8, unit="s", source="detection stage 7", reason="no speed from less time than this")
-    least_speed_mm_s: float = rule(0.05, unit="mm/s", source="front inside bone 0.03-0.2 mm/s", reason="slower than this is standing still")
+    least_speed_mm_s: float = rule(
+        0.05, unit="mm/s", source="front inside bone 0.03-0.2 mm/s", reason="slower than this is standing still"
+    )
     gone_share: float = rule(0.3, unit="share of peak area", source="choice", reason="less than this left means gone")
-    vanish_seen: float = rule(3, unit="frames", source="choice", reason="cement must have been seen this often to vanish")
+    vanish_seen: float = rule(
+        3, unit="frames", source="choice", reason="cement must have been seen this often to vanish"
+    )
     vanish_frames: float = rule(3, unit="frames", source="choice", reason="and be gone for so many frames")
-    vanish_mm2: float = rule(5.0, unit="mm2", source="1 mm vein, 5 mm long", reason="smaller pieces do not vanish, they flicker")
-    forget_frames: float = rule(150, unit="frames", source="ten seconds at 15 frames/s", reason="a zone empty for so long starts anew")
-    scatter_low: float = rule(0.3, unit="scatter to primary", source="physics section 5", reason="least scatter for the volume band")
-    scatter_high: float = rule(2.5, unit="scatter to primary", source="physics section 5", reason="most scatter for the volume band")
-    mu_low_per_mm: float = rule(0.08, unit="1/mm", source="physics section 3: ZrO2 at 80 keV", reason="weakest cement for the volume band")
-    mu_high_per_mm: float = rule(0.19, unit="1/mm", source="physics section 4: 20 % BaSO4 at 80 kVp", reason="strongest cement for the volume band")
-    nominal_mm_per_px: float = rule(0.3, unit="mm per working px", source="physics section 6", reason="ruler for thresholds when nothing tells the scale")
-    nominal_depth_mm: float = rule(33, unit="mm", source="physics section 1", reason="depth of a body as ruler when the scale is unknown")
+    vanish_mm2: float = rule(
+        5.0, unit="mm2", source="1 mm vein, 5 mm long", reason="smaller pieces do not vanish, they flicker"
+    )
+    forget_frames: float = rule(
+        150, unit="frames", source="ten seconds at 15 frames/s", reason="a zone empty for so long starts anew"
+    )
+    scatter_low: float = rule(
+        0.6, unit="scatter to primary", source="physics section 5", reason="least scatter for the volume band"
+    )
+    scatter_high: float = rule(
+        2.0, unit="scatter to primary", source="physics section 5", reason="most scatter for the volume band"
+    )
+    mu_low_per_mm: float = rule(
+        0.1, unit="1/mm", source="physics section 3: ZrO2 at 80 keV", reason="weakest cement for the volume band"
+    )
+    mu_high_per_mm: float = rule(
+        0.16,
+        unit="1/mm",
+        source="physics section 4: 20 % BaSO4 at 80 kVp",
+        reason="strongest cement for the volume band",
+    )
+    nominal_mm_per_px: float = rule(
+        0.3,
+        unit="mm per working px",
+        source="physics section 6",
+        reason="ruler for thresholds when nothing tells the scale",
+    )
+    nominal_depth_mm: float = rule(
+        33, unit="mm", source="physics section 1", reason="depth of a body as ruler when the scale is unknown"
+    )
     # alarm: how near, how large, how fast
-    broken_wall_factor: float = rule(4 / 3, unit="factor", source="alarm design", reason="a wall marked broken moves every distance tier forward by one third")
-    contact_mm: float = rule(3.0, unit="mm", source="clinical margin: wall line error adds up to 2-3 mm", reason="cement this near the posterior wall counts as touching it")
-    contact_share: float = rule(0.08, unit="share of body depth", source="alarm design", reason="the same for large bodies")
-    soon_s: float = rule(5.0, unit="s", source="clinical timing: alert to action 2.4 s, run-on 1-3 s", reason="MEDIUM: predicted to reach the wall within this time")
-    least_piece_trust: float = rule(0.2, unit="trust 0-1", source="choice", reason="a piece less sure than this claims nothing")
-    small_residue_mm2: float = rule(20.0, unit="mm2", source="choice: a 5 mm blob", reason="soft tissue or tract cement above this is not small: MEDIUM")
-    growing_window_s: float = rule(2.0, unit="s", source="clinical timing: prediction looks 3-5 s ahead", reason="time over which growing and fast are judged")
-    growing_mm2: float = rule(3.0, unit="mm2", source="choice: twice the least piece", reason="cement that gained this much in the window is growing")
-    growing_share: float = rule(0.2, unit="share of area", source="choice: noise of the outline", reason="and it must have gained this share of itself")
-    runoff_mm_s: float = rule(5.0, unit="mm/s", source="clinical timing: 2 mm vein 3.2-16 mm/s", reason="a tip this fast is venous run-off: HIGH")
-    runoff_mm: float = rule(15.0, unit="mm", source="clinical timing: 15 mm crossed in less than 1 s", reason="and it must have gone this far in the window")
+    broken_wall_factor: float = rule(
+        4 / 3,
+        unit="factor",
+        source="alarm design",
+        reason="a wall marked broken moves every distance tier forward by one third",
+    )
+    contact_mm: float = rule(
+        3.0,
+        unit="mm",
+        source="clinical margin: wall line error adds up to 2-3 mm",
+        reason="cement this near the posterior wall counts as touching it",
+    )
+    contact_share: float = rule(
+        0.08, unit="share of body depth", source="alarm design", reason="the same for large bodies"
+    )
+    soon_s: float = rule(
+        5.0,
+        unit="s",
+        source="clinical timing: alert to action 2.4 s, run-on 1-3 s",
+        reason="MEDIUM: predicted to reach the wall within this time",
+    )
+    least_piece_trust: float = rule(
+        0.2, unit="trust 0-1", source="choice", reason="a piece less sure than this claims nothing"
+    )
+    small_residue_mm2: float = rule(
+        20.0,
+        unit="mm2",
+        source="choice: a 5 mm blob",
+        reason="soft tissue or tract cement above this is not small: MEDIUM",
+    )
+    growing_window_s: float = rule(
+        2.0,
+        unit="s",
+        source="clinical timing: prediction looks 3-5 s ahead",
+        reason="time over which growing and fast are judged",
+    )
+    growing_mm2: float = rule(
+        3.0,
+        unit="mm2",
+        source="choice: twice the least piece",
+        reason="cement that gained this much in the window is growing",
+    )
+    growing_share: float = rule(
+        0.2,
+        unit="share of area",
+        source="choice: noise of the outline",
+        reason="and it must have gained this share of itself",
+    )
+    runoff_mm_s: float = rule(
+        5.0,
+        unit="mm/s",
+        source="clinical timing: 2 mm vein 3.2-16 mm/s",
+        reason="a tip this fast is venous run-off: HIGH",
+    )
+    runoff_mm: float = rule(
+        15.0,
+        unit="mm",
+        source="clinical timing: 15 mm crossed in less than 1 s",
+        reason="and it must have gone this far in the window",
+    )
     # alarm: N of M judged frames, windows and steps
-    urgent_n: int = rule(2, unit="frames", source="delay target of two frames", reason="N for cement in canal, foramen and veins")
-    urgent_m: int = rule(3, unit="frames", source="delay target of two frames", reason="M for cement in canal, foramen and veins")
-    leak_n: int = rule(3, unit="frames", source="delay target of five frames at most", reason="N for disc, soft tissue, tract and elsewhere")
-    leak_m: int = rule(5, unit="frames", source="delay target of five frames at most", reason="M for disc, soft tissue, tract and elsewhere")
-    approach_n: int = rule(3, unit="frames", source="fronts move 0.03-0.2 mm/s", reason="N for the distance to the posterior wall")
-    approach_m: int = rule(5, unit="frames", source="fronts move 0.03-0.2 mm/s", reason="M for the distance to the posterior wall")
-    vanished_n: int = rule(1, unit="frames", source="spread has counted the missing frames already", reason="N for vanished cement")
-    vanished_m: int = rule(1, unit="frames", source="spread has counted the missing frames already", reason="M for vanished cement")
-    technical_n: int = rule(8, unit="frames", source="about 1 s at 7.5 frames/s", reason="N for lasting flags of frames")
-    technical_m: int = rule(10, unit="frames", source="about 1 s at 7.5 frames/s", reason="M for lasting flags of frames")
+    urgent_n: int = rule(
+        2, unit="frames", source="delay target of two frames", reason="N for cement in canal, foramen and veins"
+    )
+    urgent_m: int = rule(
+        3, unit="frames", source="delay target of two frames", reason="M for cement in canal, foramen and veins"
+    )
+    leak_n: int = rule(
+        3,
+        unit="frames",
+        source="delay target of five frames at most",
+        reason="N for disc, soft tissue, tract and elsewhere",
+    )
+    leak_m: int = rule(
+        5,
+        unit="frames",
+        source="delay target of five frames at most",
+        reason="M for disc, soft tissue, tract and elsewhere",
+    )
+    approach_n: int = rule(
+        3, unit="frames", source="fronts move 0.03-0.2 mm/s", reason="N for the distance to the posterior wall"
+    )
+    approach_m: int = rule(
+        5, unit="frames", source="fronts move 0.03-0.2 mm/s", reason="M for the distance to the posterior wall"
+    )
+    vanished_n: int = rule(
+        1, unit="frames", source="spread has counted the missing frames already", reason="N for vanished cement"
+    )
+    vanished_m: int = rule(
+        1, unit="frames", source="spread has counted the missing frames already", reason="M for vanished cement"
+    )
+    technical_n: int = rule(
+        8, unit="frames", source="about 1 s at 7.5 frames/s", reason="N for lasting flags of frames"
+    )
+    technical_m: int = rule(
+        10, unit="frames", source="about 1 s at 7.5 frames/s", reason="M for lasting flags of frames"
+    )
     unfit_n: int = rule(15, unit="frames", source="2 s at 7.5 frames/s", reason="N for frames that cannot be judged")
     unfit_m: int = rule(20, unit="frames", source="2 s at 7.5 frames/s", reason="M for frames that cannot be judged")
-    event_n: int = rule(1, unit="frames", source="flagged on a single frame", reason="N and M for a new view and an exposure step")
-    leak_end_n: int = rule(15, unit="frames", source="2 s at 7.5 frames/s", reason="valid frames in a row without a leak before it ends")
-    approach_end_n: int = rule(10, unit="frames", source="choice", reason="valid frames in a row without approach before it ends")
-    technical_end_n: int = rule(8, unit="frames", source="about 1 s at 7.5 frames/s", reason="fit frames in a row without a flag before it ends")
-    end_s: float = rule(2.0, unit="s", source="15 frames are half a second at 30 frames/s", reason="and those frames must span at least this time")
-    valid_s: float = rule(3.0, unit="s", source="the age at which a screen calls a heartbeat old", reason="no valid frame for this long makes a condition questionable")
-    step_share: float = rule(0.5, unit="share of area", source="choice", reason="growth by this share since the last announcement is a step")
-    step_mm2: float = rule(6.0, unit="mm2", source="choice: four times the least piece", reason="and by at least this much")
-    approach_step_share: float = rule(0.06, unit="share of body depth", source="choice: 2 mm of a 33 mm body", reason="nearer by this since the last announcement is a step")
-    repeat_s: float = rule(20.0, unit="s", source="choice", reason="a finding that comes back within this time is the same alert again")
+    event_n: int = rule(
+        1, unit="frames", source="flagged on a single frame", reason="N and M for a new view and an exposure step"
+    )
+    leak_end_n: int = rule(
+        15, unit="frames", source="2 s at 7.5 frames/s", reason="valid frames in a row without a leak before it ends"
+    )
+    approach_end_n: int = rule(
+        10, unit="frames", source="choice", reason="valid frames in a row without approach before it ends"
+    )
+    technical_end_n: int = rule(
+        8, unit="frames", source="about 1 s at 7.5 frames/s", reason="fit frames in a row without a flag before it ends"
+    )
+    end_s: float = rule(
+        2.0,
+        unit="s",
+        source="15 frames are half a second at 30 frames/s",
+        reason="and those frames must span at least this time",
+    )
+    valid_s: float = rule(
+        3.0,
+        unit="s",
+        source="the age at which a screen calls a heartbeat old",
+        reason="no valid frame for this long makes a condition questionable",
+    )
+    step_share: float = rule(
+        0.5, unit="share of area", source="choice", reason="growth by this share since the last announcement is a step"
+    )
+    step_mm2: float = rule(
+        6.0, unit="mm2", source="choice: four times the least piece", reason="and by at least this much"
+    )
+    approach_step_share: float = rule(
+        0.06,
+        unit="share of body depth",
+        source="choice: 2 mm of a 33 mm body",
+        reason="nearer by this since the last announcement is a step",
+    )
+    repeat_s: float = rule(
+        20.0, unit="s", source="choice", reason="a finding that comes back within this time is the same alert again"
+    )
     pause_s: float = rule(60.0, unit="s", source="choice", reason="length of a pause that names none")
     pause_most_s: float = rule(120.0, unit="s", source="choice: a level is injected in 80 s", reason="longest pause")
 

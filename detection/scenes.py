@@ -61,7 +61,7 @@ def average_in(scene: Scene, calm: Calm, rules: Rules) -> Scene:
     if n < rules.reference_frames:
         return scene
     opaque = opaque_in(reference, scene.field, scene.px_per_mm, rules)
-    needle = find_needle(opaque, scene.field)
+    needle = find_needle(opaque, scene.field, margin_px=rules.needle_margin_mm * scene.px_per_mm)
     return replace(scene, texture=texture_of(reference, scene.field), opaque=opaque, needle=needle)
 
 

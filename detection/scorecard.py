@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
-from detection.vocabulary import Kind, Priority, View, Zone
+from detection.memory import Scene
+from detection.vocabulary import Kind, Mask, Priority, View, Zone
 
 SPINAL = (Zone.CANAL, Zone.FORAMEN)
 """Counted as one zone: the sides of the wall line are half a body apart, and both are HIGH."""
@@ -114,6 +116,18 @@ def wilson(n_true: int, n: int) -> tuple[float, float]:
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * float(np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def dice_of(scene: Scene, true: Mask) -> float:
+    """Overlap of a scene's cement, moved with the patient, with the true mask (H, W); 1 is the same, 0 is apart."""
+    if scene.cement is None:
+        return 0.0
+    size = (true.shape[1], true.shape[0])
+    found = cv2.resize(scene.cement.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    row, col = scene.shift_px[0] * scene.factor, scene.shift_px[1] * scene.factor
+    matrix = np.array([[1.0, 0.0, -col], [0.0, 1.0, -row]])
+    here = cv2.warpAffine(found, matrix, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP).astype(np.bool_)
+    return float(2 * (here & true).sum() / max(1, here.sum() + true.sum()))
 
 
 def _family(zone: Zone) -> Zone:

@@ -82,7 +82,7 @@ def _place(claim: Claim) -> str:
 
 def _size(claim: Claim) -> str:
     if claim.area_mm2 is not None:
-        return f"{claim.area_mm2:.0f} mm2" if claim.area_mm2 >= 1 else "less than 1 mm2"
+        return f"{claim.area_mm2:.0f} mm²" if claim.area_mm2 >= 1 else "less than 1 mm²"
     return f"{claim.area_px or 0:.0f} pixels (scale unknown)"
 
 

@@ -110,7 +110,13 @@ def write(
     """Write a verdict to the journal, then ring; the case afterwards. Raises ``JournalBroken`` or ``StoreUnreachable``."""
     judged_at = desk.now()
     case = verdict.case
-    times = {"image": stamp.acquired_at, "received": stamp.received_at, "decoded": decoded_at, "judged": judged_at}
+    times = {
+        "image": stamp.acquired_at,
+        "received": stamp.received_at,
+        "decoded": decoded_at,
+        "judged": judged_at,
+        "written": desk.now(),
+    }
     seen = seen_at(stamp, judged_at)
     said = findings_data(verdict.findings)
     own = Entry(

@@ -17,7 +17,7 @@ from db.replays import UNFINISHED, ReplayState
 from dicom_gateway.header import read_header
 from dicom_gateway.peer import Peer
 from dicom_gateway.refusal import Unreachable, Unreadable
-from dicom_gateway.sender import Due, due_from_folder, send
+from dicom_gateway.sender import Due, Sent, due_from_folder, send
 from service.orthanc import fetch_study, instances_of
 from service.settings import Settings
 
@@ -93,14 +93,18 @@ def play_replay(
             calling=f"RPL.{id}",
         )
         for n_sent, sent in enumerate(send(due, peer, speed=known.speed, clock=now, sleep=sleep), start=1):
-            if sent.status != 0:
-                raise Unreachable("the receiver refused an object")
+            _check(sent)
             replays.note_sent(engine, id, sent=n_sent)
         replays.end_replay(engine, id, ReplayState.DONE, at=now())
     except (Unreachable, LookupError, ConnectionError, OSError) as error:
         replays.end_replay(engine, id, ReplayState.FAILED, at=now(), reason=str(error))
     finally:
         _remove(folder)
+
+
+def _check(sent: Sent) -> None:
+    if sent.status != 0:
+        raise Unreachable("the receiver refused an object")
 
 
 def _due(settings: Settings, source: str, study: str, folder: Path) -> tuple[Due, ...]:

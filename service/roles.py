@@ -25,6 +25,7 @@ from db import queries
 from db.connect import Engine, StoreFailure, StoreUnreachable, connect
 from db.journal import Journal
 from detection.rules import Rules, rules_hash
+from detection.threads import use_one_thread
 from detection.vocabulary import Landmarks
 from dicom_gateway.listener import Listener
 from dicom_gateway.spool import Arrival, Spool
@@ -72,6 +73,7 @@ def run_receive(settings: Settings) -> None:
 
 def run_watch(settings: Settings) -> None:
     """Judge what arrives until told to end."""
+    use_one_thread()
     stop = _stop_on_signal()
     engine = _connect(settings, stop)
     if engine is None:
@@ -86,7 +88,8 @@ def run_watch(settings: Settings) -> None:
                 if not watch.turn():
                     ear.wait(0.2)
             except StoreFailure as failure:
-                LOG.error("the journal does not take entries: %s", type(failure).__name__)
+                # without a traceback: it would quote the row, and with it a patient
+                LOG.error("the journal does not take entries: %s", type(failure).__name__)  # noqa: TRY400
                 watch = None
                 stop.wait(RETRY_S)
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from detection.alarm import Alarm, Setting, judge
@@ -15,7 +14,8 @@ from detection.examine import examine
 from detection.memory import Memory
 from detection.phantom.scene import SCENARIOS, Scene, Shot, play, vary
 from detection.rules import Rules
-from detection.scorecard import Outcome, Raised
+from detection.scorecard import Outcome, Raised, dice_of
+from detection.threads import use_one_thread
 from detection.vocabulary import (
     Body,
     Change,
@@ -26,6 +26,7 @@ from detection.vocabulary import (
     Intensity,
     Kind,
     Landmarks,
+    Mask,
     Mode,
     Origin,
     Plan,
@@ -80,7 +81,7 @@ def score(tasks: list[Task], n_processes: int) -> Iterator[Outcome]:
 
 def outcome_of(task: Task) -> Outcome:
     """Play one scene and hold what is said against what is true."""
-    cv2.setNumThreads(1)
+    use_one_thread()
     scene, rules = task.scene, Rules()
     memory, alarm, plan = Memory(), Alarm(), Plan()
     tally = Tally(raised=[], distance_errors=[], dice=[], times_ms=[], zones=set())
@@ -155,16 +156,10 @@ def _count(
         _count_dice(tally, truth.cement, memory)
 
 
-def _count_dice(tally: Tally, true: np.ndarray, memory: Memory) -> None:
+def _count_dice(tally: Tally, true: Mask, memory: Memory) -> None:
     place = memory.scene
-    if place is None or place.cement is None or true.sum() < 400:
-        return
-    size = (true.shape[1], true.shape[0])
-    found = cv2.resize(place.cement.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
-    matrix = np.array([[1, 0, -place.shift_px[1] * place.factor], [0, 1, -place.shift_px[0] * place.factor]])
-    here = cv2.warpAffine(found.astype(np.uint8), matrix, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
-    both = np.logical_and(here.astype(bool), true).sum()
-    tally.dice.append(float(2 * both / max(1, here.sum() + true.sum())))
+    if place is not None and place.cement is not None and true.sum() >= 400:
+        tally.dice.append(dice_of(place, true))
 
 
 def _corner_errors(scene: Scene, shot: Shot, body: Body) -> tuple[float, ...]:

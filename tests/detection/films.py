@@ -77,7 +77,7 @@ def frame_of(pixels: Any, **changed: Any) -> Frame:
 def mottle(size: tuple[int, int], seed: int = 1, grain_px: float = 4.0) -> Gray:
     """A smooth random picture, (h, w) float32, zero mean and unit spread: something to hold on to."""
     rough = np.random.default_rng(seed).standard_normal(size).astype(np.float32)
-    smooth = cv2.GaussianBlur(rough, (0, 0), grain_px, borderType=cv2.BORDER_WRAP)
+    smooth = cv2.GaussianBlur(rough, (0, 0), grain_px)
     return np.asarray((smooth - smooth.mean()) / smooth.std(), np.float32)
 
 
@@ -134,22 +134,25 @@ CANAL = replace(
     leak=Leak(kind=LeakKind.CANAL, at_s=9.0, speed_mm_s=6.0, radius_mm=1.8, length_mm=18.0),
 )
 DISC = replace(
-    SMALL, name="disc", duration_s=10.0, leak=Leak(kind=LeakKind.DISC_SUPERIOR, at_s=5.0, speed_mm_s=6.0, length_mm=20.0)
+    SMALL,
+    name="disc",
+    duration_s=10.0,
+    leak=Leak(kind=LeakKind.DISC_SUPERIOR, at_s=5.0, speed_mm_s=6.0, length_mm=20.0),
 )
 AP = replace(SMALL, name="ap", view=View.AP, primary_deg=0.0, chain=Chain(kvp=80.0, scatter_to_primary=0.8))
 VEIN = replace(
     AP,
     name="vein",
     duration_s=10.0,
-    leak=Leak(
-        kind=LeakKind.SEGMENTAL_VEIN, at_s=4.0, speed_mm_s=14.0, radius_mm=1.5, length_mm=22.0, washout_s=3.0
-    ),
+    leak=Leak(kind=LeakKind.SEGMENTAL_VEIN, at_s=4.0, speed_mm_s=14.0, radius_mm=1.5, length_mm=22.0, washout_s=3.0),
 )
 
 
 def disturbed(kind: ObstacleKind, from_s: float, until_s: float) -> Script:
     """No cement at all, one thing that comes between."""
-    return replace(STILL, name=str(kind), duration_s=8.0, obstacles=(Obstacle(kind=kind, from_s=from_s, until_s=until_s),))
+    return replace(
+        STILL, name=str(kind), duration_s=8.0, obstacles=(Obstacle(kind=kind, from_s=from_s, until_s=until_s),)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

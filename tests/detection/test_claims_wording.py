@@ -22,22 +22,22 @@ def say(findings, *, pace=Pace.STILL, level="L2"):
 @pytest.mark.parametrize(
     ("findings", "pace", "words"),
     [
-        (frame(piece(Zone.CANAL)), Pace.GROWING, "Cement in the spinal canal, L2, lateral view: 12 mm2, growing."),
-        (frame(piece(Zone.FORAMEN, 0.4)), Pace.STILL, "Cement in the foramen, L2, lateral view: less than 1 mm2."),
+        (frame(piece(Zone.CANAL)), Pace.GROWING, "Cement in the spinal canal, L2, lateral view: 12 mm², growing."),
+        (frame(piece(Zone.FORAMEN, 0.4)), Pace.STILL, "Cement in the foramen, L2, lateral view: less than 1 mm²."),
         (
             frame(piece(Zone.VEIN, side=Side.ANTERIOR, length_mm=18.2)),
             Pace.FAST,
-            "Cement in a vein, anterior, L2, lateral view: 12 mm2, 18 mm long, running off fast.",
+            "Cement in a vein, anterior, L2, lateral view: 12 mm², 18 mm long, running off fast.",
         ),
         (
             frame(piece(Zone.DISC, side=Side.SUPERIOR)),
             Pace.STILL,
-            "Cement in the disc, superior, L2, lateral view: 12 mm2.",
+            "Cement in the disc, superior, L2, lateral view: 12 mm².",
         ),
         (
             frame(piece(Zone.SOFT_TISSUE, side=Side.IMAGE_LEFT), view=View.AP),
             Pace.GROWING,
-            "Cement in the soft tissue, image left, L2, AP view: 12 mm2, growing.",
+            "Cement in the soft tissue, image left, L2, AP view: 12 mm², growing.",
         ),
         (
             frame(piece(Zone.CANAL, None), **BLIND),
@@ -47,7 +47,7 @@ def say(findings, *, pace=Pace.STILL, level="L2"):
         (
             frame(vanished=(piece(Zone.VEIN, 14.0),)),
             Pace.STILL,
-            "Cement seen in a vein is gone, L2, lateral view: 14 mm2 before. It may have been carried away.",
+            "Cement seen in a vein is gone, L2, lateral view: 14 mm² before. It may have been carried away.",
         ),
         (
             frame(front=front(4.1 / 33, speed=0.4, seconds=10)),
@@ -82,7 +82,7 @@ def test_sentence(findings, pace, words):
 
 
 def test_an_unknown_level_is_left_out():
-    assert say(frame(piece(Zone.CANAL)), level=None) == "Cement in the spinal canal, lateral view: 12 mm2."
+    assert say(frame(piece(Zone.CANAL)), level=None) == "Cement in the spinal canal, lateral view: 12 mm²."
 
 
 ORDERS = re.compile(

@@ -1,0 +1,92 @@
+"""Needles: found by being straight, dense and of needle width; the tip is the end inside the patient."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from detection.memory import Needle
+from detection.needle import find_needle, hidden_now, opaque_in
+from detection.phantom.scene import build
+from tests.detection.films import AP, RULES, SMALL, empty_scene, watched
+
+SIZE = (200, 200)
+FIELD = np.ones(SIZE, np.bool_)
+PX_PER_MM = 2.0
+
+
+def rod(start, end, width_mm=2.4, contrast=0.8):
+    """A straight dense thing from (row, col) to (row, col)."""
+    picture = np.zeros(SIZE, np.float32)
+    ends = [(round(col), round(row)) for row, col in (start, end)]
+    cv2.line(picture, *ends, contrast, round(width_mm * PX_PER_MM))
+    return cv2.GaussianBlur(picture, (0, 0), 0.7)
+
+
+def seen(picture):
+    return opaque_in(picture, FIELD, PX_PER_MM, RULES)
+
+
+def test_a_needle_hides_what_lies_behind_it():
+    opaque = seen(rod((100, 199), (100, 90)))
+    assert opaque[100, 100:195].all()
+    assert not opaque[100, :80].any()
+    assert not opaque[80].any()
+
+
+@pytest.mark.parametrize("tip", [(100, 90), (60, 110), (140, 70)])
+def test_the_tip_is_the_end_away_from_the_border(tip):
+    needle = find_needle(seen(rod((100, 199), tip)), FIELD, margin_px=RULES.needle_margin_mm * PX_PER_MM)
+    assert needle is not None
+    assert np.hypot(*np.subtract(needle.tip, tip)) / PX_PER_MM < 2.0
+    assert needle.tail[1] > 190
+
+
+@pytest.mark.parametrize(
+    ("what", "picture"),
+    [
+        ("an endplate is thinner", rod((100, 40), (100, 160), width_mm=0.6, contrast=0.3)),
+        ("a pedicle is shorter", rod((100, 100), (100, 110))),
+        ("a rib is broader", rod((20, 199), (150, 20), width_mm=9.0)),
+        ("cement is paler", rod((100, 199), (100, 90), contrast=0.1)),
+        ("nothing is there", np.zeros(SIZE, np.float32)),
+    ],
+)
+def test_what_is_no_needle_hides_nothing(what, picture):
+    assert not seen(picture).any(), what
+    assert find_needle(seen(picture), FIELD) is None
+
+
+def test_a_blob_of_cement_is_no_needle():
+    blob = cv2.circle(np.zeros(SIZE, np.float32), (100, 100), 18, 0.8, -1)
+    assert find_needle(seen(blob), FIELD) is None
+
+
+def test_a_needle_is_followed_where_it_goes_within_its_play():
+    reference, now = rod((100, 199), (100, 90)), rod((104, 199), (104, 84))
+    opaque = seen(reference)
+    scene = empty_scene(SIZE, PX_PER_MM, reference=reference, opaque=opaque, needle=find_needle(opaque, FIELD))
+    hidden = hidden_now(now, scene, RULES)
+    assert hidden[opaque].all(), "its shadow in the reference stays unknown"
+    assert hidden[104, 90:195].all()
+    assert not hidden[80].any()
+
+
+def test_without_a_needle_only_the_reference_hides():
+    scene = empty_scene(SIZE, PX_PER_MM)
+    assert not hidden_now(rod((100, 199), (100, 90)), scene, RULES).any()
+    opaque = seen(rod((100, 199), (100, 90)))
+    assert np.array_equal(hidden_now(np.zeros(SIZE, np.float32), replace(scene, opaque=opaque), RULES), opaque)
+
+
+@pytest.mark.parametrize("script", [SMALL, AP], ids=lambda script: script.name)
+def test_the_tip_is_found_within_two_millimetres_in_a_patient(script):
+    stage = build(script)
+    site = stage.subject.site
+    true_tip = stage.beam.land(site.vertebra.place(site.tip))
+    needle = watched(script)[1].scene.needle
+    assert isinstance(needle, Needle)
+    assert np.hypot(*np.subtract(needle.tip, true_tip)) * script.mm_per_px < 2.0
