@@ -48,7 +48,7 @@ def find_shift(reference: Gray, current: Gray, usable: Mask, start: Point = (0.0
     weight = usable.astype(np.float32)
     for level in (2, 1):
         before, now, held = _half(reference, level), _half(current, level), _half(weight, level)
-        row, col = _refine(before, now, held, (row / level, col / level), n_steps=6 if level > 1 else 4)
+        row, col = _refine(before, now, held, (row / level, col / level), n_steps=5 if level > 1 else 2)
         row, col = row * level, col * level
     trust = _correlation(reference, _moved(current, row, col), weight)
     return Shift(row=row * TEXTURE_SHRINK, col=col * TEXTURE_SHRINK, trust=trust)
@@ -65,6 +65,14 @@ def bring_back(image: Gray, shift: Point, *, outside: float | None = None) -> Gr
     """The image as it would look had the patient not moved; ``outside`` fills what was not seen (None: edge value)."""
     border = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
     return _warp(image, shift[0], shift[1], border, outside or 0.0)
+
+
+def bring_field_back(field: Mask, shift: Point) -> Mask:
+    """The open field (h, w) as ``bring_back`` would move it; what was not seen is closed."""
+    matrix = np.array([[1.0, 0.0, shift[1]], [0.0, 1.0, shift[0]]])
+    size = (field.shape[1], field.shape[0])
+    moved = cv2.warpAffine(field.astype(np.uint8), matrix, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+    return np.asarray(moved, dtype=np.bool_)
 
 
 def _half(image: Gray, level: int) -> Gray:
@@ -102,7 +110,7 @@ def _refine(reference: Gray, current: Gray, weight: Gray, start: Point, n_steps:
             return start
         step = np.linalg.solve(normal, np.array([np.vdot(wr, rest), np.vdot(wc, rest)]))
         row, col = row - float(step[0]), col - float(step[1])
-        if abs(step[0]) + abs(step[1]) < 0.01:
+        if abs(step[0]) + abs(step[1]) < 0.02:
             break
     return row, col
 

@@ -50,7 +50,7 @@ def weigh_change(aligned: Gray, usable: Mask, scene: Scene, rules: Rules) -> Evi
     noise = _noise(change, weight, scene.noise, rules)
     hits = _hits(change, noise, weight, usable, scene, rules)
     offset = float(np.vdot(background, weight)) / max(float(weight.sum()), 1.0)
-    return Evidence(change=change, noise=noise, hits=hits, offset=offset, big_share=_big_share(hits, usable))
+    return Evidence(change=change, noise=noise, hits=hits, offset=offset, big_share=_big_share(hits, scene.rim))
 
 
 def remember(scene: Scene, evidence: Evidence, rules: Rules) -> Scene:
@@ -60,9 +60,9 @@ def remember(scene: Scene, evidence: Evidence, rules: Rules) -> Scene:
     step = np.where(evidence.hits, 1.0, np.where(near, 0.0, -1.0)).astype(np.float32)
     seen = np.clip(before + step, 0.0, rules.seen_cap)
     cement = _accept((seen >= rules.confirm_frames).astype(np.uint8), seen, scene, rules)
-    return replace(
-        scene, change=evidence.change, noise=evidence.noise, seen=seen, cement=cement, offset=evidence.offset
-    )
+    # the offset is followed slowly: recursive filters smear a step over several frames
+    offset = scene.offset + rules.noise_rate * (evidence.offset - scene.offset)
+    return replace(scene, change=evidence.change, noise=evidence.noise, seen=seen, cement=cement, offset=offset)
 
 
 def _quiet(usable: Mask, scene: Scene, rules: Rules) -> Gray:
@@ -109,22 +109,41 @@ def _noise(change: Gray, weight: Gray, before: Gray | None, rules: Rules) -> Gra
 
 
 def _hits(change: Gray, noise: Gray, weight: Gray, usable: Mask, scene: Scene, rules: Rules) -> Mask:
-    sigma = _full(noise, change)
-    strong = (change > np.maximum(rules.strong_sigma * sigma, rules.least_contrast)) & usable
-    weak = (change > np.maximum(rules.weak_sigma * sigma, rules.least_contrast / 2)) & usable
-    ridge = _ridge(change, rules.ridge_mm * scene.px_per_mm)
-    typical = _full(np.maximum(_local_rms(ridge, weight), 1e-6), ridge)
-    lines = (ridge > rules.ridge_sigma * typical) & (change > rules.weak_sigma * sigma) & usable
+    """Pixels (h, w) that hold something new: broad by threshold with hysteresis, thin by their crest."""
+    least = rules.least_contrast
+    strong = (change > _full(np.maximum(rules.strong_sigma * noise, least), change)) & usable
+    weak = (change > _full(np.maximum(rules.weak_sigma * noise, least / 2), change)) & usable
+    crest = _crest(change, weight, rules.ridge_mm * scene.px_per_mm, rules)
+    lines = crest & usable & (change > _full(rules.weak_sigma * noise, change))
     return _grow(strong | lines, weak | lines, rules.least_piece_mm2 * scene.px_per_mm**2)
 
 
+def _crest(change: Gray, weight: Gray, width_px: float, rules: Rules) -> Mask:
+    """Where the curvature across a thin cast stands out from that of the noise, (h, w) bool.
+
+    Looked at as coarsely as its width allows.
+    """
+    factor = max(1, round(width_px))
+    size = (change.shape[1] // factor, change.shape[0] // factor)
+    small = cv2.resize(change, size, interpolation=cv2.INTER_AREA) if factor > 1 else change
+    quiet = cv2.resize(weight, size, interpolation=cv2.INTER_AREA) if factor > 1 else weight
+    ridge = _ridge(small, width_px / factor)
+    typical = np.maximum(_local_rms(ridge, quiet), 1e-6)
+    crest = (ridge > _full(rules.ridge_sigma * typical, ridge)).astype(np.uint8)
+    if factor == 1:
+        return crest.astype(np.bool_)
+    whole = cv2.resize(crest, (change.shape[1], change.shape[0]), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(whole, dtype=np.bool_)
+
+
 def _ridge(change: Gray, width_px: float) -> Gray:
+    """Largest negative curvature of the smoothed change, 0 where there is none."""
     calm = cv2.GaussianBlur(change, (0, 0), max(1.0, width_px))
     rr = cv2.Sobel(calm, cv2.CV_32F, 0, 2, ksize=3)
     cc = cv2.Sobel(calm, cv2.CV_32F, 2, 0, ksize=3)
     rc = cv2.Sobel(calm, cv2.CV_32F, 1, 1, ksize=3)
-    curvature = 0.5 * (rr + cc - np.sqrt((rr - cc) ** 2 + 4.0 * rc * rc))
-    return np.asarray(np.maximum(-curvature, 0.0), dtype=np.float32)
+    spread = cv2.magnitude(rr - cc, 2.0 * rc)
+    return np.asarray(cv2.max(0.5 * (spread - rr - cc), 0.0), dtype=np.float32)
 
 
 def _grow(strong: Mask, weak: Mask, least_px: float) -> Mask:
@@ -136,18 +155,14 @@ def _grow(strong: Mask, weak: Mask, least_px: float) -> Mask:
     return np.asarray(keep[labels])
 
 
-def _big_share(hits: Mask, usable: Mask) -> float:
-    """Share of the usable picture covered by the largest new object that touches the picture's border."""
-    edge = np.zeros(hits.shape, np.bool_)
-    edge[:3], edge[-3:], edge[:, :3], edge[:, -3:] = True, True, True, True
-    whole = cv2.morphologyEx(usable.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
-    edge |= ~cv2.erode(whole, np.ones((5, 5), np.uint8), borderValue=1).astype(np.bool_)
-    if not (hits & edge).any():
+def _big_share(hits: Mask, rim: Mask) -> float:
+    """Share of the picture covered by the largest new object that touches the rim of the open field."""
+    if not (hits & rim).any():
         return 0.0
     _, labels = cv2.connectedComponents(hits.astype(np.uint8), connectivity=8)
-    touching = np.unique(labels[hits & edge])
+    touching = np.unique(labels[hits & rim])
     sizes = np.bincount(labels.ravel())
-    return float(max(sizes[label] for label in touching)) / max(float(usable.sum()), 1.0)
+    return float(max(sizes[label] for label in touching)) / hits.size
 
 
 def _accept(candidates: np.ndarray, seen: Gray, scene: Scene, rules: Rules) -> Mask:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from detection.align import Shift, bring_back, find_shift, guess_shift
+from detection.align import Shift, bring_back, bring_field_back, find_shift, guess_shift
 from detection.anatomy import find_body
 from detection.cement import Evidence, remember, weigh_change
 from detection.fit import hidden_zones, is_fit, picture_flags
@@ -66,7 +66,7 @@ def _judge(
 ) -> tuple[Findings, Scene]:
     """Cement and spread on a frame that has its place and a finished reference."""
     aligned = bring_back(picture.attenuation, scene.shift_px)
-    field = bring_back(picture.field.astype(np.float32), scene.shift_px, outside=0.0) > 0.99
+    field = bring_field_back(picture.field, scene.shift_px)
     usable = field & scene.field & ~hidden_now(aligned, scene, rules)
     evidence = weigh_change(aligned, usable, scene, rules)
     flags |= _evidence_flags(scene, evidence, rules)

@@ -58,7 +58,7 @@ class Scene:
     """One still arrangement of C-arm and patient.
 
     ``reference`` and ``change`` (h, w) float32, ``seen`` (h, w) float32 counts judged frames that held cement,
-    ``noise`` is a coarse map of the standard deviation of the change, ``shift_px`` is in working pixels.
+    ``rim`` is the edge of the open field, ``noise`` a coarse map of the standard deviation of the change, ``shift_px`` is in working pixels.
     """
 
     number: int
@@ -69,6 +69,7 @@ class Scene:
     reference: Gray
     texture: Gray
     field: Mask
+    rim: Mask
     n_averaged: int
     shift_px: Point = (0.0, 0.0)
     offset: float = 0.0

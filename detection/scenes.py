@@ -116,5 +116,12 @@ def _begin(texture: Gray, calm: Calm, frame: Frame, number: int, rules: Rules) -
         reference=calm.attenuation,
         texture=texture,
         field=calm.field,
+        rim=_rim_of(calm.field),
         n_averaged=0,
     )
+
+
+def _rim_of(field: Mask) -> Mask:
+    """The outermost pixels of the open field, the picture's own edge included."""
+    inner = cv2.erode(field.astype(np.uint8), np.ones((9, 9), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.asarray(field & ~inner.astype(np.bool_))

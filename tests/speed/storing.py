@@ -1,0 +1,221 @@
+"""C-STORE: our receiver beside Orthanc and storescp, with the same objects, senders and disk."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from dicom_gateway.peer import Peer, echo
+from dicom_gateway.sender import Due, send
+from tests.conftest import CHECKOUT, SYSTEM_PATH, orthanc_settings, running, unused_port, wait_until
+from tests.speed.figures import Report, Sizes, Table, median, spread
+from tests.speed.machine import OBJECT_BYTES, disk_ms, rate_of
+from tests.speed.reel import draw
+
+TITLE = "C-STORE"
+OURS = "cementwatch"
+ENVIRONMENTS: dict[str, dict[str, str]] = {"default": {}, "TCP_NODELAY=1": {"TCP_NODELAY": "1"}}
+Start = Callable[[Path, dict[str, str]], "Iterator[Receiver]"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """A receiver that runs: how it is called, and how many objects lie in its store."""
+
+    peer: Peer
+    n_stored: Callable[[], int]
+
+
+@dataclass(slots=True, kw_only=True)
+class Timings:
+    """What the repeats of one receiver in one environment gave."""
+
+    rates: list[float] = field(default_factory=list)
+    round_trips: list[dict[str, float]] = field(default_factory=list)
+
+    def rate(self) -> float:
+        """Objects a second, the median of the repeats."""
+        return median(self.rates)
+
+    def round_trip(self, share: str) -> float:
+        """Milliseconds, the median of what each repeat gives for ``share``."""
+        return median([trip[share] for trip in self.round_trips])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """The same objects for everyone: some to warm up, some for storescu, some for our own sender."""
+
+    warm: Path
+    many: Path
+    single: list[Path]
+
+
+def measure(sizes: Sizes, folder: Path) -> Report:
+    """Rates and round trips of every receiver that is installed, the repeats interleaved."""
+    if not _found("storescu"):
+        return Report(title=TITLE, about="Not measured: DCMTK is not installed; apt-get install dcmtk orthanc.")
+    load = _load(sizes, folder / "objects")
+    receivers = {name: start for name, (program, start) in RECEIVERS.items() if _found(program)}
+    timings: dict[tuple[str, str], Timings] = defaultdict(Timings)
+    disk: list[float] = []
+    for _ in range(sizes.n_repeats):
+        disk.append(rate_of(disk_ms(folder, OBJECT_BYTES, sizes.n_disk)))
+        for words, environment in ENVIRONMENTS.items():
+            for name, start in receivers.items():
+                _repeat(start, environment, load, folder, timings[name, words])
+    object_bytes = load.single[0].stat().st_size
+    shutil.rmtree(folder / "objects")
+    return Report(
+        title=TITLE,
+        about=_about(sizes, object_bytes),
+        tables=[_table(timings, median(disk), object_bytes)],
+        figures=_figures(timings, median(disk)),
+    )
+
+
+def _about(sizes: Sizes, object_bytes: int) -> str:
+    return (
+        f"{sizes.n_objects} XA objects of {sizes.object_px} x {sizes.object_px} x 16 bit ({object_bytes / 2**20:.1f} MiB), "
+        f"every receiver a process of its own with an empty store on the same disk, {sizes.n_warm} objects to warm up, "
+        f"{sizes.n_repeats} repeats interleaved, medians. Rate: DCMTK's storescu, all objects over one association. "
+        "Round trip: our own `send`, from the request to its answer, one object after another. The environment is that "
+        "of receiver and storescu; ours and our sender switch Nagle's delay off by themselves. Ours answers only after "
+        "fsync of file and folder; Orthanc syncs the file (SyncStorageArea) and keeps an index; storescp syncs nothing."
+    )
+
+
+def _table(timings: dict[tuple[str, str], Timings], disk: float, object_bytes: int) -> Table:
+    rows: list[list[object]] = []
+    for (name, words), timing in timings.items():
+        rate = timing.rate()
+        ours = timings[OURS, words].rate() / rate
+        trips = [timing.round_trip(share) for share in ("p50", "p95", "p99")]
+        rows.append([name, words, rate, rate * object_bytes / 1e6, ours, *trips])
+    rows.append(["disk alone", "2 MiB, fsync, rename, fsync", disk, disk * OBJECT_BYTES / 1e6, None, None, None, None])
+    head = ("receiver", "environment", "objects/s", "MB/s", "ours / this", "p50 ms", "p95 ms", "p99 ms")
+    return Table(title="Receivers side by side", head=head, rows=rows)
+
+
+def _figures(timings: dict[tuple[str, str], Timings], disk: float) -> dict[str, float]:
+    figures = {"disk_objects_per_s": disk}
+    for (name, words), timing in timings.items():
+        key = f"{name}_{'nodelay' if 'NODELAY' in words else 'default'}"
+        figures[f"{key}_objects_per_s"] = timing.rate()
+        figures[f"{key}_p99_ms"] = timing.round_trip("p99")
+        figures[f"{key}_ours_ratio"] = timings[OURS, words].rate() / timing.rate()
+    return figures
+
+
+def _load(sizes: Sizes, folder: Path) -> Load:
+    # pixels do not matter to a receiver, so a few pictures serve
+    reel = draw(sizes.object_px, 4)
+    return Load(
+        warm=reel.write(folder / "warm", sizes.n_warm)[0].parent,
+        many=reel.write(folder / "many", sizes.n_objects)[0].parent,
+        single=reel.write(folder / "single", sizes.n_objects),
+    )
+
+
+def _repeat(start: Start, environment: dict[str, str], load: Load, folder: Path, timings: Timings) -> None:
+    store = Path(tempfile.mkdtemp(prefix="store-", dir=folder))
+    try:
+        with contextmanager(start)(store, environment) as receiver:
+            _storescu(receiver.peer, load.warm, environment)
+            took_s = _storescu(receiver.peer, load.many, environment)
+            trips = _send(receiver.peer, load.single)
+            n_sent = sum(len(list(path.glob("*.dcm"))) for path in (load.warm, load.many, load.single[0].parent))
+            _wait_stored(receiver, n_sent)
+    finally:
+        shutil.rmtree(store, ignore_errors=True)
+    timings.rates.append(len(list(load.many.glob("*.dcm"))) / took_s)
+    timings.round_trips.append(spread(trips))
+
+
+def _wait_stored(receiver: Receiver, n_sent: int, limit_s: float = 10.0) -> None:
+    """A receiver that lost objects would be fast for a bad reason."""
+    until = time.monotonic() + limit_s
+    while (n_stored := receiver.n_stored()) != n_sent:
+        if time.monotonic() > until:
+            raise RuntimeError(f"{receiver.peer.called} was sent {n_sent} objects and holds {n_stored}")
+        time.sleep(0.1)
+
+
+def _storescu(peer: Peer, folder: Path, environment: dict[str, str]) -> float:
+    """Seconds that storescu takes for a folder, its own start included."""
+    command = ["storescu", "--required", "-aec", peer.called, "+sd", peer.host, str(peer.port), str(folder)]
+    began = time.perf_counter()
+    said = subprocess.run(
+        command, env=environment | {"PATH": SYSTEM_PATH}, capture_output=True, text=True, timeout=600, check=False
+    )
+    if said.returncode != 0:
+        raise RuntimeError(f"storescu: {said.stderr[-500:]}")
+    return time.perf_counter() - began
+
+
+def _send(peer: Peer, paths: list[Path]) -> list[float]:
+    """Round trips of our own sender; ms."""
+    due = [Due(offset_s=0.0, content=path) for path in paths]
+    sent = list(send(due, peer, speed=None, clock=time.perf_counter, sleep=time.sleep))
+    if any(each.status != 0 for each in sent):
+        raise RuntimeError(f"{peer.called} refused an object")
+    return [1000 * (each.answered_at - each.sent_at) for each in sent]
+
+
+def _found(program: str) -> bool:
+    return shutil.which(program, path=SYSTEM_PATH) is not None
+
+
+def _peer(called: str) -> Peer:
+    return Peer(host="127.0.0.1", port=unused_port(), called=called, calling="BENCH")
+
+
+def _start_ours(folder: Path, environment: dict[str, str]) -> Iterator[Receiver]:
+    peer, data, log = _peer("CEMENTWATCH"), folder / "data", folder / "log"
+    told = {"PYTHONPATH": str(CHECKOUT), "CEMENTWATCH_DATA_DIR": str(data), "CEMENTWATCH_DICOM_PORT": str(peer.port)}
+    with running([sys.executable, "-m", "service", "receive"], log, **environment, **told) as child:
+        wait_until(lambda: echo(peer), child, log)
+        yield Receiver(peer=peer, n_stored=lambda: len(list(data.glob("spool/arrivals/*/*.dcm"))))
+
+
+def _start_orthanc(folder: Path, environment: dict[str, str]) -> Iterator[Receiver]:
+    peer, http_port, log = _peer("ORTHANC"), unused_port(), folder / "log"
+    config = folder / "orthanc.json"
+    config.write_text(json.dumps(orthanc_settings(folder, http_port, peer.port)), encoding="utf-8")
+
+    def count() -> int:
+        return int(httpx.get(f"http://127.0.0.1:{http_port}/statistics", timeout=10).json()["CountInstances"])
+
+    command = [str(shutil.which("Orthanc", path=SYSTEM_PATH)), config]
+    with running(command, log, stop=signal.SIGKILL, **environment) as child:
+        wait_until(lambda: echo(peer), child, log)
+        yield Receiver(peer=peer, n_stored=count)
+
+
+def _start_storescp(folder: Path, environment: dict[str, str]) -> Iterator[Receiver]:
+    peer, log, store = _peer("STORESCP"), folder / "log", folder / "store"
+    store.mkdir()
+    command = [str(shutil.which("storescp", path=SYSTEM_PATH)), "-od", store, str(peer.port)]
+    with running(command, log, **environment) as child:
+        wait_until(lambda: echo(peer), child, log)
+        yield Receiver(peer=peer, n_stored=lambda: len(list(store.iterdir())))
+
+
+RECEIVERS: dict[str, tuple[str, Start]] = {
+    OURS: ("storescu", _start_ours),
+    "orthanc": ("Orthanc", _start_orthanc),
+    "storescp": ("storescp", _start_storescp),
+}
+"""Program whose presence decides, and how it is started."""
