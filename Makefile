@@ -7,7 +7,11 @@ RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench golden docs clean
+SET ?= tune
+EACH ?= 1
+SOAK_S ?= 3600
+
+.PHONY: help demo test check bench score soak golden docs clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1|/' | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -27,6 +31,12 @@ check: $(DEV) ## style and types
 bench: $(DEV) ## measure beside Orthanc and storescp, stage by stage
 	bash .ci/debian-packages
 	$(BIN)/python -m tests.speed.bench
+
+score: $(RUNTIME) ## hold the detection against phantom truth; SET=exam for the set that is not tuned on, EACH=n patients
+	$(BIN)/cementwatch score --set $(SET) --each $(EACH)
+
+soak: $(DEV) ## run the whole system under two live sources for SOAK_S seconds and watch memory, threads and counts
+	$(BIN)/python -m tests.speed.soak --seconds $(SOAK_S)
 
 golden: $(DEV) ## write the golden journals anew; read the difference before committing it
 	$(BIN)/python -m pytest tests/golden --rewrite-golden

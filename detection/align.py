@@ -57,7 +57,8 @@ def find_shift(reference: Gray, current: Gray, usable: Mask, start: Point = (0.0
 def guess_shift(reference: Gray, current: Gray) -> Point:
     """A starting guess (row, col) in working pixels after a large move, by phase correlation."""
     window = cv2.createHanningWindow((reference.shape[1], reference.shape[0]), cv2.CV_32F)
-    (col, row), _ = cv2.phaseCorrelate(reference, current, window)
+    # copies: where no padding is needed OpenCV multiplies its inputs by the window in place
+    (col, row), _ = cv2.phaseCorrelate(reference.copy(), current.copy(), window)
     return row * TEXTURE_SHRINK, col * TEXTURE_SHRINK
 
 

@@ -50,7 +50,7 @@ def weigh_change(aligned: Gray, usable: Mask, scene: Scene, rules: Rules) -> Evi
     noise = _noise(change, weight, scene.noise, rules)
     hits = _hits(change, noise, weight, usable, scene, rules)
     offset = float(np.vdot(background, weight)) / max(float(weight.sum()), 1.0)
-    return Evidence(change=change, noise=noise, hits=hits, offset=offset, big_share=_big_share(hits, scene.rim))
+    return Evidence(change=change, noise=noise, hits=hits, offset=offset, big_share=_big_share(hits, scene.rim, scene.field))
 
 
 def remember(scene: Scene, evidence: Evidence, rules: Rules) -> Scene:
@@ -155,14 +155,14 @@ def _grow(strong: Mask, weak: Mask, least_px: float) -> Mask:
     return np.asarray(keep[labels])
 
 
-def _big_share(hits: Mask, rim: Mask) -> float:
-    """Share of the picture covered by the largest new object that touches the rim of the open field."""
+def _big_share(hits: Mask, rim: Mask, field: Mask) -> float:
+    """Share of the open field covered by the largest new object that touches the rim of the open field."""
     if not (hits & rim).any():
         return 0.0
     _, labels = cv2.connectedComponents(hits.astype(np.uint8), connectivity=8)
     touching = np.unique(labels[hits & rim])
     sizes = np.bincount(labels.ravel())
-    return float(max(sizes[label] for label in touching)) / hits.size
+    return float(max(sizes[label] for label in touching)) / max(int(np.count_nonzero(field)), 1)
 
 
 def _accept(candidates: np.ndarray, seen: Gray, scene: Scene, rules: Rules) -> Mask:

@@ -100,6 +100,8 @@ def plan_for(body: Body) -> Plan:
 
 def empty_scene(size: tuple[int, int] = (128, 128), px_per_mm: float = 2.0, **changed: Any) -> Scene:
     """A lateral scene with a finished, featureless reference."""
+    rim = np.ones(size, np.bool_)
+    rim[4:-4, 4:-4] = False
     given: dict[str, Any] = {
         "number": 0,
         "view": View.LATERAL,
@@ -109,7 +111,7 @@ def empty_scene(size: tuple[int, int] = (128, 128), px_per_mm: float = 2.0, **ch
         "reference": np.zeros(size, np.float32),
         "texture": np.zeros((size[0] // 2, size[1] // 2), np.float32),
         "field": np.ones(size, np.bool_),
-        "rim": np.zeros(size, np.bool_),
+        "rim": rim,
         "n_averaged": 8,
     }
     return Scene(**(given | changed))

@@ -103,3 +103,11 @@ def test_what_was_not_seen_is_filled_as_told():
     one = np.ones((8, 8), np.float32)
     assert bring_back(one, (3.0, 0.0), outside=0.0)[:, 4].tolist() == [1, 1, 1, 1, 1, 0, 0, 0]
     assert bring_back(one, (3.0, 0.0))[:, 4].tolist() == [1] * 8
+
+
+def test_guessing_leaves_both_pictures_as_they_were():
+    before, after = texture_of(PATIENT, OPEN), texture_of(moved(PATIENT, 31.0, -44.0), OPEN)
+    kept = before.copy(), after.copy()
+    guess_shift(before, after)
+    assert np.array_equal(before, kept[0])
+    assert np.array_equal(after, kept[1])
