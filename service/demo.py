@@ -23,8 +23,8 @@ from service.roles import command_of, environment_of
 from service.settings import Settings
 
 LEAK_SCENE, QUIET_SCENE = "canal_leak", "contained"
-IN_TIME_S = 1.0
-"""A canal alert later than this after its cast became visible counts as missed."""
+IN_TIME_S = 2.0
+"""A canal alert later than this after its cast became visible counts as missed; the phantom's has gone 4 mm by then."""
 READY_S = 60.0
 SAFETY = (
     "Assistive research software, not a medical device. The operator remains responsible. "
@@ -186,7 +186,7 @@ def _report(account: Account, sources: list[dict[str, Any]], say: Say) -> int:
     received, judged, skipped = (
         sum(source[f"frames_{what}"] for source in sources) for what in ("received", "judged", "skipped")
     )
-    say(f"\nframes: sent {len(account.sent)}, received {received}, judged {judged}, skipped {skipped}")
+    say(f"\nframes: sent {len(account.sent)}, received {received}, judged {judged}, skipped at first {skipped}")
     visible = [
         1000 * (account.frame_seen_at[uid] - sent.answered_at)
         for uid, sent in account.sent.items()
@@ -197,9 +197,7 @@ def _report(account: Account, sources: list[dict[str, Any]], say: Say) -> int:
     caught = _caught_in_time(account, say)
     is_quiet = QUIET_SCENE not in account.worst_of
     say(f"contained procedure: {'no HIGH alert' if is_quiet else 'a false HIGH alert'}")
-    is_whole = len(account.sent) == received == judged + skipped and all(
-        sent.status == 0 for sent in account.sent.values()
-    )
+    is_whole = len(account.sent) == received == judged and all(sent.status == 0 for sent in account.sent.values())
     say(f"every frame accounted for: {'yes' if is_whole else 'no'}")
     return 0 if caught and is_quiet and is_whole else 1
 
