@@ -47,6 +47,17 @@ class Patchwork:
     usable: Mask
     seed: Point
     px_per_mm: float
+    near: int
+
+    def cost_of(self, left: int, right: int, rules: Rules) -> float:
+        """What speaks against sides at these distances from the seed: a needle's tip lies before the middle.
+
+        ``near`` is -1 when posterior is image-left, 1 when it is image-right, 0 when the view does not tell.
+        """
+        if self.near == 0:
+            return 0.0
+        share = (-left if self.near < 0 else right) / (right - left)
+        return rules.body_tip_cost * max(0.0, abs(share - rules.body_tip_share) - 0.22)
 
 
 def find_body(
@@ -56,7 +67,13 @@ def find_body(
     if needle is None or view not in (View.LATERAL, View.AP):
         return None
     hidden = opaque | ~field
-    picture = Patchwork(calm=_without(reference, hidden), usable=~hidden, seed=needle.tip, px_per_mm=px_per_mm)
+    picture = Patchwork(
+        calm=_without(reference, hidden),
+        usable=~hidden,
+        seed=needle.tip,
+        px_per_mm=px_per_mm,
+        near=_near_side(view, needle),
+    )
     best = _best(_search(picture, turn, view, None, rules) for turn in range(-24, 25, 6))
     if best is not None:
         best = _best(_search(picture, best.turn_deg + turn, view, best, rules) for turn in (-4, -2, 0, 2, 4))
@@ -68,6 +85,12 @@ def find_body(
     corners = Corners(near_superior=near[0], near_inferior=near[1], far_superior=far[0], far_inferior=far[1])
     trust = float(np.clip(0.5 + 0.5 * (best.score - rules.body_score) / rules.body_score, 0.5, 0.95))
     return Body(view=view, corners=corners, origin=Origin.FOUND, trust=round(trust, 3))
+
+
+def _near_side(view: View, needle: Needle) -> int:
+    if view is View.AP:
+        return 0
+    return -1 if needle.tail[1] < needle.tip[1] else 1
 
 
 def _best(boxes: Iterable[Box | None]) -> Box | None:
@@ -139,7 +162,11 @@ def _search(picture: Patchwork, turn: float, view: View, first: Box | None, rule
             falls_out = (right_sums[tops[:, None], right] - right_sums[bottoms[None, :], right]) / np.maximum(rows, 1)
             long = np.sqrt((right - left) * STEP_MM / 30.0)
             score = long * (upper[:, None] + lower[None, :]) + rules.body_wall_weight * (falls_in + falls_out)
-            score = np.where(is_high, score, -9.0)
+            score = (
+                np.where(is_high, score, -9.0)
+                - abs(turn) * rules.body_turn_cost
+                - picture.cost_of(left - centre, right - centre, rules)
+            )
             i, j = divmod(int(np.argmax(score)), bottoms.size)
             if best is None or score[i, j] > best.score:
                 weakest = min(float(upper[i]), float(lower[j]))

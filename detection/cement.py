@@ -40,7 +40,7 @@ def weigh_change(aligned: Gray, usable: Mask, scene: Scene, rules: Rules) -> Evi
     ``usable`` (h, w) is the open field of both without what instruments hide.
     """
     weight = _quiet(usable, scene, rules)
-    raw = aligned - scene.reference
+    raw = _as_exposed(aligned, weight, scene, rules) - scene.reference
     background = _background(raw, weight, rules.background_mm * scene.px_per_mm)
     fresh = np.asarray(cv2.GaussianBlur(raw - background, (0, 0), rules.smooth_px), dtype=np.float32)
     change = fresh if scene.change is None else scene.change + rules.accumulate * (fresh - scene.change)
@@ -50,7 +50,9 @@ def weigh_change(aligned: Gray, usable: Mask, scene: Scene, rules: Rules) -> Evi
     noise = _noise(change, weight, scene.noise, rules)
     hits = _hits(change, noise, weight, usable, scene, rules)
     offset = float(np.vdot(background, weight)) / max(float(weight.sum()), 1.0)
-    return Evidence(change=change, noise=noise, hits=hits, offset=offset, big_share=_big_share(hits, scene.rim, scene.field))
+    return Evidence(
+        change=change, noise=noise, hits=hits, offset=offset, big_share=_big_share(hits, scene.rim, scene.field)
+    )
 
 
 def remember(scene: Scene, evidence: Evidence, rules: Rules) -> Scene:
@@ -82,6 +84,21 @@ def _thumb(image: Gray) -> Gray:
 def _full(thumb: Gray, like: Gray) -> Gray:
     full = cv2.resize(thumb, (like.shape[1], like.shape[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray(full, dtype=np.float32)
+
+
+def _as_exposed(aligned: Gray, weight: Gray, scene: Scene, rules: Rules) -> Gray:
+    """The picture as it would look at the reference's tube voltage: another one scales all attenuation alike.
+
+    The slope is that of the quiet picture against the reference; the level is left to the background.
+    """
+    before, now, quiet = _thumb(scene.reference), _thumb(aligned), _thumb(weight) > 0.9
+    if quiet.sum() < 64:
+        return aligned
+    x, y = before[quiet] - before[quiet].mean(), now[quiet] - now[quiet].mean()
+    slope = float(np.vdot(x, y)) / max(float(np.vdot(x, x)), 1e-6)
+    if not rules.least_slope <= slope <= 1.0 / rules.least_slope or abs(slope - 1.0) < rules.slope_slack:
+        return aligned
+    return np.asarray(aligned / np.float32(slope), dtype=np.float32)
 
 
 def _background(raw: Gray, weight: Gray, width_px: float) -> Gray:
@@ -143,7 +160,7 @@ def _ridge(change: Gray, width_px: float) -> Gray:
     cc = cv2.Sobel(calm, cv2.CV_32F, 2, 0, ksize=3)
     rc = cv2.Sobel(calm, cv2.CV_32F, 1, 1, ksize=3)
     spread = cv2.magnitude(rr - cc, 2.0 * rc)
-    return np.asarray(cv2.max(0.5 * (spread - rr - cc), 0.0), dtype=np.float32)
+    return np.asarray(np.maximum(0.5 * (spread - rr - cc), 0.0), dtype=np.float32)
 
 
 def _grow(strong: Mask, weak: Mask, least_px: float) -> Mask:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -10,21 +12,32 @@ from detection.memory import Needle, Scene
 from detection.rules import Rules
 from detection.vocabulary import Gray, Mask, Point
 
-
 MOST_POINTS = 400
 """So many points of a part decide its line; more cost time and move it by nothing."""
 
 
 def opaque_in(reference: Gray, field: Mask, px_per_mm: float, rules: Rules) -> Mask:
     """Where thin, dense, straight things hide what lies behind them, (h, w) bool with a small margin."""
-    slim = _slim(reference, field, px_per_mm, rules)
+    opaque = _straight_in(_slim(reference, field, px_per_mm, rules), px_per_mm, rules)
+    if not opaque.any():
+        # behind much scatter steel is faint; then only what is long enough to be no endplate counts
+        faint = replace(
+            rules,
+            needle_contrast=rules.needle_contrast * rules.needle_faint_share,
+            needle_length_mm=rules.needle_faint_mm,
+        )
+        opaque = _straight_in(_slim(reference, field, px_per_mm, faint), px_per_mm, faint)
+    margin = 2 * max(1, round(rules.needle_margin_mm * px_per_mm)) + 1
+    return cv2.dilate(opaque, np.ones((margin, margin), np.uint8)).astype(np.bool_)
+
+
+def _straight_in(slim: NDArray[np.uint8], px_per_mm: float, rules: Rules) -> NDArray[np.uint8]:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(slim, connectivity=8)
     opaque = np.zeros(slim.shape, np.uint8)
     for label in range(1, count):
         if stats[label, cv2.CC_STAT_AREA] >= rules.needle_length_mm * px_per_mm**2:
             opaque |= _straight_part(labels == label, px_per_mm, rules).astype(np.uint8)
-    margin = 2 * max(1, round(rules.needle_margin_mm * px_per_mm)) + 1
-    return cv2.dilate(opaque, np.ones((margin, margin), np.uint8)).astype(np.bool_)
+    return opaque
 
 
 def find_needle(opaque: Mask, field: Mask, margin_px: float = 0.0) -> Needle | None:
@@ -33,7 +46,8 @@ def find_needle(opaque: Mask, field: Mask, margin_px: float = 0.0) -> Needle | N
     if count < 2:
         return None
     extent = np.hypot(stats[1:, cv2.CC_STAT_WIDTH], stats[1:, cv2.CC_STAT_HEIGHT])
-    part = labels == 1 + int(np.argmax(extent))
+    longest = 1 + int(np.argmax(extent))
+    part = np.isin(labels, [longest, *_in_line(labels, longest, count)])
     first, last = _ends(part, margin_px)
     framed = cv2.copyMakeBorder(field.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     inner = np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 3), dtype=np.float32)
@@ -41,6 +55,20 @@ def find_needle(opaque: Mask, field: Mask, margin_px: float = 0.0) -> Needle | N
     tip, tail = (first, last) if depth_first > depth_last else (last, first)
     width = float(part.sum()) / max(1.0, float(np.hypot(tip[0] - tail[0], tip[1] - tail[1])))
     return Needle(tip=tip, tail=tail, width_px=width)
+
+
+def _in_line(labels: NDArray[np.int32], longest: int, count: int) -> list[int]:
+    """Other parts along the same line: a needle is cut where it crosses something as dense."""
+    start, end = (np.array(point) for point in _ends(labels == longest, 0.0))
+    along = (end - start) / max(float(np.linalg.norm(end - start)), 1e-6)
+    width = float((labels == longest).sum()) / max(float(np.linalg.norm(end - start)), 1.0)
+    found = []
+    for label in range(1, count):
+        rows, cols = np.nonzero(labels == label)
+        off = np.abs((rows - start[0]) * along[1] - (cols - start[1]) * along[0])
+        if label != longest and float(np.percentile(off, 90)) < width:
+            found.append(label)
+    return found
 
 
 def hidden_now(aligned: Gray, scene: Scene, rules: Rules) -> Mask:

@@ -73,6 +73,12 @@ class Rules:
     least_trust: float = rule(
         0.35, unit="correlation", source="phantom at low dose", reason="below this the motion is not believed"
     )
+    same_field_share: float = rule(
+        0.2,
+        unit="share of field",
+        source="phantom: scatter at the rim of a closed collimator",
+        reason="a field that differs by more is another scene",
+    )
     same_scene_trust: float = rule(
         0.5, unit="correlation", source="phantom", reason="a remembered scene is taken up again above this"
     )
@@ -87,6 +93,15 @@ class Rules:
     )
     body_weakest: float = rule(
         0.25, unit="side score", source="phantom and real CT", reason="an endplate weaker than this is not believed"
+    )
+    body_turn_cost: float = rule(
+        0.015, unit="score per degree", source="phantom", reason="a body lies nearly upright in the picture"
+    )
+    body_tip_share: float = rule(
+        0.65, unit="share of depth", source="needle tip in the anterior third", reason="where the tip is expected"
+    )
+    body_tip_cost: float = rule(
+        6.0, unit="score per share", source="phantom", reason="a box that puts the tip elsewhere is less likely"
     )
     body_wall_weight: float = rule(
         0.6, unit="share", source="walls overlap pedicles and soft tissue", reason="walls count less than endplates"
@@ -105,6 +120,18 @@ class Rules:
         source="steel behind scatter to primary 2",
         reason="how much denser than its neighbourhood a needle is",
     )
+    needle_faint_share: float = rule(
+        0.55,
+        unit="share of needle_contrast",
+        source="phantom, scatter to primary 2.2",
+        reason="a faint needle is looked for when no clear one is there",
+    )
+    needle_faint_mm: float = rule(
+        28,
+        unit="mm",
+        source="phantom",
+        reason="a faint needle must be this long, longer than an endplate's straight part",
+    )
     needle_margin_mm: float = rule(0.6, unit="mm", source="needle tremor", reason="margin around the mask of a needle")
     needle_play_mm: float = rule(
         4.0, unit="mm", source="needle moves by 1-3 mm during injection", reason="how far a needle is followed"
@@ -115,6 +142,15 @@ class Rules:
         unit="mm",
         source="exposure and scatter are smooth",
         reason="width of the neighbourhood that tells exposure from cement",
+    )
+    least_slope: float = rule(
+        0.6,
+        unit="ratio of contrasts",
+        source="90 against 120 kVp",
+        reason="a larger change of contrast is not exposure",
+    )
+    slope_slack: float = rule(
+        0.02, unit="ratio of contrasts", source="phantom without exposure change", reason="less is noise and left alone"
     )
     smooth_px: float = rule(1.0, unit="working px", source="phantom", reason="smoothing before thresholds")
     accumulate: float = rule(0.5, unit="share per frame", source="phantom", reason="weight of the newest frame")

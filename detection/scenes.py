@@ -34,7 +34,7 @@ def settle(calm: Calm, frame: Frame, memory: Memory, rules: Rules) -> Place:
     """Find the frame's place: the scene so far, an earlier one, a new one, or lost for the moment."""
     texture = texture_of(calm.attenuation, calm.field)
     current = memory.scene
-    if current is not None and _suits(current, calm, frame):
+    if current is not None and _suits(current, calm, frame) and _is_open_alike(current, calm, rules):
         shift = find_shift(current.texture, texture, usable_for(current, calm.field), current.shift_px)
         if shift.trust >= rules.least_trust:
             return Place(scene=_at(current, shift), shift=shift)
@@ -86,6 +86,12 @@ def _suits(scene: Scene, calm: Calm, frame: Frame) -> bool:
     return scene.view is frame.view and scene.reference.shape == calm.attenuation.shape and scene.factor == calm.factor
 
 
+def _is_open_alike(scene: Scene, calm: Calm, rules: Rules) -> bool:
+    """Whether the collimator stands as it did: scatter changes with the open field, and looks like cement at its rim."""
+    changed = np.count_nonzero(scene.field != calm.field)
+    return bool(changed <= rules.same_field_share * np.count_nonzero(scene.field))
+
+
 def _at(scene: Scene, shift: Shift) -> Scene:
     return replace(scene, shift_px=(shift.row, shift.col), n_lost=0)
 
@@ -94,7 +100,7 @@ def _return(texture: Gray, calm: Calm, frame: Frame, memory: Memory, rules: Rule
     """The remembered scene that fits best after a large move, if any fits well enough."""
     best: Place | None = None
     for scene in memory.scenes:
-        if not _suits(scene, calm, frame):
+        if not _suits(scene, calm, frame) or not _is_open_alike(scene, calm, rules):
             continue
         start = guess_shift(scene.texture, texture)
         shift = find_shift(scene.texture, texture, usable_for(scene, calm.field), start)

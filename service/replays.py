@@ -67,10 +67,11 @@ class Replayer:
             return False
         with self._lock:
             child = self._children.get(id)
+        replays.end_replay(self._engine, id, ReplayState.CANCELLED, at=self._now())
         if child is not None and child.poll() is None:
             child.send_signal(signal.SIGTERM)
             child.wait(timeout=10)
-        replays.end_replay(self._engine, id, ReplayState.CANCELLED, at=self._now())
+        _remove(folder_of(self._settings, id))
         return True
 
 
@@ -81,8 +82,9 @@ def play_replay(
     known = replays.find_replay(engine, id)
     if known is None or known.study_instance_uid is None:
         raise LookupError("no such replay")
-    folder = settings.data_dir / "replays" / id
-    replays.begin_replay(engine, id, at=now())
+    folder = folder_of(settings, id)
+    if not replays.begin_replay(engine, id, at=now()):
+        return
     try:
         due = _due(settings, known.source, known.study_instance_uid, folder)
         replays.note_sent(engine, id, sent=0, total=len(due))
@@ -94,12 +96,18 @@ def play_replay(
         )
         for n_sent, sent in enumerate(send(due, peer, speed=known.speed, clock=now, sleep=sleep), start=1):
             _check(sent)
-            replays.note_sent(engine, id, sent=n_sent)
+            if replays.note_sent(engine, id, sent=n_sent).state not in UNFINISHED:
+                return
         replays.end_replay(engine, id, ReplayState.DONE, at=now())
     except (Unreachable, LookupError, ConnectionError, OSError) as error:
         replays.end_replay(engine, id, ReplayState.FAILED, at=now(), reason=str(error))
     finally:
         _remove(folder)
+
+
+def folder_of(settings: Settings, id: str) -> Path:
+    """Where a replay keeps what it fetched while it plays."""
+    return settings.data_dir / "replays" / id
 
 
 def _check(sent: Sent) -> None:

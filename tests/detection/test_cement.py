@@ -150,6 +150,15 @@ def test_a_large_thing_at_the_border_is_told_by_its_share():
     assert inside.big_share == 0.0
 
 
+def test_cement_around_the_needle_tip_is_no_large_thing_at_the_border():
+    usable = OPEN.copy()
+    usable[58:66, 64:] = False
+    scene = body_scene()
+    for seed in range(4):
+        scene = remember(scene, weigh_change(grain(seed), usable, scene, RULES), RULES)
+    assert weigh_change(disc_at(60, 64, 25) + grain(5), usable, scene, RULES).big_share == 0.0
+
+
 def test_specks_are_no_cement():
     speck = np.zeros(SIZE, np.float32)
     speck[60, 60] = 6 * NOISE

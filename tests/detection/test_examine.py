@@ -180,13 +180,16 @@ def test_a_hand_from_the_border_makes_frames_unfit():
     assert gone[0].is_fit
 
 
-def test_a_closed_collimator_is_named():
-    findings, _ = watched(disturbed(ObstacleKind.BLADES, 4.0, 6.0))
-    closed = findings[film(SMALL).moment(4.0) : film(SMALL).moment(6.0)]
-    assert any(not one.is_fit for one in closed[:2])
-    assert all(one.flags for one in closed)
-    assert leaked(closed) == frozenset()
-    assert {Flag.ZONE_COLLIMATED, Flag.NEW_SCENE} & flags_of(closed)
+def test_a_collimator_that_closes_and_opens_is_named_and_is_no_cement():
+    shut = disturbed(ObstacleKind.BLADES, 4.0, 6.0)
+    findings, _ = watched(shut)
+    closing, opening = film(shut).moment(4.0), film(shut).moment(6.0)
+    assert all(one.flags for one in findings[closing:opening])
+    assert not any(one.is_fit for one in findings[closing : closing + 3])
+    assert Flag.NEW_SCENE in flags_of(findings[closing:opening])
+    assert leaked(findings) == frozenset()
+    assert findings[-1].scene == findings[0].scene
+    assert findings[-1].flags == frozenset()
 
 
 def test_a_swing_to_ap_is_a_new_scene_and_back_is_the_old_one():

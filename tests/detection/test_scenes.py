@@ -111,6 +111,23 @@ def test_another_matrix_size_is_another_scene():
     assert numbers(places) == [0, 1]
 
 
+def closed(frame, rows):
+    """The collimator closed by rows from above and below."""
+    shut = np.ones(SIZE, np.bool_)
+    shut[:rows], shut[-rows:] = False, False
+    return replace(frame, field=shut)
+
+
+def test_a_closed_collimator_is_a_new_scene_and_opened_it_is_the_old_one():
+    places, _ = walk([picture(1)] * 2 + [closed(picture(1), 40)] * 4 + [picture(1, 2)])
+    assert numbers(places) == [0, 0, 0, 0, 1, 1, 0]
+
+
+def test_a_collimator_that_moves_a_little_stays_in_the_scene():
+    places, _ = walk([picture(1)] * 2 + [closed(picture(1), 8)] * 4)
+    assert set(numbers(places)) == {0}
+
+
 @pytest.mark.parametrize("gain", [0.6, 1.5])
 def test_more_or_less_light_stays_in_the_scene(gain):
     places, _ = walk([picture(1), picture(1, gain=gain)])

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from dicom_gateway.peer import Peer
+from dicom_gateway.peer import Peer, echo
 from dicom_gateway.refusal import Unreachable
 from dicom_gateway.sender import Due, Sent, send
 from tests.conftest import CHECKOUT, unused_port
@@ -87,19 +87,22 @@ class House:
         )
 
     def open(self, *names: str) -> None:
-        """Start, and wait until objects and questions are taken."""
+        """Start, and wait until objects and questions are taken, and frames are judged if ``watch`` is to run."""
         self.start(*names)
-        self.wait_until_ready()
+        if {"all", "watch"} & set(names):
+            self.wait_until_ready()
+        else:
+            self.until(lambda: self._answers("/health/live") and echo(self.peer()), "objects and questions are taken")
 
     def wait_until_ready(self) -> None:
         """Until every check of ``/health/ready`` passes."""
-        self.until(lambda: self._health().get("status") == 200, "the system is ready")
+        self.until(lambda: self._answers("/health/ready"), "the system is ready")
 
-    def _health(self) -> Json:
+    def _answers(self, path: str) -> bool:
         try:
-            return {"status": httpx.get(self.url + "/health/ready", timeout=5).status_code}
+            return httpx.get(self.url + path, timeout=5).status_code == httpx.codes.OK
         except httpx.TransportError:
-            return {}
+            return False
 
     def pid_of(self, role: str) -> int | None:
         """The process of a role, our own child or the child of ``all``."""

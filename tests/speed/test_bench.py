@@ -9,7 +9,7 @@ import pydicom
 import pytest
 
 from detection import examine as examining
-from tests.conftest import program
+from tests.conftest import postgres_programs, program
 from tests.speed import latency, machine, stages, storing, writing
 from tests.speed.bench import PARTS, main, targets
 from tests.speed.figures import FULL, QUICK, Report, Table, median, spread
@@ -119,8 +119,8 @@ def test_the_stream_is_read_event_by_event():
     assert list(latency.frames_in(iter(lines))) == ["", "1.2"]
 
 
-def test_the_journal_is_written_on_both_databases(tmp_path_factory, tmp_path):
-    program("psql", "postgresql")
+def test_the_journal_is_written_on_both_databases(tmp_path):
+    program("initdb", "postgresql", postgres_programs())
     report = writing.measure(QUICK, tmp_path)
     assert_sane(report)
     assert {f"{name}_appends_per_s" for name in writing.DATABASES} <= report.figures.keys()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -116,8 +117,7 @@ def _postgres(folder: Path) -> Iterator[str | None]:
         yield None
         return
     user = postgres_user()
-    # beside the others and not below them, because its owner may not look into our folders
-    home = Path(tempfile.mkdtemp(prefix="cementwatch-bench-postgres-", dir=folder.parent))
+    home = Path(tempfile.mkdtemp(prefix="cementwatch-bench-postgres-", dir=_open_folder(folder)))
     if user is not None:
         shutil.chown(home, user, user)
     cluster, log = Postgres(port=unused_port()), home / "server.log"
@@ -133,6 +133,13 @@ def _postgres(folder: Path) -> Iterator[str | None]:
             yield cluster.url("postgres")
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _open_folder(folder: Path) -> Path:
+    """The nearest folder above ours that another user may enter; ours is closed to the owner of the cluster."""
+    above = [folder, *folder.resolve().parents]
+    may_enter = [bool(each.stat().st_mode & 0o001) for each in above]
+    return next(each for at, each in enumerate(above) if all(may_enter[at:]) and os.access(each, os.W_OK))
 
 
 DATABASES: dict[str, Callable[[Path], Iterator[str | None]]] = {"sqlite": _sqlite, "postgresql": _postgres}
