@@ -142,11 +142,14 @@ def _crest(change: Gray, weight: Gray, width_px: float, rules: Rules) -> Mask:
     """
     factor = max(1, round(width_px))
     size = (change.shape[1] // factor, change.shape[0] // factor)
-    small = cv2.resize(change, size, interpolation=cv2.INTER_AREA) if factor > 1 else change
-    quiet = cv2.resize(weight, size, interpolation=cv2.INTER_AREA) if factor > 1 else weight
+    small, quiet = change, weight
+    if factor > 1:
+        small = np.asarray(cv2.resize(change, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+        quiet = np.asarray(cv2.resize(weight, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
     ridge = _ridge(small, width_px / factor)
     typical = np.maximum(_local_rms(ridge, quiet), 1e-6)
-    crest = (ridge > _full(rules.ridge_sigma * typical, ridge)).astype(np.uint8)
+    least = np.asarray(rules.ridge_sigma * typical, dtype=np.float32)
+    crest = (ridge > _full(least, ridge)).astype(np.uint8)
     if factor == 1:
         return crest.astype(np.bool_)
     whole = cv2.resize(crest, (change.shape[1], change.shape[0]), interpolation=cv2.INTER_NEAREST)

@@ -47,7 +47,7 @@ def find_needle(opaque: Mask, field: Mask, margin_px: float = 0.0) -> Needle | N
         return None
     extent = np.hypot(stats[1:, cv2.CC_STAT_WIDTH], stats[1:, cv2.CC_STAT_HEIGHT])
     longest = 1 + int(np.argmax(extent))
-    part = np.isin(labels, [longest, *_in_line(labels, longest, count)])
+    part = np.isin(labels, [longest, *_in_line(np.asarray(labels, dtype=np.int32), longest, count)])
     first, last = _ends(part, margin_px)
     framed = cv2.copyMakeBorder(field.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     inner = np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 3), dtype=np.float32)

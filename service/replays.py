@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from db import replays
+from db import procedures, replays
 from db.connect import Engine
 from db.replays import UNFINISHED, ReplayState
 from dicom_gateway.header import read_header
@@ -58,7 +58,8 @@ class Replayer:
         if child is not None and child.poll() not in (None, 0) and known.state in UNFINISHED:
             reason = "the replay process ended unexpectedly"
             known = replays.end_replay(self._engine, id, ReplayState.FAILED, at=self._now(), reason=reason)
-        return asdict(known)
+        opened = procedures.find_procedure(self._engine, known.study_instance_uid or "", id)
+        return asdict(known) | {"procedure": opened.id if opened else None}
 
     def cancel(self, id: str) -> bool:
         """Stop it if it runs; False for an unknown one."""

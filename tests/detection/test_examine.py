@@ -494,3 +494,21 @@ def test_landmarks_drawn_on_a_moved_frame_are_taken_back_to_the_reference():
     after, _ = watch(played.frames[9:], Plan(landmarks={View.LATERAL: drawn}), memory)
     for one, then in zip(after, played.shots[9:], strict=True):
         assert np.hypot(*np.subtract(one.body.corners.near_superior, then.truth.corners.near_superior)) < 2.5
+
+
+def test_landmarks_of_another_scene_are_matched_to_this_one():
+    """The collimator closes and the table moves: the operator's body goes along."""
+    played = film(SMALL)
+    first, memory = watch(played.frames[:10], NO_PLAN)
+    given = played.plan().landmarks[View.LATERAL]
+    plan = Plan(landmarks={View.LATERAL: replace(given, scene=first[-1].scene, shift_px=first[-1].shift_px)})
+    shut = np.ones((256, 256), np.bool_)
+    shut[:36], shut[-36:] = False, False
+    later = [
+        replace(frame, pixels=np.roll(frame.pixels, (6, -4), axis=(0, 1)), field=shut) for frame in played.frames[10:14]
+    ]
+    findings, _ = watch(later, plan, memory)
+    assert findings[-1].scene != first[-1].scene
+    assert findings[-1].body.origin is Origin.OPERATOR
+    expected = np.add(given.body.corners.near_superior, (6, -4))
+    assert findings[-1].body.corners.near_superior == pytest.approx(tuple(expected), abs=1.0)

@@ -152,13 +152,13 @@ def test_the_reference_is_the_average_of_what_it_was_given():
     frames = [picture(1) for _ in range(3)]
     (place,), _ = walk(frames[:1])
     scene = place.scene
-    for light in (1.0, 1.3, 0.8):
+    for light in (1.0, 1.5, 1.5):
         scene = average_in(scene, calm(picture(1, gain=light), RULES), RULES)
     assert scene.n_averaged == 3
     assert scene.reference.dtype == np.float32
     first = calm(frames[0], RULES).attenuation
     inside = scene.field
-    assert np.std((scene.reference - first)[inside]) < 0.02, "exposure was taken out"
+    assert np.abs((scene.reference - first)[inside]).mean() < 0.02, "exposure was taken out"
 
 
 def test_the_scale_is_the_frame_s_or_a_nominal_one():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.conftest import Orthanc, orthanc_running
 from tests.journeys.house import House
 from tests.journeys.scenes import LEAK, QUIET, Recording, record
 
@@ -43,3 +44,19 @@ def system(tmp_path) -> Iterator[House]:
     house = House(folder=tmp_path / "house")
     yield house
     house.end()
+
+
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory) -> Iterator[House]:
+    """One running installation that tests share; each sends studies of its own."""
+    house = House(folder=tmp_path_factory.mktemp("standing"))
+    house.open("all")
+    yield house
+    house.end()
+
+
+@pytest.fixture(scope="module")
+def orthanc_at(tmp_path_factory) -> Iterator[Orthanc]:
+    """An Orthanc that the tests of one module share."""
+    with orthanc_running(tmp_path_factory.mktemp("recorder")) as peer:
+        yield peer

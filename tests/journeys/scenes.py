@@ -11,26 +11,31 @@ from detection.phantom.scene import SCENARIOS, Scene
 from dicom_gateway.compose import write_phantom
 from dicom_gateway.sender import Due, due_from_folder
 
-SMALL = {"size": (256, 256), "mm_per_px": 0.5, "frame_rate": 8.0, "start_s": 2.0}
+SMALL = {"size": (256, 256), "mm_per_px": 0.5, "frame_rate": 8.0, "start_s": 1.5}
 
 LEAK = replace(
     SCENARIOS["canal_leak"],
     **SMALL,
-    duration_s=12.0,
-    knots=((5.0, 0.6), (10.0, 0.99), (12.0, 1.03)),
-    leak=Leak(kind=LeakKind.CANAL, at_s=9.0, speed_mm_s=5.0, radius_mm=2.0, length_mm=18.0),
+    duration_s=8.0,
+    knots=((3.5, 0.6), (6.5, 0.99), (8.0, 1.03)),
+    leak=Leak(kind=LeakKind.CANAL, at_s=5.5, speed_mm_s=5.0, radius_mm=2.0, length_mm=18.0),
 )
-QUIET = replace(SCENARIOS["contained"], **SMALL, duration_s=8.0, knots=((8.0, 0.4),))
+QUIET = replace(SCENARIOS["contained"], **SMALL, duration_s=6.0, knots=((6.0, 0.4),))
+
+
+Corners = dict[str, tuple[float, float]]
+"""True corners of the body in one frame, [row, col]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """A scene as objects on disk: which frame each object is, and the frame on which the leak can first be seen."""
+    """A scene as objects on disk: which frame each object is, where the body lies, and the frame on which the leak can first be seen."""
 
     scene: Scene
     folder: Path
     study: str
     index_of: dict[str, int]
+    corners: list[Corners]
     onset: int | None
 
     @property
@@ -56,5 +61,6 @@ def record(scene: Scene, folder: Path, **guise: object) -> Recording:
         folder=folder,
         study=truth["study"],
         index_of={frame["sop_instance_uid"]: frame["index"] for frame in frames},
+        corners=[frame["corners"] for frame in frames],
         onset=next((frame["index"] for frame in frames if frame["leak_visible"]), None),
     )

@@ -10,8 +10,6 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-import cv2
-
 from tests.conftest import SYSTEM_PATH, postgres_programs
 from tests.speed.figures import Report, Sizes, Table, spread
 
@@ -29,7 +27,7 @@ def measure(sizes: Sizes, folder: Path) -> Report:
     small, whole = disk_ms(folder, 4096, sizes.n_disk), disk_ms(folder, OBJECT_BYTES, sizes.n_disk)
     figures = {"disk_sync_p50_ms": spread(small)["p50"], "disk_objects_per_s": rate_of(whole)}
     rows = [
-        ("processor", f"{_processor()}, {os.cpu_count()} cores, OpenCV uses {cv2.getNumThreads()} threads by default"),
+        ("processor", f"{_processor()}, {os.cpu_count()} cores"),
         ("memory", f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"),
         (
             "disk",
