@@ -201,6 +201,8 @@ def _findings(frame: Frame, scene: Scene, shift: Shift, flags: frozenset[Flag], 
     region = scene.region
     if region is None:
         flags |= {Flag.BODY_NOT_FOUND}
+    if scene.is_scale_known:
+        flags -= {Flag.SCALE_UNKNOWN}  # the plan may bring the scale that the frame lacks
     here = _mapping(scene)
     unfit = _unfit(frame, Memory(), flags)
     findings = replace(

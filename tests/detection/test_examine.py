@@ -277,9 +277,6 @@ def test_without_a_scale_shares_are_known_and_millimetres_are_not():
     assert last.front.share == pytest.approx(told[-1].front.share, abs=0.05)
 
 
-@pytest.mark.xfail(
-    reason="the flag follows the frame alone; the scale that the plan brings does not take it back", strict=True
-)
 def test_a_scale_from_the_plan_takes_the_flag_back():
     played = film(SMALL)
     given = played.plan().landmarks[View.LATERAL]
