@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,8 @@ def _connect_postgresql(place: URL) -> Engine:
         "tcp_user_timeout": PATIENCE_S * 1000,
         "options": f"-c lock_timeout={PATIENCE_S}s -c idle_in_transaction_session_timeout=60s -c TimeZone=UTC",
     }
+    if find_spec("psycopg") is None:
+        raise ValueError("database_url: PostgreSQL needs the extra 'postgresql'")
     engine = create_engine(
         place.set(drivername="postgresql+psycopg"),
         pool_size=8,

@@ -6,6 +6,8 @@ import pytest
 from tests.journeys.house import House, assert_each_once
 from tests.journeys.scenes import Recording
 
+pytestmark = pytest.mark.slow
+
 SOON_S = 1.5
 """A canal alert later than this after its cast became visible counts as missed."""
 

@@ -9,6 +9,8 @@ import pytest
 from tests.conftest import Orthanc
 from tests.journeys.house import House, assert_each_once, verdict
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def recorder(orthanc_at, leak) -> tuple[Orthanc, list[str]]:

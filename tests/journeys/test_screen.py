@@ -7,6 +7,8 @@ from playwright.sync_api import expect, sync_playwright
 
 from service.api.wire import SAFETY_WORDS
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_MS = 60_000
 
 

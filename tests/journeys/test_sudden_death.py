@@ -10,6 +10,8 @@ import pytest
 from tests.journeys.house import House, assert_each_once, verdict
 from tests.journeys.scenes import Recording
 
+pytestmark = pytest.mark.slow
+
 PAUSE_S = 0.05
 
 

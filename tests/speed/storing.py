@@ -138,6 +138,9 @@ def _repeat(start: Start, environment: dict[str, str], load: Load, folder: Path,
             trips = _send(receiver.peer, load.single)
             n_sent = sum(len(list(path.glob("*.dcm"))) for path in (load.warm, load.many, load.single[0].parent))
             _wait_stored(receiver, n_sent)
+    except RuntimeError as error:
+        error.add_note((store / "log").read_text(encoding="utf-8", errors="replace")[-2000:])
+        raise
     finally:
         shutil.rmtree(store, ignore_errors=True)
     timings.rates.append(len(list(load.many.glob("*.dcm"))) / took_s)
@@ -169,8 +172,9 @@ def _send(peer: Peer, paths: list[Path]) -> list[float]:
     """Round trips of our own sender; ms."""
     due = [Due(offset_s=0.0, content=path) for path in paths]
     sent = list(send(due, peer, speed=None, clock=time.perf_counter, sleep=time.sleep))
-    if any(each.status != 0 for each in sent):
-        raise RuntimeError(f"{peer.called} refused an object")
+    refused = [(at, each.status) for at, each in enumerate(sent) if each.status != 0]
+    if refused:
+        raise RuntimeError(f"{peer.called} refused objects (place, status; None: no answer): {refused}")
     return [1000 * (each.answered_at - each.sent_at) for each in sent]
 
 
