@@ -120,6 +120,17 @@ def arrivals_of(engine: Engine, procedure: str, after: int, limit: int) -> list[
         return [_from_row(row) for row in rows_of(connection, query.order_by(ARRIVAL.c.number).limit(limit))]
 
 
+def counts_by_source(engine: Engine) -> dict[str, tuple[int, int]]:
+    """Frames received and frames judged so far, for each source that ever sent an image."""
+    query = (
+        select(ARRIVAL.c.source, func.sum(ARRIVAL.c.n_frames), func.sum(ARRIVAL.c.n_judged))
+        .where(ARRIVAL.c.status != str(Status.KEPT))
+        .group_by(ARRIVAL.c.source)
+    )
+    with reading(engine) as connection:
+        return {source: (received or 0, judged or 0) for source, received, judged in connection.execute(query)}
+
+
 def _row_of(row: ArrivalRow) -> dict[str, Any]:
     return {**asdict(row), "mode": str(row.mode), "status": str(row.status)}
 

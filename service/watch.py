@@ -73,8 +73,10 @@ class Watch:
                 self._enqueue(arrival, start=known.n_judged, is_resumed=True)
         rows = heartbeat.heartbeats(self._engine)
         self._cases.resume((row.procedure, row.source) for row in rows if row.procedure is not None)
-        for row in rows:
-            self._lines.setdefault(row.source, Line(source=row.source))
+        skipped = {row.source: row.frames_skipped for row in rows}
+        for source, (n_received, n_judged) in arrivals.counts_by_source(self._engine).items():
+            line = self._lines.setdefault(source, Line(source=source))
+            line.n_received, line.n_judged, line.n_skipped = n_received, n_judged, skipped.get(source, 0)
 
     def _take_in(self, fresh: list[Arrival]) -> None:
         """Note new arrivals before any of them is judged, so that a restart finds them."""
@@ -97,7 +99,8 @@ class Watch:
             return
         line = self._lines.setdefault(arrival.source, Line(source=arrival.source))
         line.waiting.append(job)
-        line.n_received += header.n_frames - start
+        if not is_resumed:
+            line.n_received += header.n_frames
 
     def _serve(self, line: Line) -> bool:
         """One frame of one source; False when it has none."""

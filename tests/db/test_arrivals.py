@@ -13,6 +13,7 @@ from db.arrivals import (
     arrival_of,
     arrivals_of,
     count_attempt,
+    counts_by_source,
     find_arrival,
     newest_arrival,
     note_arrivals,
@@ -70,3 +71,11 @@ def test_an_object_and_its_replay_are_two_arrivals(engine, replay, number):
 def test_arrivals_of_a_procedure_go_on_from_a_number(engine):
     note_arrivals(engine, [replace(FIRST, number=n, procedure="p" if n % 2 else "q") for n in range(1, 8)])
     assert [row.number for row in arrivals_of(engine, "p", 1, 2)] == [3, 5]
+
+
+def test_frames_are_counted_by_source_and_what_is_no_image_is_not(engine):
+    run = replace(FIRST, number=2, sop_instance_uid="1.2", n_frames=30, n_judged=12)
+    dose = replace(FIRST, number=3, sop_instance_uid="1.3", n_frames=1, status=Status.KEPT)
+    other = replace(FIRST, number=4, sop_instance_uid="1.4", source="CARM2", n_frames=1, n_judged=1, status=Status.DONE)
+    note_arrivals(engine, [replace(FIRST, n_frames=1), run, dose, other])
+    assert counts_by_source(engine) == {"CARM1": (31, 12), "CARM2": (1, 1)}
