@@ -110,7 +110,9 @@ def _background(raw: Gray, weight: Gray, width_px: float) -> Gray:
 
 def _local_rms(image: Gray, weight: Gray) -> Gray:
     power = cv2.blur(_thumb(image * image * weight), (5, 5))
-    return np.asarray(np.sqrt(power / (cv2.blur(_thumb(weight), (5, 5)) + 1e-3)), dtype=np.float32)
+    # running sums may round to a little less than nothing
+    rest = np.maximum(power, 0.0) / (np.maximum(cv2.blur(_thumb(weight), (5, 5)), 0.0) + 1e-3)
+    return np.asarray(np.sqrt(rest), dtype=np.float32)
 
 
 def _noise(change: Gray, weight: Gray, before: Gray | None, rules: Rules) -> Gray:
