@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 
 from db.connect import reading, rows_of, upsert, writing
 from db.convert import json_text
@@ -50,6 +50,12 @@ def beat(engine: Engine, rows: Sequence[Heartbeat], *, at: float, role: str = "w
         upsert(connection, ROLE, [{"role": role, "beat_at": at}])
         if rows:
             upsert(connection, SOURCE, [_row_of(row) for row in rows])
+
+
+def forget(engine: Engine, source: str) -> None:
+    """A source that is over is no longer shown."""
+    with writing(engine) as connection:
+        connection.execute(delete(SOURCE).where(SOURCE.c.source == source))
 
 
 def last_sign(engine: Engine, role: str = "watch") -> float | None:

@@ -186,7 +186,7 @@ def _unfit(frame: Frame, memory: Memory, flags: frozenset[Flag]) -> Findings:
         stamp=frame.stamp,
         view=frame.view,
         scene=scene.number if scene is not None else 0,
-        shift_px=(0.0, 0.0),
+        shift_px=(0.0, 0.0) if scene is None else (scene.shift_px[0] * scene.factor, scene.shift_px[1] * scene.factor),
         is_fit=False,
         flags=flags,
         trust=0.0,

@@ -16,7 +16,15 @@ from detection.rules import Rules
 from detection.vocabulary import ZONE_ORDER, Body, Gray, Mask, Outline, Point, View, Wall, Zone, ZoneMap
 
 WATCHED: dict[View, tuple[Zone, ...]] = {
-    View.LATERAL: (Zone.POSTERIOR_BAND, Zone.CANAL, Zone.FORAMEN, Zone.DISC, Zone.VEIN, Zone.SOFT_TISSUE),
+    View.LATERAL: (
+        Zone.POSTERIOR_BAND,
+        Zone.CANAL,
+        Zone.FORAMEN,
+        Zone.DISC,
+        Zone.VEIN,
+        Zone.SOFT_TISSUE,
+        Zone.NEEDLE_TRACT,
+    ),
     View.AP: (Zone.DISC, Zone.VEIN, Zone.SOFT_TISSUE),
     View.OBLIQUE: (),
     View.UNKNOWN: (),
@@ -101,7 +109,7 @@ def _polygons(body: Body, axes: _Axes, px_per_mm: float, rules: Rules) -> list[t
         ]
     if body.view is not View.LATERAL:
         return []
-    share = rules.near_share * (4 / 3 if body.wall is Wall.BROKEN else 1)
+    share = rules.near_share * (rules.broken_wall_factor if body.wall is Wall.BROKEN else 1)
     margin = rules.wall_margin_mm * across
     ends = rules.end_margin_mm * along
     canal = rules.canal_depth_mm * across

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pynetdicom import AE, _config, build_context
 
@@ -72,11 +72,26 @@ def associated(peer: Peer, offers: Iterable[Offer]) -> Iterator[Association]:
     if not association.is_established:
         reason = "the peer refuses the association" if association.is_rejected else "the peer does not answer"
         raise Unreachable(reason)
+    _leave_answers_to_callers(association)
     try:
         yield association
     finally:
         if association.is_established:
             association.release()
+
+
+def _leave_answers_to_callers(association: Association) -> None:
+    """Let only blocking calls read messages: pynetdicom's reactor may else take an answer that a caller waits for.
+
+    It passes its checkpoint, is interrupted, and then reads what was sent to us meanwhile (3.0.4); the call ends
+    unanswered after a minute although the object is stored.
+    """
+    read = association.dimse.get_msg
+
+    def read_for_caller(block: bool = False) -> tuple[Any, Any]:  # noqa: FBT001, FBT002 - the shape it replaces
+        return read(block=True) if block else (None, None)
+
+    association.dimse.get_msg = read_for_caller  # type: ignore[method-assign]
 
 
 def echo(peer: Peer) -> bool:

@@ -271,8 +271,10 @@ class _Last:
         self._fd = fd
         self._boot = _boot_id()
         boot, _, number = os.pread(fd, 200, 0).decode("ascii", "replace").partition("\n")[0].partition(" ")
+        told = int(number) if number.isdigit() else 0
         self._is_same_boot = boot == self._boot and number.isdigit()
-        self.number = int(number) if self._is_same_boot else spool.newest()
+        # never below what was claimed once, even when the arrivals have been taken away
+        self.number = told if self._is_same_boot else max(told, spool.newest())
 
     def next_number(self) -> int:
         if self._is_same_boot or self.number == 0:

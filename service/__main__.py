@@ -161,6 +161,7 @@ def replay(settings: Settings, study: str | None, folder: Path | None, orthanc_u
     recording = study or folder
     if recording is None or (study and folder):
         raise click.UsageError("expected either --study or --folder")
+    click.echo(SAFETY, err=True)
     try:
         for line in offline.replayed(recording, orthanc_url or settings.orthanc_url, with_frames=frames, now=time.time):
             click.echo(json.dumps(line, sort_keys=True))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from db import procedures, queries
 from db.connect import Engine
 from db.heartbeat import SourceState
+from db.plans import plan_of
 from db.procedures import Opening
 from detection.alarm import judge, reconciled, resume
 from detection.fit import is_fit
@@ -19,9 +20,9 @@ from dicom_gateway.frames import frames_of, mode_of
 from dicom_gateway.header import Header, read_header
 from dicom_gateway.refusal import Undecodable, Unreadable
 from dicom_gateway.spool import Spool
-from service.agreed import Agreed
+from service.agreed import Agreed, agreed_before
 from service.checkpoint import Checkpoints
-from service.journey import Case, Desk, hear, heed, setting_of, weigh
+from service.journey import Case, Desk, hear, heed, setting_of, weigh, weigh_afterwards
 from service.lines import Job
 from service.settings import Settings
 
@@ -80,8 +81,10 @@ class Cases:
     def case(self, key: Key, mode: Mode) -> Case:
         """The case as it stands, recalled from checkpoint and journal if this process has not met it yet."""
         if key not in self._watched:
+            agreed = agreed_before(self._engine, key[0]) if mode is Mode.REPLAY else {}
+            self._agree(key, agreed.get(None, ()))
             case = self._recall(key, mode)
-            self._watched[key] = Watched(case=case, last_frame_at=self._judged_at(case))
+            self._watched[key] = Watched(case=case, last_frame_at=self._judged_at(case), agreed=agreed)
         watched = self._watched[key]
         if watched.case.mode is not mode:
             watched.case = replace(watched.case, mode=mode)
@@ -90,13 +93,27 @@ class Cases:
     def keep(self, key: Key, case: Case, now: float) -> None:
         """The case after a frame; saved to disk every now and then."""
         watched = self._watched[key]
-        watched.case, watched.last_frame_at = case, now
+        watched.case = case
+        if case.last is not None and Flag.DUPLICATE not in case.last.flags:
+            # a screen must not take old or repeated pictures for fresh ones
+            watched.last_frame_at = max(watched.last_frame_at or 0.0, case.last.stamp.received_at)
         if watched.agreed and case.last is not None:
             self._agree(key, watched.agreed.get((case.last.stamp.sop_instance_uid, case.last.stamp.index), ()))
         self._watched.move_to_end(key)
         if now - watched.saved_at >= self._settings.checkpoint_every_s:
             watched.saved_at = now
+            self._save(case)
+
+    def set_aside(self, key: Key, mode: Mode) -> None:
+        """Keep the memory as it is now for the frames that are being passed over."""
+        case = self.case(key, mode)
+        self._watched[key].case = replace(case, aside=case.memory)
+
+    def _save(self, case: Case) -> None:
+        try:
             self._checkpoints.save(case)
+        except OSError as error:
+            LOG.warning("no checkpoint could be saved: %s", error.strerror)
 
     def resume(self, standing: Iterable[Key]) -> None:
         """Take up the cases that stood when the role last ended: silence and operators may speak before a frame does."""
@@ -129,6 +146,11 @@ class Cases:
     def drop(self, key: Key) -> None:
         """Forget what this process knows of a case; the next frame recalls it from the journal."""
         self._watched.pop(key, None)
+
+    def older_of(self, source: str) -> tuple[Key, ...]:
+        """The cases of earlier studies of this source that are still open."""
+        newest = self.newest_of(source)
+        return tuple(key for key in self._watched if key[1] == source and key != newest)
 
     def newest_of(self, source: str) -> Key | None:
         """The case that this source's last frame belonged to."""
@@ -168,9 +190,16 @@ class Cases:
 
     def close_idle(self, now: float) -> None:
         """Close procedures for which nothing has come for long."""
-        for key, watched in list(self._watched.items()):
-            if watched.last_frame_at is not None and now - watched.last_frame_at > self._settings.close_after_s:
-                procedures.close(self._engine, key[0], at=now, cause="no frames for long")
+        for procedure in {key[0] for key in self._watched}:
+            keys = [key for key in self._watched if key[0] == procedure]
+            frames_at = [self._watched[key].last_frame_at for key in keys]
+            newest = max((at for at in frames_at if at is not None), default=None)
+            if newest is None or now - newest <= self._settings.close_after_s:
+                continue
+            if now - (queries.last_at(self._engine, procedure) or newest) <= self._settings.close_after_s:
+                continue
+            procedures.close(self._engine, procedure, at=now, cause="no frames and no entries for long")
+            for key in keys:
                 self.hear(key, Silence(source=key[1], at=now, causes=frozenset()))
                 self._forget(key)
 
@@ -205,14 +234,14 @@ class Cases:
         )
 
     def _forget(self, key: Key) -> None:
+        """A case that is over; its checkpoint stays, for a late frame opens it again."""
         self._watched.pop(key, None)
-        self._checkpoints.forget(*key)
         self._procedures = {study: known for study, known in self._procedures.items() if known != key[0]}
 
     def _keys_of(self, procedure: str) -> tuple[Key, ...]:
-        """The cases of a procedure; those this process has not met are recalled if they have alerts."""
-        for alert in self._alerts_of(procedure):
-            self.case((procedure, alert.source), alert.mode)
+        """The cases of a procedure; those this process has not met are recalled if an alert of theirs stands."""
+        for listed in queries.alerts_after(self._engine, procedure=procedure, active=True, limit=MOST_ALERTS):
+            self.case((procedure, listed.alert.source), listed.alert.mode)
         return tuple(key for key in self._watched if key[0] == procedure)
 
     def _alerts_of(self, procedure: str) -> list[Alert]:
@@ -225,11 +254,19 @@ class Cases:
         entries = [entry for entry in every if entry.source == key[1]]
         alerts = [alert for alert in self._alerts_of(key[0]) if alert.source == key[1]]
         if len(every) > MOST_REBUILT:
-            return replace(case, alarm=resume(alerts), acts_to=self._desk.journal.head(), entry=every[-1].number or 0)
+            return self._from_alerts(case, alerts)
         for entry, frame in self._seen_again(entries):
             case = self._judge_again(case, entry, frame)
         case = self._hear_again(case)
         return replace(case, alarm=reconciled(case.alarm, alerts))
+
+    def _from_alerts(self, case: Case, alerts: list[Alert]) -> Case:
+        """A case too long to be told again: plan and alerts as the journal has them, the pictures anew."""
+        last = queries.latest_frame(self._engine, case.procedure)
+        entry, acts_to = (0, 0) if last is None else (last.number or 0, int(last.data.get("acts_to", 0)))
+        return replace(
+            case, alarm=resume(alerts), plan=plan_of(self._engine, case.procedure), acts_to=acts_to, entry=entry
+        )
 
     def _hear_again(self, case: Case) -> Case:
         """The acts that were heard after the last frame, heard again but not written again."""
@@ -258,9 +295,8 @@ class Cases:
             act for act in self._desk.journal.acts_since(case.procedure, case.acts_to) if act.number <= acts_to
         )
         heeded = heed(case, acts, self._desk)
-        again = weigh(frame, heeded, acts, self._desk.rules, judged_at=entry.at).case
-        if entry.data.get("is_afterwards"):
-            again = replace(again, memory=heeded.memory, last=heeded.last)
+        judge_frame = weigh_afterwards if entry.data.get("is_afterwards") else weigh
+        again = judge_frame(frame, heeded, acts, self._desk.rules, judged_at=entry.at).case
         return replace(again, entry=entry.number or case.entry)
 
     def _seen_again(self, entries: list[Entry]) -> Iterator[tuple[Entry, Frame]]:

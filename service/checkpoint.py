@@ -46,9 +46,11 @@ class Checkpoints:
             return None
         return case if rules_hash == self._rules_hash and isinstance(case, Case) else None
 
-    def forget(self, procedure: str, source: str) -> None:
-        """Remove the checkpoint of a case that is over."""
-        self._path(procedure, source).unlink(missing_ok=True)
+    def sweep(self, before: float) -> None:
+        """Remove what was last saved before this time, in seconds since 1970."""
+        for path in self._folder.iterdir():
+            if path.stat().st_mtime < before:
+                path.unlink(missing_ok=True)
 
     def _path(self, procedure: str, source: str) -> Path:
         name = hashlib.sha256(f"{procedure}\n{source}".encode()).hexdigest()[:32]

@@ -212,7 +212,7 @@ def _caught_in_time(account: Account, say: Say) -> bool:
     say(f"canal leak: visible from frame {onset}, HIGH alert on frame {account.n_of[uid]} ({late_s:+.1f} s)")
     warned = any(a["kind"] == "approach" for a in account.alerts.values())
     say(f"approach to the posterior wall: {'announced before' if warned else 'not announced'}")
-    return late_s <= IN_TIME_S and warned
+    return -IN_TIME_S <= late_s <= IN_TIME_S and warned
 
 
 def _spread(values: list[float]) -> str:

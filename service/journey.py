@@ -37,7 +37,8 @@ from detection.vocabulary import (
 class Case:
     """One source of one procedure under watch. A value: handed in with a frame, handed back with its successor.
 
-    ``acts_to`` is the number of the last act that was heard; ``entry`` that of the last frame entry.
+    ``acts_to`` is the number of the last act that was heard; ``entry`` that of the last frame entry. ``aside`` is the
+    memory as it was when frames were passed over, for looking at them afterwards.
     """
 
     procedure: str
@@ -49,6 +50,7 @@ class Case:
     acts_to: int = 0
     entry: int = 0
     last: Findings | None = None
+    aside: Memory | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,14 +89,21 @@ def follow(frame: Frame, n_frames: int, case: Case, desk: Desk) -> Case:
 
 
 def look_back(frame: Frame, case: Case, desk: Desk) -> Case:
-    """Judge a frame that was passed over in haste. It counts as evidence, but memory has gone on without it."""
+    """Judge a frame that was passed over in haste. It counts as evidence, by the memory that was set aside for it."""
     decoded_at = desk.now()
     acts = desk.journal.acts_since(case.procedure, case.acts_to)
     heeded = heed(case, acts, desk)
-    verdict = weigh(frame, heeded, acts, desk.rules, judged_at=desk.now())
-    verdict = replace(verdict, case=replace(verdict.case, memory=heeded.memory, last=heeded.last))
+    verdict = weigh_afterwards(frame, heeded, acts, desk.rules, judged_at=desk.now())
     progress = Progress(arrival=frame.stamp.arrival, n_judged=frame.stamp.index + 1, status=Status.DONE)
     return write(verdict, frame.stamp, decoded_at, desk, progress, is_afterwards=True)
+
+
+def weigh_afterwards(frame: Frame, case: Case, acts: tuple[Act, ...], rules: Rules, *, judged_at: float) -> Verdict:
+    """As ``weigh``, by the memory that was set aside; the memory of the newest frame stays as it is."""
+    then = replace(case, memory=case.aside or case.memory)
+    verdict = weigh(frame, then, acts, rules, judged_at=judged_at)
+    after = replace(verdict.case, memory=case.memory, aside=verdict.case.memory, last=case.last)
+    return replace(verdict, case=after)
 
 
 def weigh(frame: Frame, case: Case, acts: tuple[Act, ...], rules: Rules, *, judged_at: float) -> Verdict:

@@ -48,7 +48,8 @@ class Line:
 
     def age_s(self, now: float) -> float:
         """How long the oldest unjudged live frame has waited."""
-        return max((now - job.arrival.received_at for job in list(self.waiting)[:1] if job.is_live), default=0.0)
+        oldest = next((job for job in self.waiting if job.is_live), None)
+        return 0.0 if oldest is None else now - oldest.arrival.received_at
 
     def take(self, now: float, skip_after_s: float) -> tuple[Job | None, int]:
         """The next job and how many were passed over to get at it."""

@@ -43,6 +43,8 @@ LOG = logging.getLogger(__name__)
 
 ROLES = ("receive", "watch", "serve")
 RETRY_S = 1.0
+CHECKPOINT_AGE_S = 7 * 86400.0
+"""A case that no frame came for in so long starts from its journal."""
 RESTART_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """How long a role that ended is waited for before it is started again; the last wait repeats."""
 
@@ -100,6 +102,7 @@ def make_watch(settings: Settings, engine: Engine, bell: Bell, now: Callable[[],
     desk = Desk(journal=Journal(engine), rules=rules, now=now, ring=bell.ring, locate=locator(engine))
     spool = Spool(settings.spool_dir)
     checkpoints = Checkpoints(settings.data_dir / "checkpoints", rules_hash(rules))
+    checkpoints.sweep(now() - CHECKPOINT_AGE_S)
     return Watch(settings, desk, engine, spool, Cases(settings, desk, engine, spool, checkpoints))
 
 

@@ -54,7 +54,9 @@ class Settings(BaseSettings):
         5.0, gt=0, description="Age of an unjudged live frame at which the newest frame is judged first."
     )
     no_frames_after_s: float = Field(
-        10.0, gt=0, description="Silence of an injecting source at which 'no frames' is raised."
+        10.0,
+        gt=0,
+        description="Silence of a live source at which 'no frames' is raised; after ten minutes it counts as idle.",
     )
     close_after_s: float = Field(
         3600.0, gt=0, description="A procedure without frames or entries for this long closes itself."

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from db import arrivals, heartbeat
 from db.arrivals import ArrivalRow, Progress, Status
 from db.connect import Engine, StoreFailure
+from db.heartbeat import Heartbeat
 from detection.vocabulary import Entry, EntryType, Frame, Mode, Silence, TechnicalCause
 from dicom_gateway.frames import frames_of, mode_of
 from dicom_gateway.header import read_header
+from dicom_gateway.listener import REPLAY_CALLER
 from dicom_gateway.refusal import Undecodable, Unreadable
 from dicom_gateway.spool import Arrival, Spool
 from service.cases import Cases
@@ -25,6 +27,7 @@ from service.standing import beat_of
 
 LOG = logging.getLogger(__name__)
 
+REPLAY_STAYS_S = 60.0
 MOST_ATTEMPTS = 3
 """An object at which the role has ended so many times after a restart takes it down; it is set aside."""
 
@@ -75,6 +78,8 @@ class Watch:
         self._cases.resume((row.procedure, row.source) for row in rows if row.procedure is not None)
         skipped = {row.source: row.frames_skipped for row in rows}
         for source, (n_received, n_judged) in arrivals.counts_by_source(self._engine).items():
+            if REPLAY_CALLER.fullmatch(source) and source not in skipped:
+                continue
             line = self._lines.setdefault(source, Line(source=source))
             line.n_received, line.n_judged, line.n_skipped = n_received, n_judged, skipped.get(source, 0)
 
@@ -87,9 +92,10 @@ class Watch:
     def _enqueue(self, arrival: Arrival, *, start: int, is_resumed: bool = False) -> None:
         try:
             header = read_header(arrival.path, default_rate=self._settings.default_frame_rate)
-        except Unreadable as error:
+        except (Unreadable, OSError) as error:
             arrivals.note_arrivals(self._engine, [_row(arrival, None, Status.OPEN)])
-            self._give_up(arrival.number, None, str(error))
+            reason = str(error) if isinstance(error, Unreadable) else f"the file cannot be read: {error.strerror}"
+            self._give_up(arrival.number, None, reason)
             return
         job = Job(arrival=arrival, header=header, start=start, is_resumed=is_resumed)
         if start == 0:
@@ -134,7 +140,11 @@ class Watch:
             self._give_up(number, known, "judging this object has ended the analysis repeatedly")
             return self._begin(line)
         key = self._cases.key_of(job)
+        mode = mode_of(job.arrival, job.header)
+        self._cases.case(key, mode)
         if n_passed:
+            if len(line.passed_over) == n_passed:
+                self._cases.set_aside(key, mode)
             line.n_skipped += n_passed
             self._write_skipped(key, n_passed)
         run = Run(job=job, frames=frames_of(job.arrival, job.header, start=job.start), key=key)
@@ -202,10 +212,22 @@ class Watch:
             causes = self._causes(line, key, now, is_disk_low=is_disk_low)
             if key is not None:
                 self._cases.hear(key, Silence(source=line.source, at=now, causes=causes))
+            for older in self._cases.older_of(line.source):
+                self._cases.hear(older, Silence(source=line.source, at=now, causes=frozenset()))
             last = self._cases.peek(key) if key else None
             rows.append(beat_of(line, last, causes, now))
         heartbeat.beat(self._engine, rows, at=now)
+        self._drop_ended_replays(rows, now)
         self._cases.close_idle(now)
+
+    def _drop_ended_replays(self, rows: list[Heartbeat], now: float) -> None:
+        """A replay is a source of its own; when it is over it must not stand beside those of patients."""
+        for row in rows:
+            line = self._lines[row.source]
+            is_over = row.last_frame_at is not None and now - row.last_frame_at > REPLAY_STAYS_S and not line.waiting
+            if is_over and REPLAY_CALLER.fullmatch(row.source):
+                del self._lines[row.source]
+                heartbeat.forget(self._engine, row.source)
 
     def _causes(
         self, line: Line, key: tuple[str, str] | None, now: float, *, is_disk_low: bool

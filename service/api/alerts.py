@@ -56,7 +56,7 @@ async def list_alerts(
     give_up, first_tag, scanned = deps.now() + wait, tag_of(beat, deps.now()), after
     while True:
         tag = tag_of(beat, deps.now())
-        is_known = if_none_match == tag
+        is_known = if_none_match == tag and beat.alerts_head <= after
         if beat.alerts_head > scanned and not is_known:
             items = await run_in_threadpool(_read, deps, poll)
             if items or wait == 0:

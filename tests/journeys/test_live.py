@@ -71,9 +71,14 @@ def test_the_log_holds_every_frame_once_and_in_order(house, leak, quiet):
 
 def test_each_source_has_judged_what_it_received(house, leak, quiet):
     for recording, name in ((leak, "CARM1"), (quiet, "CARM2")):
-        source = house.source(name)
-        counts = (source["frames_received"], source["frames_judged"], source["frames_skipped"])
-        assert counts == (recording.n_frames, recording.n_frames, 0)
+        wanted = (recording.n_frames, recording.n_frames, 0)
+
+        def is_told(name: str = name, wanted: tuple[int, int, int] = wanted) -> bool:
+            source = house.source(name)
+            return tuple(source.get(f"frames_{what}") for what in ("received", "judged", "skipped")) == wanted
+
+        # the heartbeat follows the journal by up to half a second
+        assert house.until(is_told, f"{name} is said to have judged {wanted}", limit_s=10)
 
 
 def test_a_procedure_says_what_it_had(house, leak):

@@ -33,7 +33,12 @@ HEAD = (
     *("frame", "fps", "sent", "received", "judged", "skipped"),
     *("p50 ms", "p95 ms", "p99 ms", "max ms", "late ms", "C-STORE p99 ms"),
 )
-NOTES = ["`late`: p99 of how far the sender was behind its own pace. `skipped`: judged later, the newest first."]
+NOTES = [
+    (
+        "`late`: p99 of how far the sender was behind its own pace. `skipped`: passed over because the newest frame comes "
+        "first, and judged later; these frames are not in the latencies."
+    )
+]
 
 
 @dataclass(slots=True, kw_only=True)
