@@ -31,9 +31,13 @@ WATCHED: dict[View, tuple[Zone, ...]] = {
 }
 
 
+PARTLY: dict[View, tuple[Zone, ...]] = {View.LATERAL: (Zone.VEIN, Zone.SOFT_TISSUE)}
+"""Watched where they show, in front of the body; what leaves it sideways lies over it and is not seen."""
+
+
 def not_visible(view: View) -> tuple[Zone, ...]:
-    """The zones that a view cannot show."""
-    watched = WATCHED[view]
+    """The zones that a view cannot show, or only in part."""
+    watched = set(WATCHED[view]) - set(PARTLY.get(view, ()))
     every = (Zone.POSTERIOR_BAND, Zone.CANAL, Zone.FORAMEN, Zone.VEIN, Zone.DISC, Zone.SOFT_TISSUE, Zone.NEEDLE_TRACT)
     return tuple(zone for zone in every if zone not in watched)
 

@@ -53,10 +53,10 @@ async def list_alerts(
     """Alerts changed after the cursor, and whether each source is being judged right now."""
     poll = Poll(after=after, procedure=procedure, active=active, limit=limit)
     beat = await check_cursor(pulse, after)
-    give_up, first_tag, scanned = deps.now() + wait, tag_of(beat, deps.now()), after
+    give_up, first_tag, scanned = deps.now() + wait, tag_of(beat, deps.now(), poll), after
     while True:
-        tag = tag_of(beat, deps.now())
-        is_known = if_none_match == tag and beat.alerts_head <= after
+        tag = tag_of(beat, deps.now(), poll)
+        is_known = if_none_match == tag
         if beat.alerts_head > scanned and not is_known:
             items = await run_in_threadpool(_read, deps, poll)
             if items or wait == 0:
@@ -89,13 +89,13 @@ def still_good(beat: Beat) -> Beat:
     return beat
 
 
-def tag_of(beat: Beat, now: float) -> str:
-    """An ETag that changes with any alert and with the state, view, zones or flags of any source."""
+def tag_of(beat: Beat, now: float, poll: Poll) -> str:
+    """An ETag of one question that changes with any alert and with the state, view, zones or flags of any source."""
     states = [
         (each.name, each.procedure, each.state, each.view, each.zones_watched, each.zones_not_visible, each.flags)
         for each in sources_of(beat.sources, now)
     ]
-    return f'W/"{beat.alerts_head}-{zlib.crc32(repr(states).encode()):08x}"'
+    return f'W/"{beat.alerts_head}-{zlib.crc32(repr((poll, states)).encode()):08x}"'
 
 
 def _read(deps: Deps, poll: Poll) -> list[wire.Alert]:

@@ -147,7 +147,7 @@ def as_html(report: wire.Report) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>cementwatch report</title><style>{STYLE}</style>'
         f'<p class="safety">{escape(report.safety)}</p><h1>Procedure report</h1>{_table((), told.items())}'
-        f"<h2>Zones that this view cannot show</h2><p>{escape('; '.join(hidden) or 'No frame was judged.')}</p>"
+        f"<h2>Zones that the view cannot show, or only in part</h2><p>{escape('; '.join(hidden) or 'No frame was judged.')}</p>"
         f"<h2>Alerts</h2>{_table(('raised', 'priority', 'message', 'condition', 'signal', 'acknowledged by'), alerts)}"
         f"<h2>Log</h2>{_table(('number', 'at', 'type', 'from', 'to', 'cause', 'actor'), lines)}"
         f'<p class="safety">{escape(report.safety)}</p></html>'

@@ -136,7 +136,7 @@ class Source(Wire):
     frames_skipped: int | None = Field(None, description="Frames not judged live; count.")
     view: View | None = Field(None, description="View of the latest frame.")
     zones_watched: list[Zone] = Field(description="Zones that this view can show and that are judged.")
-    zones_not_visible: list[Zone] = Field(description="Zones that this view cannot show.")
+    zones_not_visible: list[Zone] = Field(description="Zones that this view cannot show, or only in part.")
     flags: list[Flag] = Field(description="What to keep in mind about the latest frame.")
     beat_at: Time | None = Field(None, description="Latest sign of life from the analysis; UTC.")
 
@@ -356,5 +356,5 @@ class Report(Wire):
     procedure: Procedure = Field(description="The procedure.")
     alerts: list[Alert] = Field(description="Its alerts, by number.")
     log: list[Entry] = Field(description="Its log without single frames, by number.")
-    zones_not_visible: dict[str, list[Zone]] = Field(description="By view: zones that this view cannot show.")
+    zones_not_visible: dict[str, list[Zone]] = Field(description="By view: zones that it cannot show, or only in part.")
     version: Version = Field(description="Software and rules that made it.")

@@ -86,7 +86,7 @@ class Panel {
     this.heardAt = performance.now();
     say(this.badge, source.view ? `${plain(source.view)} view` : "");
     say(this.watched, `Watched: ${zones(source.zones_watched)}`);
-    say(this.hidden, `This view cannot show: ${zones(source.zones_not_visible)}`);
+    say(this.hidden, `Not, or only in part, shown by this view: ${zones(source.zones_not_visible)}`);
     const flags = source.flags.map(plain).join(", ");
     say(this.flags, flags ? `Keep in mind: ${flags}` : "");
     if (source.procedure !== this.procedure) this.follow(source.procedure);

@@ -305,3 +305,14 @@ def test_a_replay_is_marked_as_one(room):
     room.raise_alert(mode=Mode.REPLAY, view=View.AP)
     (alert,) = room.api("alerts")["items"]
     assert alert["mode"] == "replay"
+
+
+def test_the_etag_of_one_cursor_is_no_answer_to_another(room):
+    """After a full page the next page is asked for with the tag of the last; 304 would hide the alerts on it."""
+    room.open()
+    room.raise_alert()
+    caught_up(room)
+    first = poll(room, limit=1)
+    tag = {"If-None-Match": first.headers["etag"]}
+    assert poll(room, tag, limit=1).status_code == 304
+    assert poll(room, tag, limit=1, after=first.json()["next_after"]).status_code == 200

@@ -80,7 +80,7 @@ def test_the_latest_frame_is_shown_with_its_numbers_and_what_the_view_cannot_sho
     shown(page, "0.42", ".figures")
     shown(page, "7 to 16 s", ".figures")
     shown(page, "lateral view", ".view-badge")
-    shown(page, "This view cannot show: vein", ".not-visible")
+    shown(page, "Not, or only in part, shown by this view: vein", ".not-visible")
     room.see()
     expect(picture).to_have_attribute("data-frame", "1.2.3.2/0", timeout=PATIENCE_MS)
 
