@@ -124,7 +124,7 @@ def test_no_test_uses_a_mock():
 FOREIGN_TEXT = ("service/dashboard/vendor", "LICENSE")
 MACHINE_PATH = re.compile(r"(?<![\w.$}])/(?:home|Users|root|work)/[\w.-]+")
 REGISTRY = re.compile(
-    r"index-url|--registry|\"resolved\":|^registry *=|simple/?\"|pythonhosted|npmjs|pypi\.", re.MULTILINE
+    r"index-url|--registry|\"resolved\":|^registry *=|simple/?\"|pytho[n]hosted|npm[j]s|py[p]i\.", re.MULTILINE
 )
 UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|X" + r"XX)\b")
 
