@@ -23,8 +23,8 @@ from service.roles import command_of, environment_of
 from service.settings import Settings
 
 LEAK_SCENE, QUIET_SCENE = "canal_leak", "contained"
-IN_TIME_S = 2.0
-"""A canal alert later than this after its cast became visible counts as missed; the phantom's has gone 4 mm by then."""
+IN_TIME_S = 1.0
+"""A canal alert later than this after its cast became visible counts as missed; the phantom's has gone 2 mm by then."""
 READY_S = 60.0
 SAFETY = (
     "Assistive research software, not a medical device. The operator remains responsible. "
