@@ -77,7 +77,7 @@ def _judge(
         return replace(_findings(frame, scene, place.shift, flags, None), is_fit=False), scene
     scene = remember(scene, evidence, rules)
     spread = measure_spread(scene, frame.stamp, frame.intensity, rules)
-    scene = replace(scene, tracks=spread.tracks, front=spread.history)
+    scene = replace(scene, tracks=spread.tracks, front=spread.history, is_breached=spread.is_breached)
     findings = _findings(frame, scene, place.shift, flags, spread)
     watched = tuple(zone for zone in findings.zones_watched if zone not in hidden)
     return replace(findings, zones_watched=watched), scene
@@ -162,7 +162,7 @@ def _with_region(scene: Scene, body: Body | None, rules: Rules) -> Scene:
     scale = scene.px_per_mm if scene.is_scale_known else _depth_px(body.corners) / rules.nominal_depth_mm
     scene = replace(scene, px_per_mm=scale)
     region = region_of(body, scene.reference.shape, scale, scene.opaque, rules)
-    return replace(scene, region=region, front=(), tracks=())
+    return replace(scene, region=region, front=(), is_breached=False, tracks=())
 
 
 def _depth_px(corners: Corners) -> float:

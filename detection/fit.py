@@ -45,8 +45,8 @@ def hidden_zones(scene: Scene, field: Mask, rules: Rules) -> tuple[Zone, ...]:
     """Watched zones of which too much lies outside the open field."""
     if scene.region is None:
         return ()
-    sizes = np.bincount(scene.region.zones.ravel(), minlength=len(ZONE_ORDER))
-    shut = np.bincount(scene.region.zones[~field].ravel(), minlength=len(ZONE_ORDER))
+    sizes = np.bincount(scene.region.intact.zones.ravel(), minlength=len(ZONE_ORDER))
+    shut = np.bincount(scene.region.intact.zones[~field].ravel(), minlength=len(ZONE_ORDER))
     inside = {zone: index for index, zone in enumerate(ZONE_ORDER)}
     return tuple(
         zone

@@ -33,21 +33,29 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Layout:
+    """Where which zone lies: ``zones`` (h, w), ``beyond`` (h, w) float32 the distance in pixels to where cement may be."""
+
+    zones: ZoneMap
+    beyond: Gray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Region:
     """A body and the zones around it, at working resolution.
 
     ``body`` has its corners in working pixels. ``to_wall`` (h, w) float32 is the signed distance to the posterior
-    wall line in pixels, positive on the body's side, None where the view shows no posterior wall. ``beyond`` (h, w) float32 is the distance
-    to where cement may be, in pixels, 0 inside.
+    wall line in pixels, positive on the body's side, None where the view shows no posterior wall. ``breached`` is the
+    layout without a margin behind the wall, for cement that has been seen to cross it.
     """
 
     body: Body
-    zones: ZoneMap
+    intact: Layout
+    breached: Layout
     watched: tuple[Zone, ...]
     not_visible: tuple[Zone, ...]
     outlines: tuple[tuple[Zone, Outline], ...]
     to_wall: Gray | None
-    beyond: Gray
     depth_px: float
     centre: Point
     down: Point
@@ -84,6 +92,7 @@ class Scene:
     planned: Landmarks | None = None
     is_searched: bool = False
     front: tuple[tuple[float, float], ...] = ()
+    is_breached: bool = False
     tracks: tuple[Track, ...] = ()
 
 

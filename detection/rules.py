@@ -201,6 +201,15 @@ class Rules:
         source="clinical margin: wall line +-1 mm, concave wall",
         reason="the band reaches this far beyond the wall line",
     )
+    breach_mm: float = rule(
+        1.5,
+        unit="mm",
+        source="wall line +-1 mm; contained fronts move 0.03-0.2 mm/s, leaks 1-16 mm/s",
+        reason="a front that came so far within the window and is past the wall line has breached the wall: no margin any more",
+    )
+    breach_window_s: float = rule(
+        1.0, unit="s", source="contained fronts move 0.03-0.2 mm/s", reason="time over which a breach is looked for"
+    )
     end_margin_mm: float = rule(
         1.0, unit="mm", source="endplate thickness", reason="cement at the endplate is not yet in the disc"
     )

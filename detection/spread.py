@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from detection.memory import Region, Scene, Track
+from detection.memory import Layout, Region, Scene, Track
 from detection.rules import Rules
 from detection.vocabulary import (
     ZONE_ORDER,
@@ -42,19 +42,21 @@ class Spread:
     volume_ml: Band | None
     tracks: tuple[Track, ...]
     history: tuple[tuple[float, float], ...]
+    is_breached: bool
 
 
 def measure_spread(scene: Scene, stamp: Stamp, intensity: Intensity, rules: Rules) -> Spread:
     """Pieces, zones, front and volume of a scene whose ``cement`` mask is up to date."""
     cement = scene.cement if scene.cement is not None else np.zeros(scene.reference.shape, np.bool_)
-    parts = _parts(cement, scene, rules)
+    front, history = _front(cement, scene, stamp.time_s, rules)
+    is_breached = _is_breached(history, scene, rules)
+    parts = _parts(cement, replace(scene, is_breached=is_breached), rules)
     tracks = _follow(parts, scene, stamp, rules)
     gone = [track for track in tracks if _has_vanished(track, scene.px_per_mm, rules)]
     seen = {(track.zone, track.side): track for track in tracks}
     pieces = tuple(
         _piece(zone, side, mask, seen[zone, side], scene) for (zone, side), mask in parts.items() if zone not in HELD
     )
-    front, history = _front(cement, scene, stamp.time_s, rules)
     return Spread(
         pieces=pieces,
         vanished=tuple(_ghost(track, scene) for track in gone),
@@ -64,6 +66,7 @@ def measure_spread(scene: Scene, stamp: Stamp, intensity: Intensity, rules: Rule
         volume_ml=_volume(cement, scene, intensity, rules),
         tracks=tuple(track for track in tracks if track.n_missed <= rules.forget_frames),
         history=history,
+        is_breached=is_breached,
     )
 
 
@@ -71,12 +74,28 @@ def _mm2(area_px: float, scene: Scene) -> float | None:
     return area_px / scene.px_per_mm**2 if scene.is_scale_known else None
 
 
+def _is_breached(history: tuple[tuple[float, float], ...], scene: Scene, rules: Rules) -> bool:
+    """Whether cement was seen to run through the posterior wall: past its line by a rush, and not back since.
+
+    The line is uncertain by a millimetre, so where the front stands says little; but contained cement creeps
+    and is stopped by the wall, and what crosses the line in a rush is not contained.
+    """
+    if not history:
+        return False
+    time_s, place = history[-1]
+    if scene.is_breached:
+        return place < rules.breach_mm * scene.px_per_mm
+    before = max((d for t, d in history if t >= time_s - rules.breach_window_s), default=place)
+    return place < 0.0 and before - place >= rules.breach_mm * scene.px_per_mm
+
+
 def _parts(cement: Mask, scene: Scene, rules: Rules) -> dict[tuple[Zone, Side | None], Mask]:
     """Cement split by zone and side; specks are left out, anterior strips are vein or soft tissue by shape."""
     parts: dict[tuple[Zone, Side | None], Mask] = {}
     if scene.region is None:
         return {(Zone.ELSEWHERE, None): cement} if cement.any() else {}
-    zones = np.where(cement, scene.region.zones, 255)
+    layout = scene.region.breached if scene.is_breached else scene.region.intact
+    zones = np.where(cement, layout.zones, 255)
     for index in np.unique(zones[zones != 255]):
         zone = ZONE_ORDER[index]
         mask = zones == index
@@ -84,16 +103,16 @@ def _parts(cement: Mask, scene: Scene, rules: Rules) -> dict[tuple[Zone, Side | 
             parts[zone, None] = mask
             continue
         for side, half in _by_side(zone, mask, scene.region):
-            if _is_outside(half, scene.region, scene.px_per_mm, rules):
+            if _is_outside(half, layout, scene.px_per_mm, rules):
                 parts[_by_shape(zone, half, scene.px_per_mm), side] = half
     return parts
 
 
-def _is_outside(mask: Mask, region: Region, px_per_mm: float, rules: Rules) -> bool:
+def _is_outside(mask: Mask, layout: Layout, px_per_mm: float, rules: Rules) -> bool:
     """Large enough, and reaching far enough beyond the body to be no blur of what is inside."""
     if mask.sum() < rules.least_leak_mm2 * px_per_mm**2:
         return False
-    return bool(region.beyond[mask].max() >= rules.leak_reach_mm * px_per_mm)
+    return bool(layout.beyond[mask].max() >= rules.leak_reach_mm * px_per_mm)
 
 
 def _by_side(zone: Zone, mask: Mask, region: Region) -> list[tuple[Side | None, Mask]]:
@@ -260,7 +279,9 @@ def _front(
     region = scene.region
     if region is None or region.to_wall is None:
         return None, ()
-    within = cement & np.isin(region.zones, [ZONE_ORDER.index(zone) for zone in (*HELD, Zone.CANAL, Zone.FORAMEN)])
+    within = cement & np.isin(
+        region.intact.zones, [ZONE_ORDER.index(zone) for zone in (*HELD, Zone.CANAL, Zone.FORAMEN)]
+    )
     distances = region.to_wall[within]
     n_edge = max(3, round(rules.edge_mm2 * scene.px_per_mm**2))
     if distances.size < 2 * n_edge:

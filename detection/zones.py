@@ -8,10 +8,12 @@ AP: discs, and beside the waist veins or soft tissue by shape. The canal lies ov
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
-from detection.memory import Region
+from detection.memory import Layout, Region
 from detection.rules import Rules
 from detection.vocabulary import ZONE_ORDER, Body, Gray, Mask, Outline, Point, View, Wall, Zone, ZoneMap
 
@@ -45,25 +47,35 @@ def not_visible(view: View) -> tuple[Zone, ...]:
 def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask | None, rules: Rules) -> Region:
     """Zones of a picture (h, w) around a body whose corners are in the same pixels."""
     frame = _Axes(body)
-    zones = np.full(shape, ZONE_ORDER.index(Zone.ELSEWHERE), np.uint8)
-    outlines: list[tuple[Zone, Outline]] = []
-    for zone, polygon in _polygons(body, frame, px_per_mm, rules):
-        cv2.fillPoly(zones, [_as_cv(polygon)], ZONE_ORDER.index(zone))
-        outlines.append((zone, polygon))
-    if opaque is not None and body.view is View.LATERAL:
-        _mark_tract(zones, opaque, frame)
+    outlines = _polygons(body, frame, px_per_mm, rules)
+    intact = _layout(outlines, body, shape, opaque, frame)
+    breached = intact
+    if body.view is View.LATERAL:
+        unguarded = _polygons(body, frame, px_per_mm, replace(rules, wall_margin_mm=0.0))
+        breached = _layout(unguarded, body, shape, opaque, frame)
     return Region(
         body=body,
-        zones=zones,
+        intact=intact,
+        breached=breached,
         watched=WATCHED[body.view],
         not_visible=not_visible(body.view),
         outlines=tuple(outlines),
         to_wall=_to_wall(body, shape) if body.view is View.LATERAL else None,
-        beyond=_beyond(zones),
         depth_px=frame.depth,
         centre=frame.at(0.5, 0.5),
         down=frame.down,
     )
+
+
+def _layout(
+    polygons: list[tuple[Zone, Outline]], body: Body, shape: tuple[int, int], opaque: Mask | None, axes: _Axes
+) -> Layout:
+    zones = np.full(shape, ZONE_ORDER.index(Zone.ELSEWHERE), np.uint8)
+    for zone, polygon in polygons:
+        cv2.fillPoly(zones, [_as_cv(polygon)], ZONE_ORDER.index(zone))
+    if opaque is not None and body.view is View.LATERAL:
+        _mark_tract(zones, opaque, axes)
+    return Layout(zones=zones, beyond=_beyond(zones))
 
 
 class _Axes:

@@ -39,7 +39,7 @@ def play(masks, start, intensity=Intensity.LINEAR, step_s=0.1):
     for index, mask in enumerate(masks):
         start = replace(start, cement=mask)
         spread = measure_spread(start, stamp(index, index * step_s), intensity, RULES)
-        start = replace(start, tracks=spread.tracks, front=spread.history)
+        start = replace(start, tracks=spread.tracks, front=spread.history, is_breached=spread.is_breached)
         told.append(spread)
     return told
 
@@ -82,6 +82,35 @@ def test_a_piece_outside_is_named_by_zone_and_side(mask, zone, side):
     assert piece.area_mm2 == pytest.approx(mask.sum() / 4, abs=0.1)
     rows, cols = np.array(piece.outline).T
     assert mask[rows.astype(int), cols.astype(int)].all()
+
+
+def reaching(col, top=64):
+    """Cement in the body with a finger that reaches this far toward the wall."""
+    return box(60, 90, 90, 110) | box(top, col, top + 6, 90)
+
+
+@pytest.mark.parametrize(("top", "zone"), [(62, Zone.CANAL), (82, Zone.FORAMEN)])
+def test_cement_that_rushes_past_the_wall_line_is_no_longer_given_the_margin_behind_it(top, zone):
+    rushing = play([reaching(66, top), reaching(62, top), reaching(58, top)], scene())
+    assert rushing[1].pieces == ()
+    assert [piece.zone for piece in rushing[2].pieces] == [zone]
+
+
+def test_cement_that_creeps_to_the_same_place_still_has_the_margin():
+    creeping = play([reaching(col) for col in (66, 64, 62, 61, 60, 59, 58)], scene(), step_s=1.0)
+    assert all(spread.pieces == () for spread in creeping)
+
+
+def test_a_rush_that_stays_before_the_wall_line_is_no_breach():
+    assert all(spread.pieces == () for spread in play([reaching(col) for col in (85, 75, 61)], scene()))
+
+
+def test_a_breach_lasts_as_long_as_cement_stands_in_it_and_ends_when_it_goes_back():
+    start = scene()
+    masks = [reaching(66), reaching(58), *[reaching(58)] * 20, reaching(70), reaching(70)]
+    told = play(masks, start, step_s=0.2)
+    assert all(spread.is_breached for spread in told[1:22])
+    assert not told[-1].is_breached
 
 
 @pytest.mark.parametrize(("left", "side"), [(20, Side.IMAGE_LEFT), (130, Side.IMAGE_RIGHT)])

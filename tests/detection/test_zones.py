@@ -21,7 +21,7 @@ def region(where=BODY, view=View.LATERAL, wall=Wall.INTACT, opaque=None):
 
 
 def zone_at(row, col, **given):
-    return ZONE_ORDER[region(**given).zones[row, col]]
+    return ZONE_ORDER[region(**given).intact.zones[row, col]]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_zones_of_an_ap_view(row, col, zone):
 
 def test_the_posterior_band_is_the_last_quarter_and_a_third_behind_a_broken_wall():
     def front_of_band(wall):
-        row = region(wall=wall).zones[75]
+        row = region(wall=wall).intact.zones[75]
         return np.nonzero(row == ZONE_ORDER.index(Zone.POSTERIOR_BAND))[0].max()
 
     assert front_of_band(Wall.INTACT) == pytest.approx(60 + 60 / 4, abs=1)
@@ -69,7 +69,7 @@ def test_the_posterior_band_is_the_last_quarter_and_a_third_behind_a_broken_wall
 
 
 def test_the_canal_begins_a_margin_behind_the_wall_line():
-    row = region().zones[60]
+    row = region().intact.zones[60]
     canal = np.nonzero(row == ZONE_ORDER.index(Zone.CANAL))[0]
     assert canal.max() == pytest.approx(60 - RULES.wall_margin_mm * PX_PER_MM, abs=1.5)
     assert canal.min() == pytest.approx(60 - RULES.canal_depth_mm * PX_PER_MM, abs=1.5)
@@ -105,7 +105,7 @@ def test_ap_shows_no_wall():
 
 
 def test_beyond_is_zero_where_cement_may_be():
-    beyond = region().beyond
+    beyond = region().intact.beyond
     assert beyond[75, 90] == 0
     assert beyond[75, 62] == 0
     assert beyond[75, 140] > 10
@@ -127,13 +127,13 @@ def test_ap_cannot_show_the_canal():
 def test_a_view_that_nobody_knows_watches_nothing(view):
     seen = region(view=view)
     assert seen.watched == ()
-    assert (seen.zones == ZONE_ORDER.index(Zone.ELSEWHERE)).all()
+    assert (seen.intact.zones == ZONE_ORDER.index(Zone.ELSEWHERE)).all()
 
 
 def test_along_the_cannula_lies_the_tract_but_never_over_another_zone():
     opaque = np.zeros(SIZE, np.bool_)
     opaque[70:76, :110] = True
-    zones = region(opaque=opaque).zones
+    zones = region(opaque=opaque).intact.zones
     assert ZONE_ORDER[zones[73, 8]] is Zone.NEEDLE_TRACT
     assert ZONE_ORDER[zones[73, 50]] is Zone.CANAL
     assert ZONE_ORDER[zones[73, 90]] is Zone.BODY
