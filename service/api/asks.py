@@ -96,6 +96,13 @@ class Landmarks(Ask):
     mm_per_px: float | None = Field(None, gt=0, le=10, description="Scale at the object plane; mm/px.")
 
 
+class SignIn(Ask):
+    """A name and its password."""
+
+    name: str = Field(min_length=1, max_length=64, description="Name of the user.")
+    password: str = Field(min_length=1, max_length=256, description="Password of the user.")
+
+
 class ReplayAsk(Ask):
     """A recorded study to play again."""
 

@@ -5,7 +5,7 @@ const POLL_MS = 1000;
 const STREAM_SILENT_MS = 2500;
 const RETRY_STREAM_MS = 5000;
 
-// Every type of journal entry; a test holds this list against the vocabulary.
+// Every type of journal entry that the stream brings; a test holds this list against the vocabulary.
 export const ENTRY_TYPES = [
   "procedure_opened", "procedure_changed", "procedure_closed", "plan_set", "frame_seen", "frames_skipped",
   "frame_failed", "object_kept", "alert_raised", "alert_worsened", "alert_changed", "alert_ended", "acknowledged",

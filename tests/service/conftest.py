@@ -55,6 +55,7 @@ from dicom_gateway.spool import Spool
 from service.api.app import create_app
 from service.api.deps import Deps
 from service.bell import Bell
+from service.patience import ImpatientProtocol
 from service.settings import Settings
 
 STUDY = "1.2.826.0.1.3680043.8.498.1"
@@ -215,7 +216,8 @@ class Serving:
     """The app on a loopback port, in a thread."""
 
     def __init__(self, app: Any, port: int = 0) -> None:
-        config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1)
+        as_served = {"http": ImpatientProtocol, "proxy_headers": False, "server_header": False, "log_config": None}
+        config = uvicorn.Config(app, host="127.0.0.1", port=port, timeout_graceful_shutdown=1, **as_served)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run)
 
