@@ -130,7 +130,12 @@ def frames_of(engine: Engine, procedure: str, after: int = 0, limit: int = 100) 
 
 def latest_frame(engine: Engine, procedure: str) -> Entry | None:
     """The last FRAME_SEEN line of a procedure."""
-    query = select(ENTRY).where(ENTRY.c.procedure == procedure, ENTRY.c.type == str(EntryType.FRAME_SEEN))
+    return latest_of(engine, procedure, EntryType.FRAME_SEEN)
+
+
+def latest_of(engine: Engine, procedure: str, type: EntryType) -> Entry | None:
+    """The last line of this type of a procedure."""
+    query = select(ENTRY).where(ENTRY.c.procedure == procedure, ENTRY.c.type == str(type))
     return next(iter(_entries(engine, query.order_by(ENTRY.c.number.desc()).limit(1))), None)
 
 

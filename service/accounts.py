@@ -5,8 +5,6 @@ A password is asked for or read from a file, never taken from the command line, 
 
 from __future__ import annotations
 
-import os
-import pwd
 import re
 import time
 from collections.abc import Callable
@@ -21,6 +19,7 @@ from service import passwords
 from service.api.permissions import SCOPES_OF, Role, Scope
 from service.bell import Bell
 from service.settings import Settings
+from service.settings_log import os_user
 
 NAME = re.compile(r"[a-z][a-z0-9._-]{0,31}")
 RESERVED = frozenset({"local"})
@@ -155,12 +154,7 @@ def _password(file: TextIO | None) -> str:
 
 
 def _by_whoever_types() -> store.Deed:
-    """The operating system's user is who acts at a command line."""
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        name = str(os.getuid())
-    return store.Deed(actor=f"os:{name}", at=time.time())
+    return store.Deed(actor=f"os:{os_user()}", at=time.time())
 
 
 def _change(settings: Settings, act: Callable[[Engine], None]) -> None:

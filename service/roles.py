@@ -40,6 +40,7 @@ from service.journey import Case, Desk
 from service.patience import ImpatientProtocol
 from service.replays import Replayer
 from service.settings import Settings
+from service.settings_log import tell_changed_settings
 from service.watch import Watch
 
 LOG = logging.getLogger(__name__)
@@ -143,6 +144,8 @@ def run_serve(settings: Settings) -> None:
         now=time.time,
         replays=Replayer(settings, engine, now=time.time, environment=environment_of(settings)),
     )
+    if has_users(engine):
+        tell_changed_settings(deps.journal, settings, time.time())
     config = uvicorn.Config(
         create_app(deps),
         host=settings.http_host,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from detection.rules import Rules
 from detection.vocabulary import Wall
@@ -30,6 +30,14 @@ class Ask(BaseModel):
     """A body that a client sends; a field we do not know is an error, never ignored."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def without_nul(cls, value: object) -> object:
+        """PostgreSQL cannot hold NUL in a text."""
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("expected a text without NUL characters")
+        return value
 
 
 class Acknowledgement(Ask):
