@@ -206,6 +206,9 @@ class Entry(Wire):
     actor: str | None = Field(None, description="Who.")
     frame: Frame | None = Field(None, description="The frame on whose evidence it was written.")
     times: dict[str, Time | None] = Field(description="image, received, decoded, judged, written; UTC.")
+    steps_ms: dict[str, float] = Field(
+        {}, description="How long each step took that is known: by the later moment, and received_to_written; ms."
+    )
     data: dict[str, Any] = Field(
         description="What belongs to this type; lengths mm, areas mm², volumes ml, positions [row, col] px."
     )

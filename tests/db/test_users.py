@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, text
 
 from db import queries
+from db.connect import connect
+from db.heartbeat import last_sign
 from db.users import (
     Deed,
     Session,
@@ -22,6 +26,7 @@ from db.users import (
     revoke_token,
 )
 from detection.vocabulary import AUDIT, NO_PROCEDURE, EntryType
+from tests.conftest import CHECKOUT
 
 BY = Deed(actor="os:root", at=50.0)
 ANNA = User(name="anna", role="operator", password_hash="$argon2id$anna", created_at=50.0)
@@ -131,19 +136,19 @@ def test_what_screens_follow_tells_nothing_of_who_came(engine, procedure):
     assert {line.procedure for line in queries.entries_after(engine, 0)} == {procedure}
 
 
-def test_a_database_of_the_first_release_is_brought_up_with_what_it_holds(url):
-    from db.connect import connect
-    from db.procedures import Opening, open_procedure
-
+def test_a_database_of_the_first_release_is_brought_up_with_what_it_holds(url, tmp_path):
+    (tmp_path / "store").mkdir()
+    old = create_engine(url)
+    with old.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(CHECKOUT / "db" / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("INSERT INTO role (role, beat_at) VALUES ('watch', 5.0)"))
+    old.dispose()
     engine = connect(url)
-    open_procedure(engine, Opening(at=1000.0, study_instance_uid="1.2.3", source="CARM1"))
-    with engine.begin() as connection:
-        for table in ("user_account", "api_token", "web_session", "register"):
-            connection.execute(text(f"DROP TABLE {table}"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
-    engine.dispose()
-    engine = connect(url)
+    assert last_sign(engine) == 5.0
     assert read_register(engine).users == {}
-    assert len(queries.procedures(engine)) == 1
     add_user(engine, ANNA, BY)
+    assert set(read_register(engine).users) == {"anna"}
     engine.dispose()

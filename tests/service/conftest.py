@@ -6,7 +6,9 @@ import io
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -194,7 +196,14 @@ class Room:
 
 @pytest.fixture
 def room(tmp_path) -> Iterator[Room]:
-    settings = Settings(data_dir=tmp_path / "data", dicom_port=1)
+    with room_at(tmp_path) as room:
+        yield room
+
+
+@contextmanager
+def room_at(folder: Path, database_url: str | None = None) -> Iterator[Room]:
+    """A room with its journal in this folder, or in the database at this URL."""
+    settings = Settings(data_dir=folder / "data", dicom_port=1, database_url=database_url)
     engine = connect(settings.journal_url)
     deps = Deps(
         settings=settings,

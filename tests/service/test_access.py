@@ -13,7 +13,7 @@ from service.api import throttle
 from service.api.access import ONE_CLICK
 from service.api.app import create_app
 from service.settings import Settings
-from tests.service.conftest import Serving
+from tests.service.conftest import Serving, room_at
 from tests.service.visitors import PASSWORD, V1, admit, audit, browser_of, by, issue, sign_in
 
 
@@ -333,3 +333,37 @@ def test_a_proxy_makes_nobody_local(room):
     with another(room, http_trusted_proxies=("127.0.0.1",)) as url:
         answer = httpx.get(f"{url}{V1}/alerts", headers={"X-Forwarded-Proto": "https"})
         assert "has no users yet" in room.error(answer, 401)["message"]
+
+
+# The other database
+
+
+def test_on_postgresql_people_and_programs_come_in_the_same_way(tmp_path, postgres_url):
+    with room_at(tmp_path, postgres_url) as room:
+        admit(room)
+        id = room.open()
+        room.error(room.client.get(f"{V1}/alerts"), 401)
+        with browser_of(room) as client:
+            room.error(sign_in(room.client, password="wrong horse battery"), 401)
+            assert client.get(f"{V1}/procedures/{id}").status_code == 200
+            for nul in ("procedures?study=%00", "alerts/%00", "alerts?procedure=%00"):
+                room.error(client.get(f"{V1}/{nul}"), 400)
+            body = {"accession_number": "a\0b"}
+            room.error(client.post(f"{V1}/procedures", json=body), 400)
+            assert len(client.get(f"{V1}/procedures/{id}/report.jsonl").text.splitlines()) == 2
+        header = issue(room, "monitor", "read")
+        assert room.client.get(f"{V1}/alerts", headers=header).status_code == 200
+        revoke_token(room.engine, "monitor", by())
+        room.app.state.access.look()
+        room.error(room.client.get(f"{V1}/alerts", headers=header), 401)
+        types = [type for type, *_ in audit(room)]
+        assert types == [
+            "access_changed",
+            "signed_in",
+            "sign_in_failed",
+            "patient_viewed",
+            "exported",
+            "access_changed",
+            "access_changed",
+        ]
+        assert room.deps.journal.verify() is None
