@@ -6,11 +6,13 @@ from the command line holds within half a second and a poll costs no query.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from db.connect import Engine
@@ -24,9 +26,8 @@ from service.exposure import Exposure
 LOCAL = "local"
 ONE_CLICK = "demo operator"
 """Whom the one click makes; no user can have a space in the name."""
-N_VERIFIED_AT_ONCE = 2
-"""Each costs 64 MiB and a core's tenth of a second, which the analysis needs more."""
-TURN_WITHIN_S = 5.0
+N_VERIFIED_AT_ONCE, N_WAITING = 2, 16
+"""Each costs 64 MiB and a core's tenth of a second, which the analysis needs more; who comes after those is sent away."""
 
 By = Literal["local", "session", "token"]
 
@@ -70,7 +71,7 @@ class Access:
         self._engine, self._now, self.terms = engine, now, terms
         self._register: Register | None = None
         self._looking = threading.Lock()
-        self._verifying = threading.BoundedSemaphore(N_VERIFIED_AT_ONCE)
+        self._turns, self._n_waiting = asyncio.Semaphore(N_VERIFIED_AT_ONCE), 0
         self.throttle = Throttle()
 
     def look(self) -> None:
@@ -115,18 +116,19 @@ class Access:
             case _:
                 return not self.is_on
 
-    def is_password_of(self, name: str, password: str) -> bool:
-        """Whether this is an active user's password; a name that is unknown takes as long. Refused when too many ask."""
-        nobody = passwords.hash_of_nobody()
-        user = self._known().users.get(name)
-        is_user = user is not None and user.disabled_at is None
-        if not self._verifying.acquire(timeout=TURN_WITHIN_S):
+    async def is_password_of(self, name: str, password: str) -> bool:
+        """Whether this is an active user's password; a name that is unknown takes as long. Refused when too many ask.
+
+        Whoever waits does so in the event loop: threads are for those who ask for alerts.
+        """
+        if self._n_waiting >= N_WAITING:
             raise Refused(429, "Too many people are signing in. Try again in a moment.")
+        self._n_waiting += 1
         try:
-            is_right = passwords.is_password(user.password_hash if user is not None and is_user else nobody, password)
+            async with self._turns:
+                return await run_in_threadpool(self._compare, name, password)
         finally:
-            self._verifying.release()
-        return is_right and is_user
+            self._n_waiting -= 1
 
     def knows(self, name: str) -> bool:
         """Whether there is a user of this name; for the journal, never for an answer."""
@@ -145,6 +147,14 @@ class Access:
         if identity is None:
             raise unavailable("This account was closed just now.")
         return cookie, identity
+
+    def _compare(self, name: str, password: str) -> bool:
+        nobody = passwords.hash_of_nobody()
+        user = self._known().users.get(name)
+        if user is None or user.disabled_at is not None:
+            passwords.is_password(nobody, password)
+            return False
+        return passwords.is_password(user.password_hash, password)
 
     def _known(self) -> Register:
         if self._register is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from db.users import Deed, end_session
 from detection.vocabulary import NO_PROCEDURE, Entry, EntryType
@@ -24,7 +25,7 @@ def get_session(access: AccessHere, who: Who) -> wire.Session:
 
 
 @router.post("", response_model=wire.Session)
-def sign_in(
+async def sign_in(
     request: Request, response: Response, deps: DepsHere, access: AccessHere, body: asks.SignIn
 ) -> wire.Session:
     """Sign in with name and password. The answer sets a cookie; each later change sends csrf_token as X-CSRF-Token."""
@@ -33,24 +34,14 @@ def sign_in(
     if wait_s > 0:
         wait = str(math.ceil(wait_s))
         raise Refused(429, f"Too many failures. Try again in {wait} s.", headers={"Retry-After": wait})
-    if not access.is_password_of(body.name, body.password):
+    if not await access.is_password_of(body.name, body.password):
         access.throttle.fail(body.name, address, now)
         # a name that is unknown may be a password typed into the wrong field
         told = {"user": body.name if access.knows(body.name) else None, "address": address}
-        deps.journal.append(
-            [
-                Entry(
-                    at=now,
-                    type=EntryType.SIGN_IN_FAILED,
-                    procedure=NO_PROCEDURE,
-                    cause="wrong name or password",
-                    data=told,
-                )
-            ]
-        )
+        await run_in_threadpool(deps.journal.append, [_failure(now, told)])
         raise Refused(401, "This name and password do not belong together.")
     access.throttle.succeed(body.name, address)
-    return _begin(access, response, body.name, address)
+    return await run_in_threadpool(_begin, access, response, body.name, address)
 
 
 @router.post("/one-click", response_model=wire.Session)
@@ -71,6 +62,11 @@ def sign_out(deps: DepsHere, access: AccessHere, who: Who) -> Response:
         terms = access.terms
         response.delete_cookie(terms.cookie, secure=terms.exposure.is_encrypted, httponly=True, samesite="strict")
     return response
+
+
+def _failure(at: float, told: dict[str, str | None]) -> Entry:
+    cause = "wrong name or password"
+    return Entry(at=at, type=EntryType.SIGN_IN_FAILED, procedure=NO_PROCEDURE, cause=cause, data=told)
 
 
 def _begin(access: Access, response: Response, name: str, address: str) -> wire.Session:

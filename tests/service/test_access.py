@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import httpx
@@ -266,6 +267,23 @@ def test_what_is_remembered_of_guesses_is_bounded():
     for i in range(throttle.N_KEPT):
         guesses.fail(f"name{i}", f"address{i}", 0.0)
     assert len(guesses._failures) == throttle.N_KEPT
+
+
+def test_a_crowd_at_the_door_keeps_no_screen_waiting(room):
+    admit(room)
+    header = issue(room, "screen", "read")
+
+    def guess(i):
+        body = {"name": f"nobody{i}", "password": "wrong horse battery"}
+        return httpx.post(f"{room.url}{V1}/session", json=body, timeout=40).status_code
+
+    with ThreadPoolExecutor(30) as crowd:
+        guesses = [crowd.submit(guess, i) for i in range(30)]
+        while not all(each.done() for each in guesses):
+            assert room.client.get(f"{V1}/alerts", headers=header).status_code == 200
+        statuses = {each.result() for each in guesses}
+    assert statuses <= {401, 429}
+    assert 429 in statuses, "most are sent away without a comparison"
 
 
 # Changes come from our page
