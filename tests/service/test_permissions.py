@@ -7,6 +7,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from service.api.permissions import PERMISSIONS, SCOPES_OF, V1, Permission, Role, Scope
+from tests.service.conftest import room_at
 from tests.service.visitors import admit, browser_of, issue
 
 NAMES = {"id": "nothing", "view": "lateral", "sop_instance_uid": "1.2.3", "index": "0", "file": "main.js"}
@@ -14,6 +15,15 @@ SIGN_OUT = ("DELETE", f"{V1}/session")
 ANYBODY = [row for row in PERMISSIONS if row.scope is None]
 SOMEBODY = sorted((row for row in PERMISSIONS if row.scope is not None), key=lambda row: row[:2] == SIGN_OUT)
 """Signing out comes last."""
+
+
+@pytest.fixture(scope="module")
+def peopled(tmp_path_factory):
+    """A room with a user of every role and a token of every scope, each named after it."""
+    with room_at(tmp_path_factory.mktemp("peopled")) as room:
+        for role in Role:
+            admit(room, role, role)
+        yield room, {scope: issue(room, scope, scope) for scope in Scope}
 
 
 def ask(client: httpx.Client, row: Permission, **options) -> int:
@@ -33,9 +43,9 @@ def test_every_route_has_its_row_and_every_row_its_route(room):
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_a_role_may_do_what_its_scopes_say_and_nothing_else(room, role):
-    admit(room, "anna", role)
-    with browser_of(room) as client:
+def test_a_role_may_do_what_its_scopes_say_and_nothing_else(peopled, role):
+    room, _ = peopled
+    with browser_of(room, role) as client:
         for row in SOMEBODY:
             status = ask(client, row)
             assert (status == 403) == (row.scope not in SCOPES_OF[role]), (row, status)
@@ -44,23 +54,22 @@ def test_a_role_may_do_what_its_scopes_say_and_nothing_else(room, role):
 
 
 @pytest.mark.parametrize("scope", list(Scope))
-def test_a_token_may_do_what_its_one_scope_says_and_nothing_else(room, scope):
-    admit(room)
-    header = issue(room, "program", scope)
+def test_a_token_may_do_what_its_one_scope_says_and_nothing_else(peopled, scope):
+    room, headers = peopled
     for row in SOMEBODY:
-        status = ask(room.client, row, headers=header)
+        status = ask(room.client, row, headers=headers[scope])
         assert (status == 403) == (row.scope is not scope), (row, status)
         assert status not in {401, 405, 500}, (row, status)
 
 
-def test_nobody_gets_in_once_there_is_a_user(room):
-    admit(room)
+def test_nobody_gets_in_once_there_is_a_user(peopled):
+    room, _ = peopled
     for row in SOMEBODY:
         assert ask(room.client, row) == 401, row
 
 
-def test_an_open_address_answers_nobody_too(room):
-    admit(room)
+def test_an_open_address_answers_nobody_too(peopled):
+    room, _ = peopled
     statuses = {row[:2]: ask(room.client, row) for row in ANYBODY}
     assert statuses.pop(("POST", f"{V1}/session")) == 400, "a name and a password are expected"
     assert statuses.pop(("POST", f"{V1}/session/one-click")) == 403, "no such demonstration here"
