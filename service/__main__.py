@@ -17,7 +17,6 @@ from pydantic import ValidationError
 from db.connect import StoreFailure, connect
 from db.journal import Journal
 from detection.phantom.scene import SCENARIOS, Scene
-from detection.scorecard import table
 from dicom_gateway.compose import Form, study_of, write_phantom
 from dicom_gateway.peer import Peer, echo
 from dicom_gateway.refusal import Unreachable
@@ -25,10 +24,10 @@ from dicom_gateway.sender import due_from_folder, send
 from service import accounts, replays, roles
 from service import demo as demonstration
 from service import replay as offline
-from service import score as scoring
 from service.exposure import TooExposed
 from service.logs import start_logging
 from service.orthanc import OrthancUnreachable, StudyNotFound, fetch_study
+from service.score.command import score_sets
 from service.settings import Settings
 
 SAFETY = (
@@ -218,26 +217,6 @@ def echo_receiver(settings: Settings) -> None:
     click.echo("the receiver answers")
 
 
-@main.command("score")
-@click.option("--set", "set_name", type=click.Choice(["tune", "exam"]), default="tune", show_default=True)
-@click.option("--each", default=2, show_default=True, type=click.IntRange(min=1), help="Patients for each story.")
-@click.option("--processes", default=2, show_default=True, type=click.IntRange(min=1))
-def score_sets(set_name: str, each: int, processes: int) -> None:
-    """Play phantom scenes through the detection and hold what it says against the truth."""
-    outcomes = []
-    for outcome in scoring.score(list(scoring.tasks_of(set_name, each)), processes):
-        outcomes.append(outcome)
-        delay = "" if outcome.delay is None else f", delay {outcome.delay:+d} frames"
-        false = f", {len(outcome.false_alerts)} false" if outcome.false_alerts else ""
-        missed = ", missed" if outcome.onset is not None and outcome.caught is None else ""
-        click.echo(f"  {outcome.scene:22} seed {outcome.seed} {outcome.landmarks:5}{delay}{missed}{false}", err=True)
-    for landmarks in ("given", "found"):
-        click.echo(f"\nset {set_name}, landmarks {landmarks}")
-        for line in table([outcome for outcome in outcomes if outcome.landmarks == landmarks]):
-            click.echo(line)
-    click.echo(f"\n{SAFETY}")
-
-
 @main.command()
 @click.option("--keep", is_flag=True, help="Leave everything running afterwards.")
 def demo(keep: bool) -> None:
@@ -280,6 +259,8 @@ def _due(
     fetch_study(orthanc_url or settings.orthanc_url, study or "", fetched)
     return due_from_folder(fetched)
 
+
+main.add_command(score_sets)
 
 if __name__ == "__main__":
     main(prog_name="cementwatch")

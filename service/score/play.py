@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from detection.alarm import Alarm, Setting, judge
 from detection.examine import examine
 from detection.memory import Memory
-from detection.phantom.scene import SCENARIOS, Scene, Shot, play, vary
+from detection.phantom.scene import Scene, Shot
 from detection.rules import Rules
 from detection.scorecard import Outcome, Raised, dice_of
 from detection.threads import use_one_thread
@@ -34,67 +36,87 @@ from detection.vocabulary import (
     Stamp,
     Zone,
 )
+from service.score.kept import Archive, digest_of, judging_source
+from service.score.sets import Task
 
-FIRST_SEED = {"tune": 1000, "exam": 900_000}
 PLANNED_AT = 12
 """Frame on which the operator of a scene gives landmarks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """One scene to be played, with landmarks given by the operator or left to be found."""
+class Hall:
+    """Where tasks are played: what was played before, and on how many processes."""
 
-    scene: Scene
-    is_given: bool
+    archive: Archive
+    n_processes: int = 1
 
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
     """What is counted while a scene plays."""
 
-    raised: list[Raised]
-    distance_errors: list[float]
-    dice: list[float]
-    times_ms: list[float]
-    zones: set[Zone]
+    raised: list[Raised] = field(default_factory=list)
+    distance_errors: list[float] = field(default_factory=list)
+    dice: list[float] = field(default_factory=list)
+    times_ms: list[float] = field(default_factory=list)
+    zones: set[Zone] = field(default_factory=set)
     onset: int | None = None
     onset_3d: int | None = None
     corners: tuple[float, ...] | None = None
     n_unfit: int = 0
 
 
-def tasks_of(set_name: str, n_each: int) -> Iterator[Task]:
-    """Every story, ``n_each`` times with other patients and X-ray systems, with landmarks given and found."""
-    for number, story in enumerate(sorted(SCENARIOS)):
-        for k in range(n_each):
-            seed = FIRST_SEED[set_name] + 100 * number + k
-            scene = vary(SCENARIOS[story], seed, is_exam=set_name == "exam")
-            for is_given in (True, False):
-                yield Task(scene=scene, is_given=is_given)
+def score(tasks: Iterable[Task], hall: Hall) -> Iterator[Outcome]:
+    """The outcomes of each task, as they are done."""
+    with ProcessPoolExecutor(hall.n_processes) as pool:
+        for outcomes in pool.map(partial(outcomes_of, archive=hall.archive), tasks):
+            yield from outcomes
 
 
-def score(tasks: list[Task], n_processes: int) -> Iterator[Outcome]:
-    """The outcome of each task, as they are done."""
-    with ProcessPoolExecutor(n_processes) as pool:
-        yield from pool.map(outcome_of, tasks)
+def outcomes_of(task: Task, archive: Archive) -> tuple[Outcome, ...]:
+    """What comes of a task, one outcome for each kind of landmarks; from the archive where the same was played before."""
+    kind = TypeAdapter(tuple[Outcome, ...])
+    name = digest_of(task, judging_source())
+    if (said := archive.said(name)) is not None:
+        return kind.validate_json(said)
+    outcomes = _play(task, archive)
+    archive.keep(name, kind.dump_json(outcomes).decode())
+    return outcomes
 
 
-def outcome_of(task: Task) -> Outcome:
-    """Play one scene and hold what is said against what is true."""
+def _play(task: Task, archive: Archive) -> tuple[Outcome, ...]:
+    """Play a scene once before several watchers and hold what each says against what is true."""
     use_one_thread()
-    scene, rules = task.scene, Rules()
-    memory, alarm, plan = Memory(), Alarm(), Plan()
-    tally = Tally(raised=[], distance_errors=[], dice=[], times_ms=[], zones=set())
-    for shot in play(scene):
-        if task.is_given and shot.index == PLANNED_AT:
-            plan = _plan(scene, shot)
+    watchers = [Watcher(scene=task.scene, landmarks=landmarks) for landmarks in task.landmarks]
+    for shot in archive.shots(task.scene):
+        frame = frame_of(task.scene, shot)
+        for watcher in watchers:
+            watcher.see(frame, shot)
+    return tuple(_outcome(watcher) for watcher in watchers)
+
+
+@dataclass(slots=True, kw_only=True)
+class Watcher:
+    """The function that runs live before one scene, and what is counted of it."""
+
+    scene: Scene
+    landmarks: str
+    rules: Rules = field(default_factory=Rules)
+    memory: Memory = field(default_factory=Memory)
+    alarm: Alarm = field(default_factory=Alarm)
+    plan: Plan = field(default_factory=Plan)
+    tally: Tally = field(default_factory=Tally)
+
+    def see(self, frame: Frame, shot: Shot) -> None:
+        """Judge one frame and hold it against its shot."""
+        if self.landmarks == "given" and shot.index == PLANNED_AT:
+            self.plan = _plan(self.scene, shot)
         began = time.process_time()
-        findings, memory = examine(frame_of(scene, shot), memory, plan, rules)
-        tally.times_ms.append(1000 * (time.process_time() - began))
-        setting = Setting(procedure="score", source="PHANTOM", mode=Mode.REPLAY, rules=rules, plan=plan)
-        changes, alarm = judge(findings, (), alarm, setting, shot.time_s)
-        _count(tally, scene, shot, findings, changes, memory)
-    return _outcome(task, tally)
+        findings, self.memory = examine(frame, self.memory, self.plan, self.rules)
+        self.tally.times_ms.append(1000 * (time.process_time() - began))
+        setting = Setting(procedure="score", source="PHANTOM", mode=Mode.REPLAY, rules=self.rules, plan=self.plan)
+        changes, self.alarm = judge(findings, (), self.alarm, setting, shot.time_s)
+        _count(self.tally, self.scene, shot, findings, changes, self.memory)
 
 
 def frame_of(scene: Scene, shot: Shot) -> Frame:
@@ -170,13 +192,13 @@ def _corner_errors(scene: Scene, shot: Shot, body: Body) -> tuple[float, ...]:
     )
 
 
-def _outcome(task: Task, tally: Tally) -> Outcome:
-    scene = task.scene
+def _outcome(watcher: Watcher) -> Outcome:
+    scene, tally = watcher.scene, watcher.tally
     return Outcome(
         scene=scene.name,
         seed=scene.seed,
         view=scene.view,
-        landmarks="given" if task.is_given else "found",
+        landmarks=watcher.landmarks,
         frame_rate=scene.frame_rate,
         n_frames=scene.n_frames,
         has_leak=tally.onset_3d is not None,
@@ -186,8 +208,8 @@ def _outcome(task: Task, tally: Tally) -> Outcome:
         raised=tuple(tally.raised),
         dice=float(np.median(tally.dice)) if tally.dice else None,
         distance_errors_mm=tuple(tally.distance_errors),
-        corner_errors_mm=None if task.is_given else tally.corners,
-        is_body_asked=not task.is_given,
+        corner_errors_mm=tally.corners if watcher.landmarks == "found" else None,
+        is_body_asked=watcher.landmarks == "found",
         n_unfit=tally.n_unfit,
         ms_per_frame=float(np.median(tally.times_ms)),
     )
