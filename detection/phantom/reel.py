@@ -29,6 +29,7 @@ def pack(shot: Shot) -> Packed:
     is_narrow = int(shot.pixels.max(initial=0)) < 256
     said: dict[str, Any] = {
         "index": shot.index,
+        "leg": shot.leg,
         "time_s": shot.time_s,
         "shape": shot.pixels.shape,
         "bits": 8 if is_narrow else 16,
@@ -62,10 +63,10 @@ def unpack(packed: Packed) -> Shot:
         corners=Corners(**{name: (row, col) for name, (row, col) in said["corners"].items()}),
         **told,
     )
-    return Shot(index=said["index"], time_s=said["time_s"], pixels=pixels, truth=truth)
+    return Shot(index=said["index"], time_s=said["time_s"], pixels=pixels, truth=truth, leg=said["leg"])
 
 
-_PLAIN = ("time_s", "volume_ml", "cnr", "distance_to_wall_mm", "leak_3d", "leak_visible", "shift_px")
+_PLAIN = ("time_s", "volume_ml", "cnr", "distance_to_wall_mm", "leak_3d", "leak_visible", "shift_px", "is_clear")
 
 
 def _unpacked(masks: bytes, n_masks: int, shape: tuple[int, int]) -> Iterable[Mask]:

@@ -15,6 +15,7 @@ from detection.alarm import Alarm, Setting, judge
 from detection.examine import examine
 from detection.memory import Memory
 from detection.phantom.scene import Scene, Shot
+from detection.phantom.script import arrangement
 from detection.rules import Rules
 from detection.scorecard import Outcome, Raised, dice_of
 from detection.threads import use_one_thread
@@ -121,6 +122,7 @@ class Watcher:
 
 def frame_of(scene: Scene, shot: Shot) -> Frame:
     """A shot as the gateway would hand it over."""
+    scene = arrangement(scene, shot.leg)
     stamp = Stamp(
         arrival=shot.index + 1,
         sop_instance_uid=str(shot.index),
@@ -147,6 +149,9 @@ def frame_of(scene: Scene, shot: Shot) -> Frame:
         ceiling=ceiling,
         mm_per_px=scene.mm_per_px,
         view=scene.view,
+        primary_deg=scene.primary_deg,
+        secondary_deg=scene.secondary_deg,
+        is_lossy=scene.chain.jpeg_quality is not None,
     )
 
 
