@@ -28,6 +28,7 @@ from service.exposure import TooExposed
 from service.logs import start_logging
 from service.orthanc import OrthancUnreachable, StudyNotFound, fetch_study
 from service.score.command import score_sets
+from service.score.sets import drawn as varied
 from service.settings import Settings
 
 SAFETY = (
@@ -99,6 +100,7 @@ def play_replay(settings: Settings, id: str) -> None:
 @main.command()
 @click.option("--scene", type=click.Choice(sorted(SCENARIOS)), default="canal_leak", show_default=True)
 @click.option("--seed", type=int, help="Another patient and other noise.")
+@click.option("--drawn", is_flag=True, help="As the tune set of the scorecard draws the story for this seed.")
 @click.option(
     "--as", "form", type=click.Choice([form.value for form in Form]), default=Form.XA.value, show_default=True
 )
@@ -109,9 +111,12 @@ def play_replay(settings: Settings, id: str) -> None:
 )
 @click.option("--level", help="Vertebra of the CT to treat, such as L1.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write into.")
-def phantom(scene: str, seed: int | None, form: str, ct: Path | None, level: str | None, out: Path) -> None:
+def phantom(
+    scene: str, seed: int | None, drawn: bool, form: str, ct: Path | None, level: str | None, out: Path
+) -> None:
     """Write a phantom procedure as DICOM objects, with the truth beside them."""
-    truth = write_phantom(_scene(scene, ct, level), out, seed=seed, as_=form, started_at=time.time())
+    story = varied("tune", scene, seed or 0) if drawn else SCENARIOS[scene]
+    truth = write_phantom(_scene(story, ct, level), out, seed=seed, as_=form, started_at=time.time())
     click.echo(f"{len(list(out.glob('*.dcm')))} objects and {truth.name} in {out}")
 
 
@@ -233,12 +238,12 @@ def _told_to_people() -> Iterator[None]:
         raise click.ClickException(str(refusal)) from None
 
 
-def _scene(name: str, ct: Path | None, level: str | None) -> Scene:
+def _scene(story: Scene, ct: Path | None, level: str | None) -> Scene:
     if ct is None:
-        return SCENARIOS[name]
+        return story
     from service.scan import scene_from_folder
 
-    return scene_from_folder(ct, SCENARIOS[name], level=level)
+    return scene_from_folder(ct, story, level=level)
 
 
 def _due(

@@ -103,7 +103,8 @@ def _hard_chain(scene: Scene, rng: Generator, wide: float) -> Chain:
 def _gaps(scene: Scene, rng: Generator) -> tuple[Gap, ...]:
     """In a quarter of scenes the foot leaves the pedal once or twice after cement has begun."""
     n_gaps = int(rng.choice(3, p=[0.75, 0.15, 0.1]))
-    starts = sorted(rng.uniform(scene.start_s + 4.0, scene.duration_s - 5.0, n_gaps))
+    first_s = scene.start_s + 4.0
+    starts = sorted(rng.uniform(first_s, max(first_s, scene.duration_s - 5.0), n_gaps))
     return tuple(
         Gap(from_s=float(at), until_s=float(at + rng.uniform(0.8, 2.5)), is_held=bool(rng.random() < 0.5))
         for at in starts

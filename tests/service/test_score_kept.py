@@ -13,8 +13,6 @@ from detection.phantom.reel import pack, unpack
 from detection.phantom.scene import Motion, Scene, play
 from detection.vocabulary import Intensity
 from service.score.kept import Archive
-from service.score.play import outcomes_of
-from service.score.sets import Task
 
 SHORT = Scene(
     name="short",
@@ -145,11 +143,9 @@ def test_nothing_is_kept_when_nothing_may_be(shots, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_an_outcome_is_kept_and_told_again(tmp_path):
-    archive = Archive(folder=tmp_path, most_bytes=PLENTY)
-    first = outcomes_of(Task(scene=SHORT), archive)
-    assert [outcome.landmarks for outcome in first] == ["given", "found"]
-    for reel in tmp_path.glob("*.reel"):
-        reel.unlink()
-    assert outcomes_of(Task(scene=SHORT), archive) == first
-    assert not list(tmp_path.glob("*.reel")), "it was told, not played"
+def test_a_text_is_kept_and_told_again(tmp_path):
+    archive = Archive(folder=tmp_path / "kept", most_bytes=PLENTY)
+    assert archive.said("name") is None
+    archive.keep("name", "what came of it")
+    assert archive.said("name") == "what came of it"
+    assert archive.said("another name") is None
