@@ -27,7 +27,8 @@ from detection.vocabulary import (
 
 NEAR_LEAK_MM = 3.0
 """An outline this near to where cement truly leaked tells of that leak."""
-CONTACT_MM, SPEED_OVER_S = 1.0, 4.0
+CONTACT_MM, SPEED_OVER_S = 3.0, 4.0
+"""The alarm's own notion of contact: nearer than that, the wall's concavity hides what is left."""
 NEAR_WALL_SHARE, NEAR_WALL_MM = 1 / 3, 2.0
 """Cement within the first tier of the approach alarm, and the error of the wall line, is truly near."""
 MASK_EVERY, SMALLEST_MASK_PX = 10, 400

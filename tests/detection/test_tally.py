@@ -162,7 +162,7 @@ def test_corners_distance_and_volume_are_measured_where_they_are_told():
 
 
 def test_contact_has_a_speed_and_the_lead_of_the_first_true_approach():
-    fronts = [(t / 2, 5.0 - t / 4) for t in range(20)]
+    fronts = [(t / 2, 7.0 - t / 4) for t in range(20)]
     early = telling(20, is_true=True, kind=Kind.APPROACH, priority=Priority.MEDIUM)
     false = telling(5, is_true=False, kind=Kind.APPROACH, priority=Priority.MEDIUM)
     (contact,) = contacts_of(fronts, [false, early])
