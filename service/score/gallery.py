@@ -30,18 +30,18 @@ class Gallery:
             self.best = frame, look
 
     def exhibits(self, outcome: Outcome) -> Iterator[Exhibit]:
-        """The pictures of a scene that ended so."""
+        """The pictures of a scene that ended so; of what was set aside."""
         about = outcome.about
         title = f"{about.scene}:{about.seed}:{about.landmarks}"
         caught = outcome.caught
-        if caught is not None and outcome.has_visible_leak:
+        if caught is not None and outcome.has_visible_leak and caught.at.index in self.told:
             yield self._drawn(
                 "hit", f"{title}\n{_words(caught)}, {outcome.delay:+d} frames", self.told[caught.at.index]
             )
-        elif outcome.has_visible_leak and self.best is not None:
+        elif caught is None and outcome.has_visible_leak and self.best is not None:
             zones = ", ".join(sorted(outcome.leakage.zones))
             yield self._drawn("miss", f"{title}\nmissed: {zones}, {about.level}", self.best)
-        for each in outcome.false_audible[:MOST_FALSE]:
+        for each in [each for each in outcome.false_audible if each.at.index in self.told][:MOST_FALSE]:
             yield self._drawn("false", f"{title}\n{_words(each)} at {each.at.time_s:.1f} s", self.told[each.at.index])
 
     @staticmethod

@@ -79,7 +79,7 @@ def play_task(task: Task, hall: Hall) -> Played:
     watchers = _watch(task, hall)
     played = Played(
         outcomes=tuple(watcher.outcome() for watcher in watchers),
-        exhibits=tuple(exhibit for watcher in watchers for exhibit in watcher.exhibits()),
+        exhibits=tuple(each for watcher in watchers for each in watcher.exhibits()),
     )
     hall.archive.keep(name, PLAYED.dump_json(played).decode())
     return played

@@ -16,6 +16,7 @@ from detection.outcome import Patient
 from detection.phantom.flow import Leak, LeakKind
 from detection.phantom.scene import SCENARIOS, Scene
 from service.__main__ import main
+from service.score.gallery import Gallery
 from service.score.kept import Archive
 from service.score.play import PLAYED, Hall, play_task
 from service.score.report import against, json_of, lines_of
@@ -104,6 +105,12 @@ def test_the_command_prints_tables_and_writes_what_another_run_is_compared_with(
     assert json.loads((tiny / "a.json").read_text())["set"] == "tune"
     again = run("--against", str(tiny / "a.json"))
     assert "now fails: 0 of 2 scenes" in again
+
+
+def test_nothing_is_drawn_of_frames_that_were_not_set_aside():
+    noisy = outcome(telling(30, is_true=False), telling(104, is_true=True), leak=leakage())
+    assert not list(Gallery().exhibits(noisy))
+    assert not list(Gallery().exhibits(MISSED))
 
 
 def test_one_scene_is_told_frame_by_frame(tiny):
