@@ -79,6 +79,7 @@ class Region:
     depth_px: float
     centre: Point
     down: Point
+    is_sure: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -113,6 +114,7 @@ class Scene:
     region: Region | None = None
     planned: Landmarks | None = None
     is_searched: bool = False
+    is_seeded: bool = False
     front: tuple[tuple[float, float], ...] = ()
     is_breached: bool = False
     tracks: tuple[Track, ...] = ()

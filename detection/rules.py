@@ -88,23 +88,32 @@ class Rules:
         8, unit="frames", source="noise falls by 2.8", reason="frames averaged before cement is judged"
     )
     # body
-    body_score: float = rule(
-        1.6, unit="sum of side scores", source="phantom and real CT", reason="edges weaker than this in sum are no body"
+    body_least_contrast: float = rule(
+        0.003, unit="nats", source="16-bit rounding and texture", reason="fainter detail is no edge of a body"
     )
-    body_weakest: float = rule(
-        0.25, unit="side score", source="phantom and real CT", reason="an endplate weaker than this is not believed"
+    body_crowd_mm: float = rule(
+        2.5, unit="mm", source="phantom and real CT", reason="outlines closer than this say the same"
     )
-    body_turn_cost: float = rule(
-        0.015, unit="score per degree", source="phantom", reason="a body lies nearly upright in the picture"
+    body_right_mm: float = rule(
+        3.5,
+        unit="mm",
+        source="wall line error adds up to 2-3 mm",
+        reason="trust: how likely every corner is this close",
     )
-    body_tip_share: float = rule(
-        0.65, unit="share of depth", source="needle tip in the anterior third", reason="where the tip is expected"
+    body_trust: float = rule(
+        0.6,
+        unit="trust 0-1",
+        source="phantom: above it nine in ten are right",
+        reason="below this only cement well outside the body is judged, and the flag says so",
     )
-    body_tip_cost: float = rule(
-        6.0, unit="score per share", source="phantom", reason="a box that puts the tip elsewhere is less likely"
+    body_doubt_mm: float = rule(
+        8.0,
+        unit="mm",
+        source="phantom and real CT: walls of bodies of low trust",
+        reason="how far beyond an uncertain body cement must lie to be outside",
     )
-    body_wall_weight: float = rule(
-        0.6, unit="share", source="walls overlap pedicles and soft tissue", reason="walls count less than endplates"
+    body_cement_mm2: float = rule(
+        20.0, unit="mm2", source="choice: a 5 mm blob", reason="so much cement where no body is known is a seed for one"
     )
     # needle
     needle_width_mm: float = rule(
@@ -131,6 +140,30 @@ class Rules:
         unit="mm",
         source="phantom",
         reason="a faint needle must be this long, longer than an endplate's straight part",
+    )
+    needle_follow_mm: float = rule(
+        60,
+        unit="mm",
+        source="body and pedicle",
+        reason="how far beyond what was seen a needle is followed along its line",
+    )
+    needle_follow_share: float = rule(
+        0.22,
+        unit="share of contrast",
+        source="phantom and real CT",
+        reason="a needle fades slowly behind dense bone and ends at once: less than this share of its last contrast is its end",
+    )
+    needle_entry_mm: float = rule(
+        6,
+        unit="mm",
+        source="phantom without needle",
+        reason="a faint line is a needle only if it comes from the border",
+    )
+    needle_step_mm: float = rule(
+        8, unit="mm", source="choice", reason="a needle is followed by so much at a time, its newest part the measure"
+    )
+    needle_least_contrast: float = rule(
+        0.02, unit="nats", source="noise of a reference", reason="a line fainter than this is not followed"
     )
     needle_margin_mm: float = rule(0.6, unit="mm", source="needle tremor", reason="margin around the mask of a needle")
     needle_play_mm: float = rule(
