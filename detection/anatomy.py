@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from detection.edges import GRID_MM, fit_of, flatten
+from detection.edges import GRID_MM, fit_of, flatten, support_of
 from detection.guesses import WIDEST, Guesses, Quads, Seed, draw_guesses, quads_of
 from detection.memory import Needle, Scene
 from detection.rules import Rules
@@ -21,9 +21,10 @@ from detection.vocabulary import Body, Corners, Gray, Mask, Origin, Point, View
 
 N_DRAWN = 2500
 N_KEPT = 400
-TRUST = (-4.5, 10.7)
-"""From the share of outlines that crowd about the answer to how often such an answer is right, as a logistic curve: fitted to 118
-drawn and 117 CT references and 160 pictures of mere texture by `python -m tests.calibration.bodies`."""
+TRUST = np.array([-7.1, 7.8, 1.6, 3.1])
+"""How often an answer is right, as a logistic curve over 1, the share of outlines that crowd about it, its weakest halves and how
+far its walls go on (`support_of`): fitted to 118 drawn and 117 CT references and 80 mere textures by
+`python -m tests.calibration.bodies --fit`."""
 STRIDES = (0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1)
 """Size of each step of the walk, in spreads of a guess."""
 
@@ -106,14 +107,21 @@ def find_body(
     factor = 1 / (px_per_mm * GRID_MM)
     at = (np.array(seed.at, np.float32) + 0.5) * np.float32(factor) - 0.5
     sight = Sight(flat=flat, at=at.astype(np.float32), view=view, seed=seed)
-    crowd = _walk(sight)
-    outline, share = _densest(sight.quads(crowd.guesses), rules)
+    crowd = walk(sight)
+    outline, evidence = answer_of(sight, crowd, rules)
     points = [(float(r), float(c)) for r, c in outline * px_per_mm + np.array(seed.at)]
-    trust = round(float(1 / (1 + np.exp(-TRUST[0] - TRUST[1] * share))), 3)
+    trust = round(float(1 / (1 + np.exp(-evidence @ TRUST))), 3)
     return Body(view=view, corners=_corners(points), origin=Origin.FOUND, trust=trust)
 
 
-def _walk(sight: Sight) -> Crowd:
+def answer_of(sight: Sight, crowd: Crowd, rules: Rules) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """The outline (4, 2) in mm from the seed, and the evidence (4,) that ``TRUST`` weighs."""
+    outline, share = _densest(sight.quads(crowd.guesses), rules)
+    weakest, goes_on = support_of(sight.flat, outline[None] / np.float32(GRID_MM) + sight.at, sight.view)
+    return outline, np.array([1.0, share, weakest, goes_on])
+
+
+def walk(sight: Sight) -> Crowd:
     """A crowd that lies as the picture and anatomy together make it likely."""
     rng = np.random.default_rng(0)
     drawn = draw_guesses(N_DRAWN, rng)
@@ -140,7 +148,8 @@ def _densest(quads: Quads, rules: Rules) -> tuple[NDArray[np.float32], float]:
     squares = (flat * flat).sum(axis=1)
     apart = np.maximum(squares[:, None] + squares[None, :] - 2 * flat @ flat.T, 0) / 4
     near = np.exp(-apart / (2 * rules.body_crowd_mm**2))
-    outline = np.average(quads, axis=0, weights=near[int(np.argmax(near.sum(axis=1)))])
+    weights = near[int(np.argmax(near.sum(axis=1)))]
+    outline = np.average(quads, axis=0, weights=weights).astype(np.float32)
     off = np.linalg.norm(quads - outline, axis=2).max(axis=1)
     return outline, float((off < rules.body_right_mm).mean())
 

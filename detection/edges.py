@@ -86,8 +86,23 @@ def fit_of(flat: Gray, quads: Quads, view: View) -> NDArray[np.float32]:
     return np.asarray((profiles_of(flat, quads) * SHAPES[view]).sum(axis=(1, 2)), dtype=np.float32)
 
 
+def support_of(flat: Gray, quad: Quads, view: View) -> tuple[float, float]:
+    """What bears one outline (1, 4, 2) out beyond its sum: the third weakest of its half sides, and how far its walls go on.
+
+    A chance outline has a half side without an edge, and neighbours out of line.
+    """
+    worth = (_profiles(flat, quad)[0] * SHAPES[view][:, None, :]).sum(axis=2)
+    halves = np.sort(worth[:4].reshape(8, N_ALONG // 2).mean(axis=1))
+    return float(halves[2]), float((worth[4:] > 0).mean())
+
+
 def profiles_of(flat: Gray, quads: Quads) -> NDArray[np.float32]:
     """The mean profile across each of ``SIDES``, (n, 8, taps)."""
+    return np.asarray(_profiles(flat, quads).mean(axis=2), dtype=np.float32)
+
+
+def _profiles(flat: Gray, quads: Quads) -> NDArray[np.float32]:
+    """Profiles along each of ``SIDES``, (n, 8, ``N_ALONG``, taps)."""
     first, last = np.array([side[0] for side in SIDES]), np.array([side[1] for side in SIDES])
     start, way = quads[:, first], quads[:, last] - quads[:, first]
     inward = np.stack([-way[..., 1], way[..., 0]], axis=2)
@@ -102,8 +117,7 @@ def profiles_of(flat: Gray, quads: Quads) -> NDArray[np.float32]:
         cv2.remap(flat, cols[i : i + PART], rows[i : i + PART], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         for i in range(0, len(rows), PART)
     ]
-    profiles = np.concatenate(parts).reshape(len(quads), len(SIDES), N_ALONG, reach.size)
-    return np.asarray(profiles.mean(axis=2), dtype=np.float32)
+    return np.asarray(np.concatenate(parts), dtype=np.float32).reshape(len(quads), len(SIDES), N_ALONG, reach.size)
 
 
 def _blur(picture: Gray, sigma_mm: float) -> Gray:

@@ -24,16 +24,11 @@ def see_needle(reference: Gray, field: Mask, px_per_mm: float, rules: Rules) -> 
         return opaque, None
     needle = follow(needle, reference, field, px_per_mm, rules)
     line = np.zeros(opaque.shape, np.uint8)
-    # what is drawn has round ends of its own: it stops short of the tip, where the first cement comes out
+    # the steel alone, without its margin: where the needle was seen the mask stays as it was; short of the tip, where cement comes out
+    thick = max(1, round(needle.width_px - 2 * rules.needle_margin_mm * px_per_mm))
     short = needle.width_px / max(float(np.hypot(*np.subtract(needle.tip, needle.tail))), 1.0)
-    end = tuple(a + (b - a) * short for a, b in zip(needle.tip, needle.tail, strict=True))
-    cv2.line(
-        line,
-        (round(end[1]), round(end[0])),
-        (round(needle.tail[1]), round(needle.tail[0])),
-        1,
-        max(1, round(needle.width_px)),
-    )
+    end = [a + (b - a) * short for a, b in zip(needle.tip, needle.tail, strict=True)]
+    cv2.line(line, (round(end[1]), round(end[0])), (round(needle.tail[1]), round(needle.tail[0])), 1, thick)
     return opaque | line.astype(np.bool_), needle
 
 

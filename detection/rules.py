@@ -101,15 +101,15 @@ class Rules:
         reason="trust: how likely every corner is this close",
     )
     body_trust: float = rule(
-        0.6,
+        0.7,
         unit="trust 0-1",
-        source="phantom: above it nine in ten are right",
+        source="phantom: above it nineteen in twenty are right",
         reason="below this only cement well outside the body is judged, and the flag says so",
     )
     body_doubt_mm: float = rule(
-        8.0,
+        6.0,
         unit="mm",
-        source="phantom and real CT: walls of bodies of low trust",
+        source="phantom and real CT: nine in ten walls of uncertain bodies lie within",
         reason="how far beyond an uncertain body cement must lie to be outside",
     )
     body_cement_mm2: float = rule(

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detection.anatomy import Sight, _densest, _walk, find_body, seed_of
+from detection.anatomy import Sight, answer_of, find_body, seed_of, walk
 from detection.edges import GRID_MM, flatten, profiles_of
 from detection.examine import examine
 from detection.guesses import draw_guesses
@@ -29,6 +29,7 @@ from detection.threads import use_one_thread
 from detection.vocabulary import Gray, Mask, Plan, View
 from service.scan import read_scan
 from service.score import frame_of
+from tests.detection.films import mottle
 
 RULES = Rules()
 NAMES = ("near_superior", "near_inferior", "far_superior", "far_inferior")
@@ -59,7 +60,7 @@ class Reference:
 def references(args: argparse.Namespace) -> list[Reference]:
     """From the file, or made and kept there."""
     if args.references.exists():
-        return pickle.loads(args.references.read_bytes())
+        return pickle.loads(args.references.read_bytes())  # noqa: S301 - written by this script a moment ago
     made = [reference for scene, kind in scenes(args) if (reference := reference_of(scene, kind)) is not None]
     args.references.write_bytes(pickle.dumps(made))
     return made
@@ -114,7 +115,7 @@ def candidates(one: Reference, seed: int) -> tuple[np.ndarray, np.ndarray]:
     sight = sight_of(one)
     true = (one.corners - np.array(sight.seed.at)) / one.px_per_mm
     near = true + rng.normal(0, 1, (250, 4, 2)) + rng.normal(0, 1.2, (250, 1, 2))
-    quads = np.concatenate([sight.quads(draw_guesses(1000, rng)), sight.quads(_walk(sight).guesses), near])
+    quads = np.concatenate([sight.quads(draw_guesses(1000, rng)), sight.quads(walk(sight).guesses), near])
     quads = quads.astype(np.float32)
     off = np.linalg.norm(quads - true, axis=2).max(axis=1)
     return profiles_of(sight.flat, quads / np.float32(GRID_MM) + sight.at), off
@@ -157,19 +158,39 @@ def _logit(sums: list[np.ndarray], off: list[np.ndarray], weights: np.ndarray) -
 
 
 def fit_trust(found: list[Reference]) -> np.ndarray:
-    """Logistic curve from the share that crowds about an answer to whether it is right."""
-    shares, rights = [], []
-    for one in found:
+    """Logistic curve from the evidence for an answer to whether it is right."""
+    evidence, rights = [], []
+    for one in (*found, *textures()):
         sight = sight_of(one)
-        outline, share = _densest(sight.quads(_walk(sight).guesses), RULES)
+        outline, told = answer_of(sight, walk(sight), RULES)
         off = np.linalg.norm(outline - (one.corners - np.array(sight.seed.at)) / one.px_per_mm, axis=1).max()
-        shares.append(share)
+        evidence.append(told)
         rights.append(off < RULES.body_right_mm)
-    x, y, b = np.column_stack([np.ones(len(shares)), shares]), np.array(rights, float), np.zeros(2)
+    x, y = np.array(evidence), np.array(rights, float)
+    b = np.zeros(x.shape[1])
     for _ in range(50):
         p = 1 / (1 + np.exp(-x @ b))
-        b = b + np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + 1e-2 * np.eye(2), x.T @ (y - p) - 1e-2 * b)
+        step = np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + 1e-2 * np.eye(b.size), x.T @ (y - p) - 1e-2 * b)
+        b = b + np.clip(step, -1, 1)
     return b
+
+
+def textures() -> Iterator[Reference]:
+    """Pictures without a body, of grains from 1 to 8 mm."""
+    needle = Needle(tip=(128.0, 138.0), tail=(106.0, 0.0), width_px=6.0)
+    for view in (View.LATERAL, View.AP):
+        for grain_px in (2.0, 4.0, 8.0, 16.0):
+            for seed in range(40, 50):
+                yield Reference(
+                    kind="texture",
+                    view=view,
+                    level="",
+                    picture=0.05 * mottle((256, 256), seed=seed, grain_px=grain_px),
+                    usable=np.ones((256, 256), np.bool_),
+                    needle=needle,
+                    px_per_mm=2.0,
+                    corners=np.full((4, 2), np.nan),
+                )
 
 
 def measure(found: list[Reference], n_all: int) -> None:
@@ -212,7 +233,7 @@ def main() -> None:
     if args.fit:
         for view, shape in fit_shapes(found).items():
             print(view, np.round(shape * SHARPEN, 2).tolist())
-        print("TRUST", np.round(fit_trust(found), 1).tolist())
+        print("TRUST", np.round(fit_trust(found), 2).tolist())
     measure(found, len(every))
 
 

@@ -123,15 +123,14 @@ def test_a_mere_slope_is_not_trusted_to_be_a_body():
     assert find(slope).trust < RULES.body_trust
 
 
-@pytest.mark.parametrize("view", [View.LATERAL, View.AP])
-def test_texture_is_hardly_ever_trusted_to_be_a_body(view):
-    """Where edges are drawn by lot some outline fits: about one texture in twenty passes for a body."""
+def test_texture_is_hardly_ever_trusted_to_be_a_body():
+    """Where edges are drawn by lot some outline fits: up to one texture in ten passes for a body."""
     pictures = [
         0.05 * mottle(SIZE, seed=seed, grain_px=grain) for grain in (2.0, 4.0, 8.0, 16.0) for seed in range(20, 25)
     ]
-    trusts = np.array([find(picture, view=view).trust for picture in pictures])
-    assert np.median(trusts) < 0.25
-    assert (trusts >= RULES.body_trust).sum() <= 2
+    trusts = np.array([find(picture, view=view).trust for picture in pictures for view in (View.LATERAL, View.AP)])
+    assert np.median(trusts) < 0.1
+    assert (trusts >= RULES.body_trust).mean() <= 0.1
 
 
 def test_where_nothing_shows_the_answer_is_an_average_body_about_the_tip():
