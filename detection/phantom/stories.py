@@ -111,7 +111,7 @@ _FURTHER = (
     replace(_LATERAL, name="lytic_body", seed=42, level="L2", lysis_mm=8.0),
     replace(_LATERAL, name="wedge_body", seed=44, level="T11", height_loss=0.5),
     replace(_OBLIQUE, name="contained_oblique", seed=45),
-    replace(_LATERAL, name="wall_contact", seed=46, duration_s=34.0, knots=((12.0, 0.66), (30.0, 1.0))),
+    replace(_LATERAL, name="wall_contact", seed=46, duration_s=38.0, knots=((12.0, 0.66), (30.0, 1.0), (37.0, 1.2))),
     _leaking(
         replace(_LATERAL, swings=_TO_AP_AND_BACK, knots=((16.0, 0.7), (25.0, 1.0))),
         "view_swap_leak",
