@@ -11,6 +11,7 @@ import numpy as np
 from detection.align import Shift, bring_back, bring_field_back, find_shift, guess_shift
 from detection.anatomy import look_for_body
 from detection.cement import Evidence, remember, weigh_change
+from detection.clutter import sift
 from detection.fit import hidden_zones, is_fit, picture_flags
 from detection.memory import Memory, Region, Scene
 from detection.needle import hidden_now
@@ -69,8 +70,11 @@ def _judge(
     field = bring_field_back(picture.field, scene.shift_px)
     usable = field & scene.field & ~hidden_now(aligned, scene, rules)
     evidence = weigh_change(aligned, usable, scene, rules)
-    flags |= _evidence_flags(scene, evidence, rules)
-    hidden = hidden_zones(scene, field, rules)
+    sifted = sift(evidence.hits, evidence.change, scene, frame.stamp.time_s, rules)
+    flags |= _evidence_flags(scene, evidence, rules) | sifted.flags
+    scene, evidence = replace(scene, clutter=sifted.clutter), replace(evidence, hits=sifted.hits)
+    seen_through = field if sifted.covered is None else field & ~sifted.covered
+    hidden = hidden_zones(scene, seen_through, rules)
     if hidden:
         flags |= {Flag.ZONE_COLLIMATED}
     if not is_fit(flags):

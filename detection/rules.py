@@ -58,7 +58,7 @@ class Rules:
     )
     least_spread: float = rule(0.02, unit="nats", source="phantom", reason="a flat picture has no detail to hold on to")
     big_object: float = rule(
-        0.08,
+        0.12,
         unit="share of field",
         source="choice: a hand or collimator",
         reason="a new object this large at the border makes the frame unfit",
@@ -244,6 +244,62 @@ class Rules:
         reason="how far new cement may lie from earlier cement",
     )
     tip_reach_mm: float = rule(8.0, unit="mm", source="choice", reason="cement starts at the needle tip")
+    # clutter: what is new but no cement
+    onset_s: float = rule(
+        0.5,
+        unit="s",
+        source="phantom and a real angiogram",
+        reason="time over which the onset of something new is judged",
+    )
+    suspect_mm2: float = rule(
+        10.0,
+        unit="mm2",
+        source="phantom: cement stays below 15, a real angiogram has 10 three frames after the first trace",
+        reason="this much new at once, out of reach, waits to show what it is",
+    )
+    probation_s: float = rule(
+        0.3, unit="s", source="phantom and a real angiogram", reason="how long it waits unless it is named"
+    )
+    wave_mm2: float = rule(
+        60.0,
+        unit="mm2",
+        source="phantom: contrast agent 190, a real angiogram 1000, a 1 mm vein at 64 mm/s 40",
+        reason="this much new at once, out of reach, is contrast agent",
+    )
+    wave_mm: float = rule(
+        20.0, unit="mm", source="choice: a first drop of cement is 5 to 15 mm", reason="and it must be spread this wide"
+    )
+    wave_left_mm2: float = rule(5.0, unit="mm2", source="choice", reason="less contrast agent than this has cleared")
+    wave_tail_s: float = rule(
+        2.0, unit="s", source="contrast agent clears in 2-5 s", reason="and after this time nothing is held any more"
+    )
+    settled_s: float = rule(
+        2.0, unit="s", source="choice", reason="cement this old is established: what grows from it is cement"
+    )
+    stay_s: float = rule(
+        4.0,
+        unit="s",
+        source="contrast agent clears in 2-5 s",
+        reason="what has stayed this long without fading is no contrast agent",
+    )
+    fading_share: float = rule(
+        0.75, unit="share of peak", source="phantom", reason="below this share of its densest something fades"
+    )
+    beam_pause_s: float = rule(
+        1.2,
+        unit="s",
+        source="choice: slower than one frame a second",
+        reason="what appeared during a longer pause of the beam tells nothing about speed",
+    )
+    vessel_mm: float = rule(
+        7.0, unit="mm", source="spinal and coronary vessels; fingers are 12 mm", reason="what is broader is no vessel"
+    )
+    border_mm2: float = rule(
+        40.0,
+        unit="mm2",
+        source="phantom: a finger is 12 mm wide",
+        reason="this much new at once that hangs on the border is a hand, or what moves there; it stays held",
+    )
     # zones
     disc_height_share: float = rule(
         0.3, unit="share of body height", source="physics section 1", reason="height of a disc zone"
