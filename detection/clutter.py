@@ -86,21 +86,35 @@ def _aged(hits: Mask, before: Clutter | None, time_s: float, rules: Rules) -> Gr
     age = np.zeros(hits.shape, np.float32) if before is None or before.age is None else before.age
     # what came while nobody looked is neither fast nor slow
     first = rules.onset_s + 1e-3 if before is None or step > rules.beam_pause_s else min(step, rules.onset_s)
-    near = cv2.dilate(hits.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
-    grown = np.where(age > 0, age + np.float32(step), np.float32(first))
-    return np.where(hits, grown, np.where(near, age, np.float32(0)))
+    near = cv2.dilate(hits.astype(np.uint8), np.ones((3, 3), np.uint8))
+    # new pixels are few: by their places is ten times as quick as by masks
+    kept, here = np.flatnonzero(near), np.flatnonzero(hits)
+    old = age.ravel()[here]
+    aged = np.zeros(hits.size, np.float32)
+    aged[kept] = age.ravel()[kept]
+    aged[here] = np.where(old > 0, old + np.float32(step), np.float32(first))
+    return aged.reshape(hits.shape)
 
 
 def _far(fresh: Mask, age: Gray, scene: Scene, rules: Rules) -> Mask:
-    """Fresh pixels that cement could not have reached from where it was, nor from the needle's tip."""
-    old = (age > rules.onset_s).astype(np.uint8)
+    """Fresh pixels that cement could not have reached from where it was, nor from the needle's tip.
+
+    Looked at half a millimetre to the pixel.
+    """
+    if not fresh.any():
+        return fresh
+    old = age > rules.onset_s
     if scene.cement is not None:
         old |= scene.cement & ~fresh
-    reached = _within(old, rules.reach_mm * scene.px_per_mm)
+    factor = max(1, round(scene.px_per_mm / 2))
+    size = (max(1, old.shape[1] // factor), max(1, old.shape[0] // factor))
+    small = cv2.resize(old.astype(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
+    near = _within((small > 0).astype(np.uint8), rules.reach_mm * scene.px_per_mm / factor)
+    reached = cv2.resize(near, (old.shape[1], old.shape[0]), interpolation=cv2.INTER_NEAREST)
     if scene.needle is not None:
         row, col = scene.needle.tip
         cv2.circle(reached, (round(col), round(row)), round(rules.tip_reach_mm * scene.px_per_mm), 1, -1)
-    return fresh & ~reached.astype(np.bool_)
+    return np.asarray(fresh & (reached == 0), np.bool_)
 
 
 def _within(mask: np.ndarray, reach_px: float) -> np.ndarray:
