@@ -97,10 +97,12 @@ def _aged(hits: Mask, before: Clutter | None, time_s: float, rules: Rules) -> Gr
 
 
 def _far(fresh: Mask, age: Gray, scene: Scene, rules: Rules) -> Mask:
-    """Fresh pixels that cement could not have reached from where it was, nor from the needle's tip.
+    """Fresh pixels that cement could not have reached from where it was, nor along the needle.
 
     Looked at half a millimetre to the pixel.
     """
+    if scene.opaque is not None:
+        fresh = fresh & ~scene.opaque
     if not fresh.any():
         return fresh
     old = age > rules.onset_s

@@ -139,6 +139,13 @@ def test_cement_at_the_needle_tip_does_not_wait():
     assert (told[1].hits == bolus(6.0)).all()
 
 
+def test_cement_along_the_cannula_is_no_wave_however_far_it_reaches():
+    """Its shadow shows the tract all at once."""
+    told, _ = play([NOTHING, *[tree()] * 3], empty_scene(SIZE, 2.0, opaque=tree()))
+    assert (told[1].hits == tree()).all()
+    assert not told[1].flags
+
+
 def hand(reach_mm):
     """Two fingers, 14 mm wide, from the upper border."""
     mask = np.zeros(SIZE, np.bool_)
