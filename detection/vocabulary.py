@@ -224,6 +224,7 @@ class EntryType(StrEnum):
     NEEDLE_PLACED = "needle_placed"
     STYLET = "stylet"
     NOTE = "note"
+    RECORD_CHANGED = "record_changed"
 
 
 ACTS: frozenset[EntryType] = frozenset(
