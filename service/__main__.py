@@ -214,6 +214,26 @@ def score_sets(set_name: str, each: int, processes: int) -> None:
     click.echo(f"\n{SAFETY}")
 
 
+@main.command("audit-table")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON line for each finding.")
+def audit_table(file: Path, as_json: bool) -> None:
+    """Check whether the numbers of a published summary (TOML) hold together; exit 1 when one is flagged."""
+    from service.clinical.audit import Verdict, audit
+    from service.clinical.published import Unreadable, read
+
+    try:
+        findings = audit(read(file.read_text(encoding="utf-8")))
+    except (Unreadable, UnicodeDecodeError) as error:
+        raise click.ClickException(str(error)) from None
+    for each in findings:
+        line = {"verdict": each.verdict, "about": each.about, "printed": each.printed, "found": each.found}
+        beside = f" [{each.printed}]" if each.printed else ""
+        click.echo(json.dumps(line) if as_json else f"{each.verdict:10}  {each.about}{beside}: {each.found}")
+    click.echo(SAFETY, err=True)
+    sys.exit(any(each.verdict is Verdict.FLAG for each in findings))
+
+
 @main.command()
 @click.option("--keep", is_flag=True, help="Leave everything running afterwards.")
 def demo(keep: bool) -> None:
