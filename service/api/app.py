@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from db.connect import StoreFailure
 from service.api import (
     alerts,
+    cohorts,
     health,
     live,
     metrics,
@@ -51,7 +52,7 @@ WORDS_OF_STATUS = {
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": wire.Error, "description": words} for status, words in WORDS_OF_STATUS.items()
 }
-PARTS = (alerts, live, procedures, plan, pictures, reports, replays, record, scores, health, metrics)
+PARTS = (alerts, live, procedures, plan, pictures, reports, replays, record, scores, cohorts, health, metrics)
 
 
 def create_app(deps: Deps) -> FastAPI:

@@ -81,8 +81,12 @@ def log_rank(groups: Mapping[str, Sequence[Life]]) -> Outcome:
 
     told = [(life.months, int(life.is_death), name) for name, lives in groups.items() for life in lives]
     months, died, names = (np.array(column) for column in zip(*told, strict=True))
-    statistic, p = survdiff(months, died, names)
     df = (float(len(groups) - 1),)
+    try:
+        statistic, p = survdiff(months, died, names)
+    except np.linalg.LinAlgError:
+        remark = "at no death was more than one group under observation"
+        return Outcome(name="log-rank test", options="unweighted", n=n, df=df, remark=remark)
     return Outcome(name="log-rank test", options="unweighted", n=n, statistic=float(statistic), df=df, p=float(p))
 
 
