@@ -24,6 +24,7 @@ from service.api import (
     plan,
     procedures,
     record,
+    recorded,
     replays,
     reports,
     scores,
@@ -52,7 +53,7 @@ WORDS_OF_STATUS = {
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": wire.Error, "description": words} for status, words in WORDS_OF_STATUS.items()
 }
-PARTS = (alerts, live, procedures, plan, pictures, reports, replays, record, scores, cohorts, health, metrics)
+PARTS = (alerts, live, procedures, plan, pictures, reports, replays, recorded, record, scores, cohorts, health, metrics)
 
 
 def create_app(deps: Deps) -> FastAPI:

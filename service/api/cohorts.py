@@ -75,7 +75,7 @@ def make_table(deps: DepsHere, body: TableAsk) -> CohortTable:
     from service.clinical.cohort import cohort_table
 
     fields = {each.field: each.test for each in body.fields}
-    return _answer(cohort_table, deps.engine, body.unit, fields, where=_conditions(body), group=body.group)  # type: ignore[no-any-return] # as the function answers
+    return _answer(cohort_table, deps.engine, body.unit, fields, where=conditions_of(body), group=body.group)  # type: ignore[no-any-return] # as the function answers
 
 
 @router.post("/course", response_model=CohortCourse)
@@ -84,7 +84,7 @@ def make_course(deps: DepsHere, body: CourseAsk) -> CohortCourse:
     from service.clinical.cohort_series import cohort_course
 
     tests = {"pair_test": body.pair_test, "course_test": body.course_test}
-    return _answer(cohort_course, deps.engine, body.field, where=_conditions(body), group=body.group, **tests)  # type: ignore[no-any-return] # as above
+    return _answer(cohort_course, deps.engine, body.field, where=conditions_of(body), group=body.group, **tests)  # type: ignore[no-any-return] # as above
 
 
 @router.post("/leaks", response_model=CohortLeaks)
@@ -92,7 +92,7 @@ def make_leaks(deps: DepsHere, body: LeaksAsk) -> CohortLeaks:
     """Confirmed leaks by vertebra, patient and site, of those examined in one way."""
     from service.clinical.cohort_series import cohort_leaks
 
-    where = _conditions(body)
+    where = conditions_of(body)
     return _answer(cohort_leaks, deps.engine, body.seen_with, where=where, group=body.group, test=body.test)  # type: ignore[no-any-return] # as above
 
 
@@ -101,7 +101,7 @@ def make_survival(deps: DepsHere, body: Cohort) -> CohortSurvival:
     """Kaplan-Meier from the first operation, with the log-rank test between groups."""
     from service.clinical.cohort_series import cohort_survival
 
-    return _answer(cohort_survival, deps.engine, where=_conditions(body), group=body.group)  # type: ignore[no-any-return] # as above
+    return _answer(cohort_survival, deps.engine, where=conditions_of(body), group=body.group)  # type: ignore[no-any-return] # as above
 
 
 def _answer(make: Any, *told: Any, **named: Any) -> Any:
@@ -113,7 +113,8 @@ def _answer(make: Any, *told: Any, **named: Any) -> Any:
         raise bad_field("where", "expected a field of the unit, of its owners or of what it owns") from None
 
 
-def _conditions(body: Cohort) -> list[Condition]:
+def conditions_of(body: Cohort) -> list[Condition]:
+    """The conditions of a question, or 400."""
     return [_condition(each) for each in body.where]
 
 

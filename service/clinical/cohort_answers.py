@@ -147,3 +147,24 @@ class CohortSurvival(Answer):
     groups: dict[str, CurveAnswer] = Field(description="By group.")
     test: OutcomeAnswer | None = Field(None, description="Log-rank test between groups.")
     warnings: list[str] = Field(description="What does not add up, in words.")
+
+
+class ZoneAgreement(Answer):
+    """Leaks into one zone."""
+
+    found: ShareAnswer = Field(description="Confirmed leaks about which there was a live alert, of all confirmed.")
+    delay_s: SpreadAnswer = Field(
+        description="From when the leak first was visible, by whoever read the frames, to the alert; s."
+    )
+
+
+class Agreement(Answer):
+    """Live alerts against the final record."""
+
+    n_procedures: int = Field(description="Operations that were watched live and have a record; count.")
+    fluoroscopy: dict[str, ZoneAgreement] = Field(description="Leaks that the screen or a radiograph showed, by zone.")
+    ct: dict[str, ZoneAgreement] = Field(description="Leaks that only CT showed, by zone.")
+    true_alerts: ShareAnswer = Field(description="Leak alerts that a confirmed leak bears out, of all leak alerts.")
+    false_by_zone: dict[str, int] = Field(description="Leak alerts without a confirmed leak, by zone; counts.")
+    false_per_procedure: float | None = Field(None, description="False leak alerts per procedure; count.")
+    warnings: list[str] = Field(description="What limits these numbers, in words.")
