@@ -16,6 +16,7 @@ from db.connect import StoreFailure
 from service.api import (
     alerts,
     cohorts,
+    exchange,
     health,
     live,
     metrics,
@@ -53,7 +54,22 @@ WORDS_OF_STATUS = {
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": wire.Error, "description": words} for status, words in WORDS_OF_STATUS.items()
 }
-PARTS = (alerts, live, procedures, plan, pictures, reports, replays, recorded, record, scores, cohorts, health, metrics)
+PARTS = (
+    alerts,
+    live,
+    procedures,
+    plan,
+    pictures,
+    reports,
+    replays,
+    exchange,
+    recorded,
+    record,
+    scores,
+    cohorts,
+    health,
+    metrics,
+)
 
 
 def create_app(deps: Deps) -> FastAPI:
