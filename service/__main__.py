@@ -235,6 +235,24 @@ def audit_table(file: Path, as_json: bool) -> None:
     sys.exit(any(each.verdict is Verdict.FLAG for each in findings))
 
 
+@main.command("cohort")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_obj
+def cohort(settings: Settings, file: Path) -> None:
+    """Print the tables that a page of questions (TOML) asks for, as Markdown."""
+    from service.clinical.printed import page_of
+    from service.clinical.questions import read_page
+
+    try:
+        page = read_page(file.read_text(encoding="utf-8"))
+        for line in page_of(connect(settings.journal_url), page, SAFETY):
+            click.echo(line)
+    except (ValueError, StoreFailure) as error:
+        raise click.ClickException(str(error)) from None
+    except KeyError:
+        raise click.ClickException("where: expected a field of the unit, of its owners or of what it owns") from None
+
+
 @main.command("import-records")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Look at everything, write nothing.")

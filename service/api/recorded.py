@@ -13,7 +13,7 @@ from db.watched import acts_of, frame_times_of, leak_alerts_of
 from service.api import wire
 from service.api.answers import time_of
 from service.api.asks import Ask
-from service.api.cohorts import Cohort, conditions_of
+from service.api.cohorts import answered
 from service.api.deps import Actor, Deps, DepsHere
 from service.api.errors import Refused, not_found
 from service.api.procedures import find as find_procedure
@@ -21,6 +21,7 @@ from service.api.record import checked, find, write
 from service.api.record_wire import ROWS, row_of
 from service.clinical.cohort_answers import Agreement, Answer
 from service.clinical.prefill import Watched, propose
+from service.clinical.questions import Cohort, conditions_of
 from service.clinical.record import given_of
 from service.clinical.remarks import Whole, remarks_on
 from service.clinical.whole import operation_of, whole_of
@@ -138,7 +139,7 @@ def get_agreement_of_many(deps: DepsHere, body: Cohort) -> Agreement:
     """The live alerts of all recorded procedures that meet the conditions; ``group`` is not used."""
     from service.clinical.agreement import agreement
 
-    return agreement(deps.engine, conditions_of(body))
+    return answered(lambda engine, ask: agreement(engine, conditions_of(ask)), deps.engine, body)
 
 
 def told(whole: Whole) -> dict[str, Any]:
