@@ -39,7 +39,7 @@ def column(name: str) -> ColumnElement[Any]:
 
 
 def rows(engine: Engine, unit: str, fields: Sequence[str], where: Sequence[Condition] = ()) -> list[tuple[Any, ...]]:
-    """Of each thing of kind ``unit`` that meets every condition, the ``fields``; in order of its id.
+    """Of each thing of kind ``unit`` that meets every condition, the ``fields``; in no order.
 
     ``fields`` belong to the unit or to its owners. KeyError for a field that is not there.
     """
@@ -51,7 +51,7 @@ def rows(engine: Engine, unit: str, fields: Sequence[str], where: Sequence[Condi
     for condition in where:
         query = query.where(_met(condition, line))
     with reading(engine) as connection:
-        return [tuple(row) for row in connection.execute(query.order_by(column(f"{unit}.id")))]
+        return [tuple(row) for row in connection.execute(query)]
 
 
 def _joined(line: Sequence[str]) -> FromClause:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -88,8 +89,8 @@ def _number_row(name: str, columns: Mapping[str, list[Any]], test: str | None, _
 def _word_row(name: str, columns: Mapping[str, list[Any]], test: str | None, unit: str) -> TableRow:
     """Each value in each group. A list field counts every word of a list, so its shares may add to more than all."""
     known = {key: [value for value in values if value is not None] for key, values in columns.items()}
-    seen = sorted({each for values in known.values() for value in values for each in _words(value)})
-    counts = {key: {each: sum(each in _words(value) for value in known[key]) for each in seen} for key in known}
+    counts = {key: Counter(each for value in values for each in set(_words(value))) for key, values in known.items()}
+    seen = sorted({each for counted in counts.values() for each in counted})
     values = [
         WordRow(
             value=each,

@@ -144,7 +144,7 @@ def test_survival_runs_from_the_operation_and_says_who_is_left_out(department):
     ],
 )
 def test_conditions_reach_up_and_down(department, condition, patients):
-    assert [row[0] for row in rows(department, "patient", ["patient.id"], [condition])] == patients
+    assert sorted(row[0] for row in rows(department, "patient", ["patient.id"], [condition])) == patients
 
 
 def test_what_is_withdrawn_counts_nowhere(department):

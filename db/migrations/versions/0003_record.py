@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002_record"
+revision = "0003"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
