@@ -51,7 +51,7 @@ def rows(engine: Engine, unit: str, fields: Sequence[str], where: Sequence[Condi
     for condition in where:
         query = query.where(_met(condition, line))
     with reading(engine) as connection:
-        return [tuple(row) for row in connection.execute(query)]
+        return [tuple(row) for row in connection.execute(query).all()]
 
 
 def _joined(line: Sequence[str]) -> FromClause:
@@ -70,8 +70,8 @@ def _belongs(kind: str) -> ColumnElement[bool]:
 def _counted(line: Sequence[str]) -> Iterator[ColumnElement[bool]]:
     for kind in line:
         table = KINDS[kind].table.c
-        yield table.is_current.is_(True)
-        yield table.is_withdrawn.is_(False)
+        yield table.is_current
+        yield ~table.is_withdrawn
 
 
 def _met(condition: Condition, line: Sequence[str]) -> ColumnElement[bool]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index
+from sqlalchemy import JSON, BigInteger, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.tables import Table, where_true
+from db.tables import Table
 
 JsonText = JSON(none_as_null=True)
 """A list of words or the answers by item; None is null of the database, not of JSON."""
@@ -34,12 +34,19 @@ class Versioned:
     reason: Mapped[str | None]
 
 
+_CURRENT: dict[str, Any] = {"sqlite_where": text("is_current = 1"), "postgresql_where": text("is_current")}
+_COUNTED: dict[str, Any] = {
+    "sqlite_where": text("is_current = 1 AND is_withdrawn = 0"),
+    "postgresql_where": text("is_current AND NOT is_withdrawn"),
+}
+"""As SQLAlchemy writes the conditions in each dialect: SQLite takes a partial index only for the very same words."""
+
+
 def _indexes(table: str, *others: str) -> tuple[Index, ...]:
     """Two writers can never both make a current version; lists and owners are looked up among the current ones."""
-    current = where_true("is_current")
     return (
-        Index(f"uq_{table}_current", "id", unique=True, **current),
-        *(Index(f"ix_{table}_{name}_current", name, **current) for name in ("number", *others)),
+        Index(f"uq_{table}_current", "id", unique=True, **_CURRENT),
+        *(Index(f"ix_{table}_{name}_current", name, **_CURRENT) for name in ("number", *others)),
     )
 
 
@@ -49,9 +56,7 @@ class PatientTable(Versioned, Table):
     __tablename__ = "patient"
     __table_args__ = (
         *_indexes("patient"),
-        Index(
-            "uq_patient_pseudonym_current", "pseudonym", unique=True, **where_true("is_current AND NOT is_withdrawn")
-        ),
+        Index("uq_patient_pseudonym_current", "pseudonym", unique=True, **_COUNTED),
     )
 
     pseudonym: Mapped[str]

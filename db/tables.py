@@ -22,7 +22,7 @@ metadata = MetaData(
 )
 
 
-def where_true(condition: str) -> dict[str, Any]:
+def _where(condition: str) -> dict[str, Any]:
     """A partial index in both dialects: most lines have no alert, most arrivals are done."""
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
@@ -66,10 +66,8 @@ class EntryTable(Table):
     __table_args__ = (
         Index("ix_entry_procedure_number", "procedure", "number"),
         Index("ix_entry_procedure_type_number", "procedure", "type", "number"),
-        Index("ix_entry_alert_number", "alert", "number", **where_true("alert IS NOT NULL")),
-        Index(
-            "ix_entry_frame", "sop_instance_uid", "frame_index", "number", **where_true("sop_instance_uid IS NOT NULL")
-        ),
+        Index("ix_entry_alert_number", "alert", "number", **_where("alert IS NOT NULL")),
+        Index("ix_entry_frame", "sop_instance_uid", "frame_index", "number", **_where("sop_instance_uid IS NOT NULL")),
     )
 
 
@@ -126,7 +124,7 @@ class ArrivalTable(Table):
 
     __table_args__ = (
         Index("ix_arrival_sop_instance_uid", "sop_instance_uid"),
-        Index("ix_arrival_open", "number", **where_true("status = 'open'")),
+        Index("ix_arrival_open", "number", **_where("status = 'open'")),
     )
 
 
@@ -149,7 +147,7 @@ class ProcedureTable(Table):
 
     __table_args__ = (
         Index("ix_procedure_opened_number", "opened_number"),
-        Index("ix_procedure_open", "opened_number", **where_true("closed_at IS NULL")),
+        Index("ix_procedure_open", "opened_number", **_where("closed_at IS NULL")),
     )
 
 

@@ -104,12 +104,12 @@ TABLES = {
 def upgrade() -> None:
     for table, (owners, columns) in TABLES.items():
         create(table, owners, columns)
-    condition = "is_current AND NOT is_withdrawn"
-    op.create_index("uq_patient_pseudonym_current", "patient", ["pseudonym"], unique=True, **where(condition))
+    counted = where("is_current = 1 AND is_withdrawn = 0", "is_current AND NOT is_withdrawn")
+    op.create_index("uq_patient_pseudonym_current", "patient", ["pseudonym"], unique=True, **counted)
 
 
-def where(condition: str) -> dict[str, Any]:
-    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
+def where(sqlite: str, postgresql: str) -> dict[str, Any]:
+    return {"sqlite_where": sa.text(sqlite), "postgresql_where": sa.text(postgresql)}
 
 
 def create(table: str, owners: list[str], columns: dict[str, str]) -> None:
@@ -129,6 +129,6 @@ def create(table: str, owners: list[str], columns: dict[str, str]) -> None:
             for name in names.split()
         ),
     )
-    op.create_index(f"uq_{table}_current", table, ["id"], unique=True, **where("is_current"))
+    op.create_index(f"uq_{table}_current", table, ["id"], unique=True, **where("is_current = 1", "is_current"))
     for name in ("number", *owners):
-        op.create_index(f"ix_{table}_{name}_current", table, [name], **where("is_current"))
+        op.create_index(f"ix_{table}_{name}_current", table, [name], **where("is_current = 1", "is_current"))
