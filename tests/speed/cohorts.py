@@ -16,7 +16,7 @@ from db.record import KINDS
 from service.clinical.cohort import cohort_table
 from service.clinical.cohort_series import cohort_course, cohort_leaks, cohort_survival
 
-REPEATS = 10
+REPEATS = 5
 BATCH = 5000
 SITES = ("disc", "paravertebral", "vein", "spinal_canal")
 
