@@ -27,9 +27,9 @@ from db.connect import appending, reading, row_of, rows_of
 from db.convert import json_text
 from db.journal import append_in
 from db.tables import Table
-from detection.vocabulary import Entry, EntryType
+from detection.vocabulary import NO_PROCEDURE, Entry, EntryType
 
-UNWATCHED = "record"
+UNWATCHED = NO_PROCEDURE
 """Stands in the journal for the procedure where nothing was watched live."""
 
 

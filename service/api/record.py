@@ -67,7 +67,13 @@ def checked(kind: str, told: Mapping[str, Any]) -> dict[str, Any]:
 def bad_fields(problems: list[dict[str, str]]) -> Refused:
     """400 that names every bad field and what was expected of it."""
     first = problems[0]
-    return Refused(400, f"{first['field']}: {first['expected']}.", **first, problems=problems)
+    return Refused(
+        400,
+        f"{first['field']}: {first['expected']}.",
+        field=first["field"],
+        expected=first["expected"],
+        problems=problems,
+    )
 
 
 def _conflict(outdated: store.Outdated, draft: store.Draft) -> Refused:
