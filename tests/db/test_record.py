@@ -55,7 +55,8 @@ def test_every_change_is_a_line_that_names_fields_and_no_values(engine, journal,
     put(engine, "level", "l1", operation="o1", level="L2")
     put(engine, "level", "l1", base=1, operation="o1", level="L2", volume_ml=2.5, remark="CANARY")
     put(engine, "patient", "p1", base=1, pseudonym="CANARY-2")
-    lines = [entry for entry in queries.entries_after(engine, 0) if entry.type is EntryType.RECORD_CHANGED]
+    found = [*queries.log_of(engine, UNWATCHED), *queries.log_of(engine, procedure)]
+    lines = sorted((line for line in found if line.type is EntryType.RECORD_CHANGED), key=lambda line: line.number)
     assert [(line.data["record"], line.cause, line.procedure) for line in lines] == [
         ("patient", "added", UNWATCHED),
         ("operation", "added", procedure),
