@@ -20,7 +20,7 @@ from db.journal import append_in
 from db.tables import PROCEDURE, STUDY
 from detection.vocabulary import Entry, EntryType, Mode
 
-PROCEDURE_KINDS = ("pvp", "pvp_itr", "ppsf_pvp", "vp_rfa", "pkp")
+PROCEDURE_KINDS = ("pvp", "pvp_itr", "ppsf_pvp", "vp_rfa", "vp_laser", "pkp", "pvp_osteoblastic")
 
 _NAMESPACE = uuid.UUID("5c7d3a70-64c8-5a2b-9d63-0f3b6d1f7c11")
 _CHANGEABLE = frozenset({"kind", "mode", "patient", "levels", "accession_number", "study_instance_uids", "closed_at"})

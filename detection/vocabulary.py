@@ -232,6 +232,7 @@ class EntryType(StrEnum):
     EXPORTED = "exported"
     ACCESS_CHANGED = "access_changed"
     SETTINGS_CHANGED = "settings_changed"
+    RECORD_CHANGED = "record_changed"
 
 
 ACTS: frozenset[EntryType] = frozenset(

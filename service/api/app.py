@@ -16,6 +16,8 @@ from db.connect import StoreFailure
 from service.api import (
     alerts,
     audit,
+    cohorts,
+    exchange,
     health,
     live,
     metrics,
@@ -23,8 +25,11 @@ from service.api import (
     pictures,
     plan,
     procedures,
+    record,
+    recorded,
     replays,
     reports,
+    scores,
     session,
     wire,
 )
@@ -64,7 +69,24 @@ SECURITY = {
         "description": f"Set by POST /session (over TLS as __Host-cementwatch); changes also send {CSRF_HEADER}.",
     },
 }
-PARTS = (alerts, live, procedures, plan, pictures, reports, replays, session, audit, health, metrics)
+PARTS = (
+    alerts,
+    live,
+    procedures,
+    plan,
+    pictures,
+    reports,
+    replays,
+    session,
+    audit,
+    exchange,
+    recorded,
+    record,
+    scores,
+    cohorts,
+    health,
+    metrics,
+)
 
 
 def create_app(deps: Deps) -> FastAPI:

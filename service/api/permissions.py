@@ -56,7 +56,34 @@ class Permission(NamedTuple):
 
 VIEWED, EXPORTED = EntryType.PATIENT_VIEWED, EntryType.EXPORTED
 
+_KINDS = "patients operations steps levels needles aliquots leaks complications follow-ups".split()
+_RECORD: tuple[Permission, ...] = (
+    Permission("GET", f"{V1}/record/dictionary", Scope.READ),
+    Permission("GET", f"{V1}/record/export.json", Scope.EXPORT, EXPORTED),
+    Permission("GET", f"{V1}/record/{{address}}.csv", Scope.EXPORT, EXPORTED),
+    Permission("POST", f"{V1}/record/import", Scope.ACT),
+    Permission("POST", f"{V1}/record/{{address}}/import", Scope.ACT),
+    Permission("GET", f"{V1}/record/operations/{{id}}/whole", Scope.READ, VIEWED),
+    Permission("POST", f"{V1}/record/operations/{{id}}/confirm", Scope.ACT),
+    Permission("GET", f"{V1}/procedures/{{id}}/record", Scope.READ, VIEWED),
+    Permission("POST", f"{V1}/procedures/{{id}}/record", Scope.ACT),
+    Permission("GET", f"{V1}/procedures/{{id}}/agreement", Scope.READ),
+    Permission("GET", f"{V1}/scores", Scope.READ),
+    Permission("POST", f"{V1}/scores/{{name}}", Scope.READ),
+    *(
+        Permission("POST", f"{V1}/cohorts/{what}", Scope.READ)
+        for what in "table course leaks survival agreement".split()
+    ),
+    *(Permission("GET", f"{V1}/record/{kind}", Scope.READ, VIEWED) for kind in _KINDS),
+    *(Permission("GET", f"{V1}/record/{kind}/{{id}}", Scope.READ, VIEWED) for kind in _KINDS),
+    *(Permission("GET", f"{V1}/record/{kind}/{{id}}/history", Scope.READ, VIEWED) for kind in _KINDS),
+    *(Permission("POST", f"{V1}/record/{kind}", Scope.ACT) for kind in _KINDS),
+    *(Permission("PATCH", f"{V1}/record/{kind}/{{id}}", Scope.ACT) for kind in _KINDS),
+    *(Permission("POST", f"{V1}/record/{kind}/{{id}}/withdraw", Scope.ACT) for kind in _KINDS),
+)
+
 PERMISSIONS: tuple[Permission, ...] = (
+    *_RECORD,
     Permission("GET", "/", None),
     Permission("GET", "/dashboard/{file}", None),
     Permission("GET", "/health/live", None),

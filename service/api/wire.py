@@ -36,7 +36,7 @@ Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 """RFC 3339 in UTC with offset."""
 Position = tuple[float, float]
 """``[row, col]`` in pixels."""
-ProcedureKind = Literal["pvp", "pvp_itr", "ppsf_pvp", "vp_rfa", "pkp"]
+ProcedureKind = Literal["pvp", "pvp_itr", "ppsf_pvp", "vp_rfa", "vp_laser", "pkp", "pvp_osteoblastic"]
 
 
 class Wire(BaseModel):
@@ -172,7 +172,7 @@ class Procedure(Wire):
 
     id: str = Field(description="Identifier of the procedure.")
     study_instance_uids: list[str] = Field(description="DICOM studies that belong to it.")
-    kind: str | None = Field(None, description="pvp, pvp_itr, ppsf_pvp, vp_rfa or pkp.")
+    kind: str | None = Field(None, description="pvp, pvp_itr, ppsf_pvp, vp_rfa, vp_laser, pkp or pvp_osteoblastic.")
     opened_at: Time = Field(description="When it was opened; UTC.")
     closed_at: Time | None = Field(None, description="When it was closed; UTC.")
     patient: dict[str, Any] = Field(description="name, id, birth_date, sex as the images tell them.")

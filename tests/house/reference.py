@@ -1,4 +1,4 @@
-"""Writes docs/rules.md and docs/settings.md from the two tables they explain: ``python -m tests.house.reference``."""
+"""Writes docs/rules.md, docs/settings.md and docs/clinical.md from the tables they explain: ``python -m tests.house.reference``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from detection.rules import Rules
+from service.clinical.columns import dictionary
+from service.clinical.instruments import Band
+from service.clinical.scores import INSTRUMENTS
 from service.settings import Settings
 from tests.house.tree import CHECKOUT
 
@@ -25,6 +28,59 @@ SETTINGS_HEAD = """\
 Settings are read once at start: from `cementwatch.toml` in the working directory, and from environment variables, which win.
 `make docs` writes this table from `service/settings.py`; a test holds the two equal. Lists are written as JSON in a variable
 (`CEMENTWATCH_CALLING_AE_TITLES='["ROOM1"]'`). Thresholds of detection are not settings: see [rules.md](rules.md).
+"""
+
+
+CLINICAL_HEAD = """\
+# The clinical record
+
+What was done, what leaked where and how the patient fared, in a form from which a report, a registry or a paper can be made.
+`make docs` writes this page from `service/clinical/`; a test holds the two equal. It is a reference, not medical advice.
+
+## How it is kept
+
+* Patient > operation > step, treated vertebra (level), complication, follow-up; level > needle, aliquot, leak.
+  An operation may name the procedure that was watched live. Patients stand under a pseudonym; no field takes a name.
+* Every change is a new version; nothing is deleted, only superseded or withdrawn. A change names the version that it was
+  made on; when there is a newer one the answer is 409 with the fields that differ. The journal's line of a change names
+  the thing and its fields, never their values.
+* What is not known is null, in a file an empty cell; it is never 0. A vertebra counts as free of leaks only for what it
+  was examined with (`examined_with`).
+* A derived value (a total, a percentage) stands only beside the answers that it follows from and cannot be entered.
+* What does not add up within a record (aliquots against the volume, SINS against the level) is said beside it and
+  neither refused nor repaired.
+
+## Live meets record
+
+`POST /procedures/{id}/record` proposes the record from the journal: levels, needles, aliquots, injection times, leaks with
+alert and frame, and fluoroscopy time estimated from the frames received. Leaks arrive as *proposed*; a physician confirms or
+rejects each, and adds what the screen could not show. The journal holds no dose, and when a leak first was visible is left to
+whoever reads the frames, else the alerts would be measured against themselves. `GET /procedures/{id}/agreement` and
+`POST /cohorts/agreement` hold the alerts against the confirmed leaks: found, missed, false, late; leaks that only CT showed
+are a table of their own.
+
+## Cohorts
+
+`POST /cohorts/table | course | leaks | survival`. A share has numerator, denominator, unit, and its Clopper-Pearson and
+Wilson 95 % interval; a number has n, mean, SD (n - 1), median, quartiles (linear) and range; a course has n at every time.
+Tests run only when named and say their options: Student and Welch t, Mann-Whitney, paired t, Wilcoxon, chi-square with and
+without Yates, Fisher, Friedman, repeated measures ANOVA (sphericity assumed), log-rank. scipy and statsmodels do the arithmetic.
+Leaks seen on the screen or a radiograph and leaks seen on CT are never pooled. Warnings name what does not add up.
+
+`cementwatch audit-table FILE` checks a published summary (TOML; `tests/clinical/series/` has three) the same way:
+percentages against fractions, parts against wholes, sites against vertebrae, places against each other, means and SD
+against their scale, claimed tests against means and SD. It flags and words contradictions and repairs nothing.
+
+## In and out
+
+`GET /record/patients.csv` and so on, `GET /record/export.json`, `cementwatch export-records --out FOLDER` (with the dictionary).
+`POST /record/patients/import?dry_run=true` names every bad cell with its line; without `dry_run` everything is written or
+nothing. `POST /record/import` takes several kinds as JSON, `cementwatch import-records FILES` several CSV files. A row with an
+id that is there needs the current version beside it.
+
+## Scores
+
+Items have short neutral labels; the wording of a questionnaire belongs to its authors and is not repeated here.
 """
 
 
@@ -59,11 +115,47 @@ def setting_rows() -> Iterator[str]:
         yield row(f"`{name}`", f"`CEMENTWATCH_{name.upper()}`", f"`{shown(entry.default)}`", entry.description or "")
 
 
+def reach(band: Band) -> str:
+    """What a band holds: one value or from one to another."""
+    return f"{band.low:g}" if band.low == band.high else f"{band.low:g}-{band.high:g}"
+
+
+def score_rows() -> Iterator[str]:
+    """One row for each scheme of each score."""
+    yield row("score", "scheme", "range", "worse", "bands", "missing answers", "source", "keep in mind")
+    yield row(*["---"] * 8)
+    for each in INSTRUMENTS.values():
+        for scheme in each.schemes:
+            bands = "; ".join(f"{band.name} {reach(band)}" for band in scheme.bands)
+            ends = f"{scheme.low:g}-{scheme.high:g}"
+            yield row(each.label, f"`{scheme.name}`", ends, each.worse, bands, each.missing, scheme.source, each.caveat)
+
+
+def dictionary_rows() -> Iterator[str]:
+    """A table for each file of records."""
+    file = ""
+    for each in dictionary():
+        if each.file != file:
+            file = each.file
+            yield f"\n### {file}\n"
+            yield row("column", "may hold", "meaning")
+            yield row(*["---"] * 3)
+        yield row(f"`{each.column}`{' (needed)' if each.is_needed else ''}", each.allowed, each.meaning)
+
+
+def clinical_page() -> str:
+    """The page of the clinical record."""
+    scores, columns = "\n".join(score_rows()), "\n".join(dictionary_rows())
+    asia = "ASIA letters are stored as letters, A complete to E normal; recovery runs towards E and is told as a direction."
+    return f"{CLINICAL_HEAD}\n{scores}\n\n{asia}\n\n## Data dictionary\n\nEvery file has `id` and `version` first.\n{columns}\n"
+
+
 def pages() -> dict[Path, str]:
     """The text of each page, by its path."""
     return {
         CHECKOUT / "docs" / "rules.md": RULES_HEAD + "\n" + "\n".join(rule_rows()) + "\n",
         CHECKOUT / "docs" / "settings.md": SETTINGS_HEAD + "\n" + "\n".join(setting_rows()) + "\n",
+        CHECKOUT / "docs" / "clinical.md": clinical_page(),
     }
 
 

@@ -40,6 +40,9 @@ OWNERS = {
     "argon2": ("service",),
     "pythonjsonlogger": ("service",),
     "nibabel": ("service",),
+    "scipy": ("service",),
+    "statsmodels": ("service",),
+    "pandas": ("service",),
 }
 """Third-party libraries: the folders that may know of them."""
 
@@ -51,6 +54,7 @@ DISTRIBUTION = {
     "prometheus_client": "prometheus-client",
     "starlette": "fastapi",
     "anyio": "fastapi",
+    "pandas": "statsmodels",
 }
 """Where the name to install is another than the name to import, or one library brings the other."""
 

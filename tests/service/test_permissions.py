@@ -10,7 +10,10 @@ from service.api.permissions import PERMISSIONS, SCOPES_OF, V1, Permission, Role
 from tests.service.conftest import room_at
 from tests.service.visitors import admit, browser_of, issue
 
-NAMES = {"id": "nothing", "view": "lateral", "sop_instance_uid": "1.2.3", "index": "0", "file": "main.js"}
+NAMES = {"id": "nothing", "view": "lateral", "sop_instance_uid": "1.2.3", "index": "0", "file": "main.js"} | {
+    "address": "nothing",
+    "name": "nothing",
+}
 SIGN_OUT = ("DELETE", f"{V1}/session")
 ANYBODY = [row for row in PERMISSIONS if row.scope is None]
 SOMEBODY = sorted((row for row in PERMISSIONS if row.scope is not None), key=lambda row: row[:2] == SIGN_OUT)

@@ -1,0 +1,110 @@
+"""A printed course over time: is it possible on its scale, and do the tests that the text claims follow from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from service.clinical.comparisons import MeanSd, Outcome, anova_of_summaries, paired_t_of_summaries, t_of_summaries
+from service.clinical.figures import p_text, rounded
+from service.clinical.finding import Finding, Verdict
+from service.clinical.published import Claim, Course, Named
+from service.clinical.scores import score
+
+ALPHA = 0.05
+CORRELATIONS = (0.0, 0.5)
+"""Between two times of a patient: unknown from a summary, so two are tried."""
+
+
+def course_findings(course: Course) -> list[Finding]:
+    """Everything that can be said of one course."""
+    found = [*_possible(course), *_numbers(course)]
+    for claim in course.claims:
+        found.extend(_claim(course, claim))
+    found.extend(_class(course, named) for named in course.classes)
+    return found
+
+
+def _possible(course: Course) -> Iterator[Finding]:
+    for time, point in course.points.items():
+        about, shown = f"{course.label}, {time}", f"{point.mean:g} +- {point.sd:g}"
+        scale = f"{course.low:g}-{course.high:g}"
+        if not course.low <= point.mean <= course.high:
+            yield Finding(Verdict.FLAG, about, shown, f"no mean of a scale of {scale}")
+            continue
+        n = point.n or course.n
+        largest = math.sqrt((point.mean - course.low) * (course.high - point.mean) * n / (n - 1))
+        if point.sd > largest + 0.05:
+            words = f"with this mean the SD on a scale of {scale} is at most {rounded(largest, 2)}"
+            yield Finding(Verdict.FLAG, about, shown, words)
+        elif not (course.low <= point.mean - point.sd and point.mean + point.sd <= course.high):
+            yield Finding(Verdict.NOTE, about, shown, f"mean +- SD reaches beyond the scale of {scale}: skewed")
+
+
+def _numbers(course: Course) -> Iterator[Finding]:
+    told = {time: point.n for time, point in course.points.items()}
+    if None in told.values():
+        words = f"n is not printed at every time; {course.n} is assumed throughout where it is not"
+        yield Finding(Verdict.FLAG, course.label, "n by time", words)
+    known = [n for n in told.values() if n is not None]
+    if len(set(known)) > 1:
+        shown = ", ".join(f"{time} {n}" for time, n in told.items())
+        yield Finding(Verdict.NOTE, course.label, shown, "the number of patients changes over time")
+
+
+def _claim(course: Course, claim: Claim) -> Iterator[Finding]:
+    about = f"{course.label}: {', '.join(claim.times)}"
+    if claim.says == "p":
+        yield _printed_p(course, claim, about)
+        return
+    told = _test(course, claim.times)
+    holds = _is_significant(told) == (claim.says == "difference")
+    words = _sentence(told)
+    for n in claim.also_n:
+        words += f"; at n = {n}: {_sentence(_test(course, claim.times, n))}"
+    yield Finding(Verdict.REPRODUCES if holds else Verdict.FLAG, about, claim.printed, words)
+    if len(claim.times) > 2:
+        ends = [claim.times[0], claim.times[-1]]
+        between = _test(course, ends)
+        agrees = _is_significant(between) == (claim.says == "difference")
+        verdict = Verdict.REPRODUCES if agrees else Verdict.FLAG
+        yield Finding(verdict, f"{course.label}: {ends[0]} against {ends[1]}", claim.printed, _sentence(between))
+
+
+def _printed_p(course: Course, claim: Claim, about: str) -> Finding:
+    first, second = (_summary(course, time) for time in claim.times[:2])
+    tries = ((r, paired_t_of_summaries(first, second, r)) for r in CORRELATIONS)
+    shown = ", ".join(f"{p_text(told.p or 0.0)} at r = {r:g}" for r, told in tries)
+    words = f"cannot be settled without the patients' values; a paired t test gives p {shown}"
+    return Finding(Verdict.OPEN, about, f"{claim.printed}{f' ({claim.test})' if claim.test else ''}", words)
+
+
+def _class(course: Course, named: Named) -> Finding:
+    value = course.points[named.time].mean
+    band = score(named.instrument, {named.instrument: value}, named.scheme).band
+    about = f"{course.label}, {named.time}: class of the mean"
+    shown = f'{value:g} as "{named.printed}" ({named.scheme})'
+    if band == named.printed:
+        return Finding(Verdict.REPRODUCES, about, shown, f"{value:g} is {band} by this scheme")
+    words = "lies in no class of this scheme" if band is None else f"is {band} by this scheme"
+    return Finding(Verdict.FLAG, about, shown, f"{value:g} {words}")
+
+
+def _test(course: Course, times: list[str], n: int | None = None) -> Outcome:
+    groups = [_summary(course, time, n) for time in times]
+    return t_of_summaries(*groups) if len(groups) == 2 else anova_of_summaries(groups)
+
+
+def _summary(course: Course, time: str, n: int | None = None) -> MeanSd:
+    point = course.points[time]
+    return MeanSd(mean=point.mean, sd=point.sd, n=n or point.n or course.n)
+
+
+def _is_significant(told: Outcome) -> bool:
+    return told.p is not None and told.p < ALPHA
+
+
+def _sentence(told: Outcome) -> str:
+    letter = "t" if told.name.endswith("t test") else "F"
+    statistic = rounded(told.statistic or 0.0, 1)
+    return f"{told.name} ({told.options}) {letter} {statistic}, p {p_text(told.p or 0.0)}"

@@ -1,0 +1,52 @@
+"""Records as files in a folder: one CSV for each kind and the dictionary."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import astuple, fields
+from pathlib import Path
+
+from db.connect import Engine
+from db.record import write
+from service.clinical.columns import Meaning, dictionary
+from service.clinical.exchange import MARK, Intake, Line, NoTable, check, csv_lines, read_csv
+from service.clinical.record import ADDRESSES
+
+ACTOR = "import"
+
+
+def take_files(engine: Engine, files: Sequence[Path], *, at: float, dry_run: bool) -> Intake:
+    """Check all ``files`` together and write them unless there is a bad cell. Raises NoTable, RecordRefused."""
+    lines: list[Line] = []
+    for file in files:
+        kind = next((kind for kind, address in ADDRESSES.items() if address == file.stem), None)
+        if kind is None:
+            raise NoTable(f"expected files named {', '.join(f'{address}.csv' for address in ADDRESSES.values())}")
+        try:
+            lines += read_csv(kind, file.read_text(encoding="utf-8-sig"))
+        except UnicodeDecodeError:
+            raise NoTable(f"{file.name}: expected UTF-8") from None
+        except NoTable as error:
+            raise NoTable(f"{file.name}: {error}") from None
+    intake = check(engine, lines)
+    if not intake.bad and not dry_run:
+        write(engine, intake.drafts, at=at, actor=ACTOR)
+    return intake
+
+
+def give_files(engine: Engine, folder: Path, safety: str) -> list[str]:
+    """Write every kind and the dictionary into ``folder``; the names of the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = []
+    for kind, address in ADDRESSES.items():
+        names.append(f"{address}.csv")
+        with (folder / names[-1]).open("w", encoding="utf-8", newline="") as file:
+            file.writelines(csv_lines(engine, kind, safety))
+    names.append("dictionary.csv")
+    with (folder / names[-1]).open("w", encoding="utf-8", newline="") as file:
+        file.write(f"{MARK} {safety}\r\n")
+        table = csv.writer(file)
+        table.writerow([each.name for each in fields(Meaning)])
+        table.writerows(astuple(each) for each in dictionary())
+    return names

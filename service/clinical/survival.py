@@ -1,0 +1,94 @@
+"""Survival: Kaplan-Meier with its median, and the log-rank test between groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from service.clinical.comparisons import Outcome, quietly
+from service.clinical.figures import CONFIDENCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """How long one patient was followed, and whether that ended in death."""
+
+    months: float
+    is_death: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One step of the curve: just after ``months``, this share is alive."""
+
+    months: float
+    n_at_risk: int
+    n_deaths: int
+    survival: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """Kaplan-Meier. ``median_months`` is None while more than half are alive at the end."""
+
+    n: int
+    n_deaths: int
+    median_months: float | None
+    steps: tuple[Moment, ...]
+    method: str = f"Kaplan-Meier, {CONFIDENCE:.0%} log-log Greenwood interval"
+
+
+def curve(lives: Sequence[Life]) -> Curve:
+    """The curve of some patients; without any it has no step. ValueError for a negative time."""
+    if any(life.months < 0 for life in lives):
+        raise ValueError("months: expected no time before 0")
+    deaths = sorted({life.months for life in lives if life.is_death})
+    n_deaths = sum(life.is_death for life in lives)
+    if not deaths:
+        return Curve(n=len(lives), n_deaths=0, median_months=None, steps=())
+    alive = [life.months for life in lives if not life.is_death]
+    died = [life.months for life in lives if life.is_death]
+    function = stats.ecdf(stats.CensoredData(uncensored=died, right=alive)).sf
+    spans = quietly(lambda: function.confidence_interval(CONFIDENCE, method="log-log"))
+    months = np.array([life.months for life in lives])
+    steps = tuple(
+        Moment(
+            months=at,
+            n_at_risk=int((months >= at).sum()),
+            n_deaths=died.count(at),
+            survival=float(function.evaluate(at)),
+            low=_finite(spans.low.evaluate(at)),
+            high=_finite(spans.high.evaluate(at)),
+        )
+        for at in deaths
+    )
+    median = next((step.months for step in steps if step.survival <= 0.5), None)
+    return Curve(n=len(lives), n_deaths=n_deaths, median_months=median, steps=steps)
+
+
+def log_rank(groups: Mapping[str, Sequence[Life]]) -> Outcome:
+    """Whether the curves of two or more groups differ."""
+    n = {name: len(lives) for name, lives in groups.items()}
+    n_deaths = sum(life.is_death for lives in groups.values() for life in lives)
+    if len(groups) < 2 or not all(n.values()) or not n_deaths:
+        return Outcome(name="log-rank test", options="", n=n, remark="needs two groups with patients, and a death")
+    from statsmodels.duration.survfunc import survdiff
+
+    told = [(life.months, int(life.is_death), name) for name, lives in groups.items() for life in lives]
+    months, died, names = (np.array(column) for column in zip(*told, strict=True))
+    df = (float(len(groups) - 1),)
+    try:
+        statistic, p = survdiff(months, died, names)
+    except np.linalg.LinAlgError:
+        remark = "at no death was more than one group under observation"
+        return Outcome(name="log-rank test", options="unweighted", n=n, df=df, remark=remark)
+    return Outcome(name="log-rank test", options="unweighted", n=n, statistic=float(statistic), df=df, p=float(p))
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

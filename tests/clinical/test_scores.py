@@ -1,0 +1,283 @@
+"""Scores against worked examples, at the limits of their bands, and by the laws that every score keeps."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.clinical.instruments import ImpossibleAnswer
+from service.clinical.scores import INSTRUMENTS, score
+from service.clinical.scores_function import asia_change
+from service.clinical.scores_spine import LEVELS, sins_collapse, sins_location
+
+SINS_6 = {"location": "junctional", "pain": "none", "lesion": "lytic", "alignment": "normal", "collapse": "none"}
+SINS_6 |= {"posterolateral": "one_side"}
+WORST_SINS = {"location": "junctional", "pain": "yes", "lesion": "lytic", "alignment": "subluxation"}
+WORST_SINS |= {"collapse": "over_half", "posterolateral": "both_sides"}
+TOKUHASHI_8 = {"kps": 60, "extraspinal": "one_or_two", "vertebral": "three_or_more", "organs": "removable"}
+TOKUHASHI_8 |= {"primary": "kidney", "palsy": "E"}
+
+
+def odi(*answers):
+    return score("odi", {f"s{n}": answer for n, answer in enumerate(answers, start=1)})
+
+
+def test_a_full_oswestry_of_16_points_is_32_percent():
+    told = odi(2, 1, 2, 1, 2, 2, 1, 1, 2, 2)
+    assert (told.value, told.band, told.missing) == (32.0, "moderate", ())
+
+
+def test_a_section_without_an_answer_lowers_the_denominator_by_five():
+    told = odi(2, 1, 2, 1, 2, 2, 1, None, 2, 3)
+    assert told.value == pytest.approx(100 * 16 / 45)
+    assert told.missing == ("s8",)
+    assert told.n_answered == 9
+
+
+def test_no_section_answered_is_no_value_and_never_0():
+    assert odi().value is None
+    assert odi(0).value == 0.0
+
+
+@pytest.mark.parametrize(
+    ("answers", "band"),
+    [
+        ([2] * 5 + [0] * 5, "minimal"),
+        ([2] * 5 + [1] + [0] * 4, "moderate"),
+        ([2] * 10, "moderate"),
+        ([4] * 10, "crippled"),
+        ([4] * 9 + [5], "bed-bound or exaggerating"),
+    ],
+    ids=["20", "22", "40", "80", "82"],
+)
+def test_oswestry_bands_end_where_the_paper_ends_them(answers, band):
+    assert odi(*answers).band == band
+
+
+@pytest.mark.parametrize(
+    ("changed", "value", "published", "hebei"),
+    [
+        ({"location": "mobile"}, 5, "stable", "stable"),
+        ({}, 6, "stable", "potentially unstable"),
+        ({"pain": "occasional_non_mechanical"}, 7, "potentially unstable", "potentially unstable"),
+        ({"pain": "yes", "collapse": "over_half"}, 12, "potentially unstable", "potentially unstable"),
+        ({"pain": "yes", "alignment": "subluxation"}, 13, "unstable", "unstable"),
+    ],
+)
+def test_sins_bands_in_both_prints(changed, value, published, hebei):
+    answers = SINS_6 | changed
+    assert score("sins", answers).value == value
+    assert score("sins", answers).band == published
+    assert score("sins", answers, "hebei").band == hebei
+
+
+def test_the_worst_sins_is_18_and_one_missing_item_leaves_none():
+    assert score("sins", WORST_SINS).value == 18
+    told = score("sins", {**WORST_SINS, "pain": None})
+    assert (told.value, told.band, told.missing) == (None, None, ("pain",))
+
+
+@pytest.mark.parametrize(
+    ("level", "place"),
+    [
+        *[(level, "junctional") for level in ("C2", "C7", "T2", "T11", "L1", "L5", "S1")],
+        *[(level, "mobile") for level in ("C3", "C6", "L2", "L4")],
+        *[(level, "semirigid") for level in ("T3", "T10")],
+        *[(level, "rigid") for level in ("S2", "S5")],
+    ],
+)
+def test_every_level_has_its_place_in_sins(level, place):
+    assert sins_location(level) == place
+
+
+def test_every_vertebra_is_placed_and_nothing_else():
+    assert {sins_location(level) for level in LEVELS} == {"junctional", "mobile", "semirigid", "rigid"}
+    with pytest.raises(ImpossibleAnswer, match="C1 to S5"):
+        sins_location("L7")
+
+
+def test_a_collapse_of_exactly_half_is_not_decided_for_the_physician():
+    assert sins_collapse(49.9, is_mostly_involved=False) == "under_half"
+    assert sins_collapse(50.1, is_mostly_involved=False) == "over_half"
+    assert sins_collapse(0, is_mostly_involved=True) == "none_but_over_half_involved"
+    with pytest.raises(ImpossibleAnswer, match="exactly 50"):
+        sins_collapse(50, is_mostly_involved=True)
+
+
+def test_tomita_differs_between_the_prints_where_no_organ_is_affected():
+    answers = {"primary": "slow", "visceral": "none", "bone": "solitary"}
+    assert (score("tomita", answers).value, score("tomita", answers, "hebei").value) == (2, 3)
+    worst = {"primary": "rapid", "visceral": "untreatable", "bone": "multiple"}
+    assert (score("tomita", worst).value, score("tomita", worst, "hebei").value) == (10, 10)
+    assert score("tomita", worst).band == "supportive care"
+    assert score("tomita", worst, "hebei").band == "symptomatic treatment"
+
+
+@pytest.mark.parametrize(
+    ("changed", "value", "band"),
+    [
+        ({}, 8, "less than 6 months"),
+        ({"primary": "rectum"}, 9, "6 months or more"),
+        ({"primary": "breast", "kps": 80}, 11, "6 months or more"),
+        ({"primary": "breast", "kps": 80, "extraspinal": "none"}, 12, "1 year or more"),
+    ],
+)
+def test_tokuhashi_bands(changed, value, band):
+    told = score("tokuhashi", TOKUHASHI_8 | changed)
+    assert (told.value, told.band) == (value, band)
+
+
+def test_the_dead_have_no_prognosis():
+    with pytest.raises(ImpossibleAnswer, match="kps"):
+        score("tokuhashi", TOKUHASHI_8 | {"kps": 0})
+
+
+def test_barthel_of_the_independent_is_100_and_needs_every_item():
+    items = INSTRUMENTS["barthel"].scheme().items
+    best = {item.key: max(item.points) for item in items}
+    assert (score("barthel", best).value, score("barthel", best).band) == (100, "independent")
+    assert score("barthel", best | {"bathing": 0}).band == "slight dependence"
+    assert score("barthel", best | {"bathing": None}).value is None
+
+
+@pytest.mark.parametrize(
+    ("kps", "band"), [(40, "unable to care for self"), (50, "unable to work"), (80, "normal activity")]
+)
+def test_karnofsky_goes_in_tens(kps, band):
+    assert score("kps", {"kps": kps}).band == band
+    with pytest.raises(ImpossibleAnswer):
+        score("kps", {"kps": kps + 5})
+
+
+@pytest.mark.parametrize(
+    ("vas", "chow", "mcdonald", "shanghai"),
+    [
+        (0, None, None, "excellent"),
+        (2, "mild", "mild", "excellent"),
+        (2.3, None, None, None),
+        (4.5, None, None, "good"),
+        (5, "moderate", "mild", "fair or poor"),
+        (6, "moderate", "moderate", "fair or poor"),
+        (9, "severe", "severe", "fair or poor"),
+    ],
+)
+def test_a_pain_class_is_a_matter_of_its_scheme(vas, chow, mcdonald, shanghai):
+    told = [score("vas", {"vas": vas}, scheme).band for scheme in ("chow_2016", "mcdonald_2016", "shanghai")]
+    assert told == [chow, mcdonald, shanghai]
+
+
+def test_bm22_keeps_items_scales_and_the_printed_sum_apart():
+    told = score("bm22", {f"q{n}": 1 for n in range(1, 23)})
+    assert told.value == 22
+    assert told.scales == {
+        "painful_sites": 0,
+        "pain_characteristics": 0,
+        "functional_interference": 100,
+        "psychosocial_aspects": 100,
+    }
+
+
+def test_a_bm22_scale_needs_half_of_its_items():
+    told = score("bm22", {"q6": 4, "q7": 2, "q1": 2, "q2": 2})
+    assert told.value is None
+    assert told.scales["pain_characteristics"] == pytest.approx(100 * 2 / 3)
+    assert told.scales["painful_sites"] is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "grades", "direction"),
+    [("B", "D", 2, "improved"), ("D", "C", -1, "worse"), ("E", "E", 0, "unchanged")],
+)
+def test_asia_recovers_towards_e(before, after, grades, direction):
+    told = asia_change(before, after)
+    assert (told.grades, told.direction) == (grades, direction)
+
+
+@pytest.mark.parametrize(
+    ("instrument", "answers", "named"),
+    [
+        ("odi", {"s1": 6}, "s1"),
+        ("odi", {"s11": 1}, "items"),
+        ("odi", {"s1": True}, "s1"),
+        ("odi", {"s1": 2.5}, "s1"),
+        ("vas", {"vas": 10.1}, "vas"),
+        ("vas", {"vas": float("nan")}, "vas"),
+        ("vas", {"vas": "5"}, "vas"),
+        ("sins", {"pain": "maybe"}, "pain"),
+        ("barthel", {"bathing": 10}, "bathing"),
+        ("bm22", {"q3": 0}, "q3"),
+        ("euroqol", {}, "instrument"),
+    ],
+)
+def test_an_impossible_answer_is_refused_by_name_and_never_repeated(instrument, answers, named):
+    with pytest.raises(ImpossibleAnswer) as told:
+        score(instrument, answers)
+    assert told.value.field == named
+    assert told.value.expected.startswith("expected")
+
+
+def test_an_unknown_scheme_is_refused():
+    with pytest.raises(ImpossibleAnswer, match="published, hebei"):
+        score("sins", SINS_6, "mine")
+
+
+SUMMED = [(name, scheme.name) for name, each in INSTRUMENTS.items() for scheme in each.schemes]
+
+
+def answer_to(item):
+    return st.floats(*item.within) if item.within else st.sampled_from(list(item.points))
+
+
+def full_answers(name, scheme):
+    return st.fixed_dictionaries({item.key: answer_to(item) for item in INSTRUMENTS[name].scheme(scheme).items})
+
+
+@pytest.mark.parametrize(("name", "scheme"), SUMMED)
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_a_score_lies_within_its_range_and_the_order_of_items_is_irrelevant(name, scheme, data):
+    answers = data.draw(full_answers(name, scheme))
+    told = score(name, answers, scheme)
+    assert told.low <= told.value <= told.high
+    shuffled = dict(data.draw(st.permutations(list(answers.items()))))
+    assert score(name, shuffled, scheme) == told
+
+
+@pytest.mark.parametrize(("name", "scheme"), SUMMED)
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_a_score_follows_each_of_its_items(name, scheme, data):
+    answers = data.draw(full_answers(name, scheme))
+    item = data.draw(st.sampled_from(INSTRUMENTS[name].scheme(scheme).items))
+    other = data.draw(answer_to(item))
+    change = item.worth(other) - item.worth(answers[item.key])
+    moved = score(name, answers | {item.key: other}, scheme).value - score(name, answers, scheme).value
+    assert (moved > 0) == (change > 0)
+    assert (moved < 0) == (change < 0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 5) | st.none(), min_size=10, max_size=10))
+def test_an_unanswered_section_never_moves_oswestry_beyond_the_answered_ones(answers):
+    told = [answer for answer in answers if answer is not None]
+    value = odi(*answers).value
+    assert value is None if not told else min(told) * 20 <= value + 1e-9 <= max(told) * 20 + 2e-9
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.dictionaries(st.sampled_from([f"q{n}" for n in range(1, 23)]), st.integers(1, 4)))
+def test_bm22_scales_stay_within_0_to_100(answers):
+    assert all(value is None or 0 <= value <= 100 for value in score("bm22", answers).scales.values())
+
+
+def test_the_ends_of_every_scheme_can_be_reached():
+    for name, scheme in SUMMED:
+        items = INSTRUMENTS[name].scheme(scheme).items
+        ends = []
+        for pick in (min, max):
+            answers = {
+                item.key: pick(item.within) if item.within else pick(item.points, key=item.worth) for item in items
+            }
+            ends.append(score(name, answers, scheme).value)
+        assert ends == [INSTRUMENTS[name].scheme(scheme).low, INSTRUMENTS[name].scheme(scheme).high]

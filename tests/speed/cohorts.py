@@ -1,0 +1,116 @@
+"""How long cohort questions take over many records: ``python -m tests.speed.cohorts URL --n 100000``, URL of an empty database."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Engine, insert
+
+from db.cohort import Condition
+from db.connect import connect, writing
+from db.record import KINDS
+from service.clinical.cohort import cohort_table
+from service.clinical.cohort_series import cohort_course, cohort_leaks, cohort_survival
+
+REPEATS = 5
+BATCH = 5000
+SITES = ("disc", "paravertebral", "vein", "spinal_canal")
+
+
+def fill(engine: Engine, n: int) -> None:
+    """``n`` operations: as many patients, twice as many vertebrae, a leak in four of ten, two follow-ups each."""
+    chance = np.random.default_rng(7)
+    for start in range(0, n, BATCH):
+        numbers = range(start, min(start + BATCH, n))
+        rows: dict[str, list[dict[str, Any]]] = {name: [] for name in KINDS}
+        for k in numbers:
+            dead = {"died_on": None if k % 3 else "2026-09-01", "last_seen_on": "2026-11-01" if k % 3 else None}
+            rows["patient"].append({"id": f"p{k}", "pseudonym": f"P{k}", "arm": "ab"[k % 2], "sex": "male", **dead})
+            rows["operation"].append(
+                {
+                    "id": f"o{k}",
+                    "patient": f"p{k}",
+                    "kind": ("pvp", "pkp")[k % 2],
+                    "performed_on": f"2026-0{k % 6 + 1}-01",
+                }
+            )
+            for time_point, vas in (("before", 8.0), ("m3", 3.0)):
+                value = float(np.clip(vas + chance.normal(), 0, 10))
+                rows["follow_up"].append(
+                    {"id": f"f{k}{time_point}", "operation": f"o{k}", "time_point": time_point, "vas": value}
+                )
+            for j in range(2):
+                id = f"v{k}-{j}"
+                rows["level"].append(
+                    {
+                        "id": id,
+                        "operation": f"o{k}",
+                        "level": f"L{j + 1}",
+                        "lesion": ("lytic", "mixed", "blastic")[k % 3],
+                    }
+                    | {"volume_ml": float(chance.uniform(1, 5)), "examined_with": ["final_lateral"]}
+                )
+                if (2 * k + j) % 10 < 4:
+                    leak = {"id": f"l{id}", "level": id, "finding": "confirmed", "modality": "final_lateral"}
+                    rows["leak"].append(leak | {"site": SITES[k % 4]})
+        store(engine, rows, start)
+
+
+def store(engine: Engine, rows: dict[str, list[dict[str, Any]]], number: int) -> None:
+    """Rows as they would stand after an import, without its journal."""
+    told = {"version": 1, "number": number, "is_current": True, "is_withdrawn": False, "recorded_at": 0.0}
+    with writing(engine) as connection:
+        for name, things in rows.items():
+            if things:
+                connection.execute(insert(KINDS[name].table), [told | thing for thing in things])
+
+
+def questions(engine: Engine) -> dict[str, Callable[[], object]]:
+    """What a department asks."""
+    lytic = [Condition(field="level.lesion", among=("lytic",))]
+    fields = {"level.lesion": "chi_square", "level.volume_ml": "welch_t"}
+    return {
+        "table of all vertebrae by arm": lambda: cohort_table(engine, "vertebra", fields, group="patient.arm"),
+        "patients with a lytic vertebra": lambda: cohort_table(engine, "patient", {"patient.sex": None}, where=lytic),
+        "leaks by site and arm": lambda: cohort_leaks(engine, "fluoroscopy", group="patient.arm", test="chi_square"),
+        "VAS over time": lambda: cohort_course(engine, "follow_up.vas", pair_test="paired_t"),
+        "survival by arm": lambda: cohort_survival(engine, group="patient.arm"),
+    }
+
+
+def measure(engine: Engine) -> None:
+    """Print median and p95 of each question."""
+    for name, ask in questions(engine).items():
+        ask()
+        took = []
+        for _ in range(REPEATS):
+            start = time.perf_counter()
+            ask()
+            took.append(time.perf_counter() - start)
+        print(
+            f"  {name:34} p50 {float(np.quantile(took, 0.5)):6.2f} s  p95 {float(np.quantile(took, 0.95)):6.2f} s",
+            flush=True,
+        )
+
+
+def main() -> None:
+    """Fill an empty database and measure."""
+    told = argparse.ArgumentParser(description=__doc__)
+    told.add_argument("url", help="SQLAlchemy URL of an empty database")
+    told.add_argument("--n", type=int, default=100_000, help="operations")
+    given = told.parse_args()
+    engine = connect(given.url)
+    fill(engine, given.n)
+    with writing(engine) as connection:
+        connection.exec_driver_sql("ANALYZE")
+    print(f"{given.n} operations, {engine.dialect.name}")
+    measure(engine)
+    engine.dispose()
+
+
+if __name__ == "__main__":
+    main()
