@@ -189,6 +189,7 @@ class Door:
         try:
             sock.setblocking(False)
             if self._tls is not None:
+                sock.getpeername()  # one that has gone meanwhile would be left open by a failing wrap_socket
                 guest.sock = self._tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
                 guest.is_shaking = True
         except OSError:

@@ -13,7 +13,7 @@ SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
 """For TLS 1.2 (RFC 9325 section 4.2); every suite of TLS 1.3 qualifies."""
 
 
-class BadCertificate(Exception):
+class BadCertificate(ValueError):
     """A file for TLS that cannot be used; the text names it and what was expected."""
 
 

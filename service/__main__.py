@@ -24,6 +24,7 @@ from service import demo as demonstration
 from service import replay as offline
 from service import replays, roles
 from service import score as scoring
+from service.entrance import secured
 from service.logs import start_logging
 from service.orthanc import OrthancUnreachable, StudyNotFound, fetch_study
 from service.settings import Settings
@@ -126,17 +127,32 @@ def phantom(scene: str, seed: int | None, form: str, ct: Path | None, level: str
     help="Times the original pace.",
 )
 @click.option("--unpaced", is_flag=True, help="As fast as possible.")
+@click.option("--tls", "is_secured", is_flag=True, help="Over TLS, with the certificate of the settings.")
 @click.option("--seed", type=int, help="Seed of the phantom.")
 @click.option("--orthanc", "orthanc_url", help="Orthanc's address, if not the one of the settings.")
 @click.pass_obj
 def send_objects(
-    settings: Settings, /, address: str, called: str, calling: str, speed: float, unpaced: bool, **origin: Any
+    settings: Settings,
+    /,
+    address: str,
+    called: str,
+    calling: str,
+    speed: float,
+    unpaced: bool,
+    is_secured: bool,
+    **origin: Any,
 ) -> None:
     """Play a phantom, a folder or an Orthanc study over C-STORE at its original pace."""
     host, _, port = address.rpartition(":")
     if not port.isdigit():
         raise click.BadParameter("expected host:port", param_hint="--to")
     peer = Peer(host=host or "127.0.0.1", port=int(port), called=called, calling=calling)
+    if is_secured:
+        if settings.credentials is None:
+            raise click.UsageError(
+                "--tls needs the settings dicom_tls_certificate, dicom_tls_key, dicom_tls_authorities"
+            )
+        peer = secured(peer, settings)
     n_sent, n_refused = 0, 0
     try:
         for sent in send(
@@ -189,7 +205,7 @@ def verify(settings: Settings) -> None:
 def echo_receiver(settings: Settings) -> None:
     """Ask the receiver of these settings for a C-ECHO."""
     peer = Peer(host=settings.dicom_host, port=settings.dicom_port, called=settings.ae_title, calling="CEMENTWATCH")
-    if not echo(peer):
+    if not echo(secured(peer, settings)):
         raise click.ClickException(f"no answer at port {settings.dicom_port}")
     click.echo("the receiver answers")
 

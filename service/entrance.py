@@ -1,4 +1,4 @@
-"""What the settings say of our DICOM port: who may come in, how many, and with which certificates."""
+"""What the settings say of our DICOM port: who may come in and how many, and how we call it ourselves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 from dicom_gateway.callers import Callers, Device, network_of
 from dicom_gateway.door import Limits
 from dicom_gateway.peer import Peer
-from dicom_gateway.tls import Credentials
 from service.settings import Settings
 
 
@@ -33,15 +32,6 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def credentials_of(settings: Settings) -> Credentials | None:
-    """The files for TLS; None when the port speaks plain DICOM."""
-    certificate, key, ca = settings.dicom_tls_certificate, settings.dicom_tls_key, settings.dicom_tls_authorities
-    if certificate is None or key is None or ca is None:
-        return None
-    return Credentials(certificate=certificate, key=key, authorities=ca)
-
-
 def secured(peer: Peer, settings: Settings) -> Peer:
-    """The same peer, called over TLS when it is our own port and that speaks TLS: we show our own certificate."""
-    credentials = credentials_of(settings)
-    return peer if credentials is None else replace(peer, tls=credentials.for_calling())
+    """Our own port as a peer, called over TLS where it speaks that: we show our own certificate."""
+    return peer if settings.credentials is None else replace(peer, tls=settings.credentials.for_calling())

@@ -34,7 +34,7 @@ from service.api.deps import Deps
 from service.bell import Bell
 from service.cases import Cases
 from service.checkpoint import Checkpoints
-from service.entrance import callers_of, credentials_of, limits_of
+from service.entrance import callers_of, limits_of
 from service.journey import Case, Desk
 from service.replays import Replayer
 from service.settings import Settings
@@ -58,14 +58,13 @@ def run_receive(settings: Settings) -> None:
     def announce(_: Arrival) -> None:
         bell.ring()
 
-    credentials = credentials_of(settings)
     listener = Listener(
         Spool(settings.spool_dir),
         callers=callers_of(settings),
         host=settings.dicom_host,
         port=settings.dicom_port,
         limits=limits_of(settings),
-        tls=None if credentials is None else credentials.for_listening(),
+        tls=None if settings.credentials is None else settings.credentials.for_listening(),
         min_free_bytes=settings.min_free_mb * 2**20,
         max_object_bytes=settings.max_object_mb * 2**20,
         on_arrival=announce,

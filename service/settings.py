@@ -13,6 +13,7 @@ from pydantic_settings import (
 )
 
 from dicom_gateway.callers import Device, network_of
+from dicom_gateway.tls import Credentials
 
 
 class Settings(BaseSettings):
@@ -120,7 +121,17 @@ class Settings(BaseSettings):
         told = [self.dicom_tls_certificate, self.dicom_tls_key, self.dicom_tls_authorities]
         if any(told) and not all(told):
             raise ValueError("TLS needs dicom_tls_certificate, dicom_tls_key and dicom_tls_authorities, all three")
+        if self.credentials is not None:
+            self.credentials.for_listening()
         return self
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """The files for TLS; None when the DICOM port speaks plain DICOM."""
+        certificate, key, authorities = self.dicom_tls_certificate, self.dicom_tls_key, self.dicom_tls_authorities
+        if certificate is None or key is None or authorities is None:
+            return None
+        return Credentials(certificate=certificate, key=key, authorities=authorities)
 
     @classmethod
     def settings_customise_sources(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
+from collections.abc import Callable
 
 from dicom_gateway import sop_classes
 from dicom_gateway.request import HEAD
@@ -59,6 +61,16 @@ def is_closed(sock: socket.socket) -> bool:
         return sock.recv(1) == b""
     except ConnectionError:
         return True
+
+
+def until(is_so: Callable[[], bool]) -> bool:
+    """Whether it becomes so within twenty seconds."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if is_so():
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def _whole(sock: socket.socket, n_bytes: int) -> bytes:

@@ -8,7 +8,6 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,19 +21,21 @@ from dicom_gateway.refusal import Unreachable
 from dicom_gateway.request import HEAD, MOST_ITEMS, MOST_REQUEST, is_request, titles_of
 from dicom_gateway.sender import Due, send
 from tests.dicom_gateway.objects import image
-from tests.dicom_gateway.raw import ABORTED, ACCEPTED, REJECTED, answer, connect, context, is_closed, item, request
+from tests.dicom_gateway.raw import (
+    ABORTED,
+    ACCEPTED,
+    REJECTED,
+    answer,
+    connect,
+    context,
+    is_closed,
+    item,
+    request,
+    until,
+)
 
 ECHO = [(sop_classes.VERIFICATION, sop_classes.IMPLICIT_LE)]
 ELSEWHERE = "127.0.0.2"
-
-
-def until(is_so: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if is_so():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def memory_bytes() -> int:
