@@ -32,9 +32,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from dicom_gateway.known import Known, Row
+
 PER_SHARD = 1000
 N_REMEMBERED = 100_000
-"""Arrivals among which a duplicate is recognised; an older one becomes a further arrival."""
+"""Arrivals among which a duplicate is recognised after a boot; an older one becomes a further arrival."""
 N_QUARANTINED = 1000
 """Objects kept aside; beyond that only the refusal is logged."""
 
@@ -131,9 +133,7 @@ class Spool:
         for each in (self.incoming, self.arrivals, self.quarantined):
             each.mkdir(parents=True, exist_ok=True)
         self._thread_lock = threading.Lock()
-        self._known: dict[str, int] = {}
-        self._uids: set[str] = set()
-        self._known_to: int | None = None
+        self._known = Known(folder / "known.sqlite", _boot_id())
 
     def begin(self) -> Part:
         """A new part in ``incoming``."""
@@ -226,11 +226,12 @@ class Spool:
             size=part.size,
             replay=origin.replay,
         )
-        twin = self._known.get(_key(named))
+        others = self._known.numbers(_uid_key(named))
+        twin = others.get(named.digest)
         known = self.find(twin) if twin is not None else None
-        if known is not None:
+        if known is not None and (known.uid_hash, known.digest) == (named.uid_hash, named.digest):
             return Duplicate(arrival=known)
-        has_rival = _uid_key(named) in self._uids
+        has_rival = bool(others.keys() - {named.digest})
         shard = self._shard(named.number)
         if not shard.is_dir():
             shard.mkdir()
@@ -238,7 +239,7 @@ class Spool:
         arrival = replace(named, path=shard / _name(named, origin.received_ns), has_rival=has_rival)
         last.claim(arrival.number)
         part.path.rename(arrival.path)
-        self._remember(arrival)
+        self._known.add([_row(arrival)], arrival.number)
         return arrival
 
     def _sync_or_revoke(self, added: Arrival | Duplicate, path: Path) -> None:
@@ -251,17 +252,12 @@ class Spool:
 
     def _catch_up(self, last: int) -> None:
         """Learn of the arrivals that other processes added, or of the last many at the first time."""
-        if self._known_to is None:
-            self._known_to = max(0, last - N_REMEMBERED)
-        if self._known_to < last:
-            for arrival in self.after(self._known_to):
-                self._remember(arrival)
-            self._known_to = last
-
-    def _remember(self, arrival: Arrival) -> None:
-        self._known[_key(arrival)] = arrival.number
-        self._uids.add(_uid_key(arrival))
-        self._known_to = arrival.number
+        reach = self._known.reach()
+        if reach is None:
+            reach = max(0, last - N_REMEMBERED)
+            self._known.begin(reach)
+        if reach < last:
+            self._known.add([_row(arrival) for arrival in self.after(reach)], last)
 
 
 class _Last:
@@ -339,8 +335,8 @@ def _read_shard(shard: Path, after: int) -> list[Arrival]:
     return [arrival for arrival in (_parse(shard / name) for name in names) if arrival is not None]
 
 
-def _key(arrival: Arrival) -> str:
-    return f"{_uid_key(arrival)}.{arrival.digest}"
+def _row(arrival: Arrival) -> Row:
+    return _uid_key(arrival), arrival.digest, arrival.number
 
 
 def _uid_key(arrival: Arrival) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,50 @@ def test_a_stranger_among_the_files_is_overlooked(spool, name):
     put(spool, b"x", origin())
     (spool.arrivals / "000000000" / name).write_bytes(b"")
     assert [arrival.number for arrival in spool.after(0)] == [1]
+
+
+def test_memory_does_not_grow_with_what_arrives(spool):
+    tracemalloc.start()
+    try:
+        for each in range(100):
+            put(spool, b"x", origin(f"1.{each}"))
+        before = tracemalloc.get_traced_memory()[0]
+        for each in range(500):
+            put(spool, b"x", origin(f"2.{each}"))
+        assert tracemalloc.get_traced_memory()[0] - before < 500 * 20  # one key alone takes 80
+    finally:
+        tracemalloc.stop()
+    assert isinstance(put(spool, b"x", origin("1.0")), Duplicate)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not an index at all" * 100])
+def test_an_index_that_is_lost_or_broken_is_made_anew(spool, content):
+    put(spool, b"x", origin())
+    index = spool.folder / "known.sqlite"
+    if content is None:
+        index.unlink()
+    else:
+        index.write_bytes(content)
+    assert isinstance(put(Spool(spool.folder), b"x", origin()), Duplicate)
+    rival = put(Spool(spool.folder), b"y", origin())
+    assert isinstance(rival, Arrival)
+    assert rival.has_rival
+
+
+def test_an_index_that_breaks_while_it_is_in_use_costs_no_arrival(spool):
+    put(spool, b"x", origin())
+    spool._known._connection.execute("DROP TABLE object")
+    assert isinstance(put(spool, b"y", origin("1.2")), Arrival)
+    assert isinstance(put(spool, b"x", origin()), Duplicate)
+
+
+def test_an_index_of_another_boot_is_not_believed(spool, monkeypatch):
+    first = put(spool, b"x", origin())
+    spool._known.add([("." + first.uid_hash, "0" * 16, 1)], 999)
+    monkeypatch.setattr(spool_module, "_boot_id", lambda: "another")
+    assert isinstance(put(Spool(spool.folder), b"x", origin()), Duplicate)
+
+
+def test_an_arrival_that_was_taken_away_is_no_twin(spool):
+    put(spool, b"x", origin()).path.unlink()
+    assert isinstance(put(spool, b"x", origin()), Arrival)
