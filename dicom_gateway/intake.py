@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 PDV_HEAD = struct.Struct(">IBB")
 IS_COMMAND, IS_LAST = 0x01, 0x02
 MAX_LOOSE = 2**20
-"""Bytes of one message outside the spool: command sets, and data sets of other services."""
+"""Bytes of one message outside the spool: data sets of other services."""
+MAX_COMMAND = 2**14
+"""Bytes of a command set; the library makes an object of each of its elements."""
 INVALID_PDU = "Evt19"
 """The library's word for it (PS3.8 table 9-10)."""
 
@@ -109,7 +111,8 @@ class SpoolingProvider(DIMSEServiceProvider):
             self._open_intake(fragment[0])
             if self._intake is None:
                 self._n_loose += len(fragment[1])
-            if self._n_loose > MAX_LOOSE:
+            is_command = bool(fragment[1]) and bool(fragment[1][0] & IS_COMMAND)
+            if self._n_loose > (MAX_COMMAND if is_command else MAX_LOOSE):
                 raise ValueError("a message too long to be kept in memory")
         if self.message is None:
             self._intake, self._n_loose = None, 0  # whole: it belongs to the request now
