@@ -99,7 +99,10 @@ def _walk(data: Bytes, wanted: frozenset[int]) -> Walked:
     if syntax not in (*sop_classes.NATIVE, *sop_classes.COMPRESSED):
         raise Unreadable("a transfer syntax that is not taken")
     walker = _Walker(data, start, wanted)
-    pixels = walker.run(Scope(Kind.ELEMENTS, len(data), syntax == sop_classes.IMPLICIT_LE))
+    is_implicit = syntax == sop_classes.IMPLICIT_LE
+    if start + 6 <= len(data):
+        is_implicit = not _is_word(data, start)
+    pixels = walker.run(Scope(Kind.ELEMENTS, len(data), is_implicit))
     return Walked(values=walker.values, syntax=syntax, pixels=pixels)
 
 
@@ -124,6 +127,9 @@ def _element_at(data: Bytes, at: int, *, is_implicit: bool) -> Element:
         is_sequence = is_implicit and group != 0xFFFE and _is_known_sequence(tag)
         return Element(tag, is_sequence, is_implicit, at + 8, length)
     representation = data[at + 4 : at + 6]
+    if not b"AA" <= representation <= b"ZZ":
+        (length,) = _LENGTH.unpack_from(data, at + 4)
+        return Element(tag, _is_known_sequence(tag), False, at + 8, length)
     if representation not in _LONG:
         (length,) = _SHORT.unpack_from(data, at + 6)
         return Element(tag, False, False, at + 8, length)
@@ -132,6 +138,16 @@ def _element_at(data: Bytes, at: int, *, is_implicit: bool) -> Element:
     is_unknown = representation == b"UN"
     is_sequence = representation == b"SQ" or (is_unknown and (length == UNDEFINED or _is_known_sequence(tag)))
     return Element(tag, is_sequence, is_unknown, at + 12, length)
+
+
+def _is_word(data: Bytes, at: int) -> bool:
+    """Whether the element at ``at`` seems to tell its representation.
+
+    Devices encode otherwise than they say, for a whole object or one item; the parser goes by the first element of
+    each, and a walk that went another way would bound nothing.
+    """
+    first, second = data[at + 4 : at + 6] or b"\0\0"
+    return 0x40 < first < 0x5B and 0x40 < second < 0x5B
 
 
 def _is_known_sequence(tag: int) -> bool:
@@ -191,7 +207,9 @@ class _Walker:
         elif scope.kind is Kind.PIECES:
             self._skip(element)
         else:
-            self._push(Kind.ELEMENTS, element, is_implicit=scope.is_implicit)
+            is_empty = self._at + 6 > len(self._data) or element.length == 0
+            is_implicit = scope.is_implicit or not (is_empty or _is_word(self._data, self._at))
+            self._push(Kind.ELEMENTS, element, is_implicit=is_implicit)
 
     def _enter(self, scope: Scope, element: Element) -> None:
         if element.is_sequence:

@@ -138,6 +138,23 @@ def test_a_walk_finds_what_a_parser_finds_in_recordings(recordings):
         assert_as_pydicom_reads(path)
 
 
+def test_items_in_implicit_encoding_within_an_explicit_object_are_walked_as_the_parser_reads_them(tmp_path):
+    item = b"\x10\x00\x10\x00\x04\0\0\0A^B "
+    sequence = OPEN_SEQUENCE + b"\xfe\xff\x00\xe0" + struct.pack("<I", len(item)) + item + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    path = tmp_path / "object.dcm"
+    path.write_bytes(file_head(sop_classes.RDSR, "1.2.3", sop_classes.EXPLICIT_LE) + HEAD + sequence)
+    assert_as_pydicom_reads(path)
+
+
+@pytest.mark.parametrize("told", sop_classes.NATIVE)
+def test_an_object_in_the_other_encoding_than_announced_is_walked_as_the_parser_reads_it(told, tmp_path):
+    (other_one,) = set(sop_classes.NATIVE) - {told}
+    whole = saved(with_meta(image(), other_one), tmp_path / "object.dcm").read_bytes()
+    path = tmp_path / "mislabelled.dcm"
+    path.write_bytes(file_head(sop_classes.XA, "1.2.3", told) + whole[144 + int.from_bytes(whole[140:144], "little") :])
+    assert_as_pydicom_reads(path)
+
+
 def test_a_private_sequence_in_either_encoding_is_walked_over(tmp_path):
     told = image(SOPInstanceUID=generate_uid())
     inner = Dataset()
