@@ -41,12 +41,12 @@ class Intake:
         self.trouble: str | None = None
         self.part: Part | None = None
         self._max_bytes = max_bytes
-        if spool.free_bytes() < min_free_bytes:
-            self.trouble = "disk"
-            return
         try:
-            self.part = spool.begin()
-        except OSError:
+            if spool.free_bytes() >= min_free_bytes:
+                self.part = spool.begin()
+        except OSError:  # full, read-only, or gone
+            self.part = None
+        if self.part is None:
             self.trouble = "disk"
 
     @property

@@ -221,12 +221,15 @@ class Listener:
         if part is None or isinstance(refusal, TryLater) or self._is_short_of_disk():
             return False
         try:
-            return self._spool.quarantine(part, origin, refusal.reason) is not None
+            return self._spool.quarantine(part, origin, refusal.reason, refusal.status) is not None
         except OSError:
             return False
 
     def _is_short_of_disk(self) -> bool:
-        return self._spool.free_bytes() < self._limits[1]
+        try:
+            return self._spool.free_bytes() < self._limits[1]
+        except OSError:
+            return True
 
 
 def _request(event: evt.Event) -> C_STORE:

@@ -23,7 +23,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 import threading
 import uuid
@@ -32,13 +31,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from dicom_gateway import quarantine
 from dicom_gateway.known import Known, Row
+from dicom_gateway.quarantine import Note
 
 PER_SHARD = 1000
 N_REMEMBERED = 100_000
 """Arrivals among which a duplicate is recognised after a boot; an older one becomes a further arrival."""
-N_QUARANTINED = 1000
-"""Objects kept aside; beyond that only the refusal is logged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,15 +176,24 @@ class Spool:
         state = os.statvfs(self.folder)
         return state.f_bavail * state.f_frsize
 
-    def quarantine(self, part: Part, origin: Origin, reason: str) -> Path | None:
+    def quarantine(self, part: Part, origin: Origin, reason: str, status: int | None = None) -> Path | None:
         """Keep ``part`` aside with ``reason`` beside it; None (and no part) when the quarantine is full."""
         part.close()
-        kept = self.quarantined / f"{origin.received_ns}.{hash_of(origin.sop_instance_uid)}.{part.digest}.dcm"
-        if sum(1 for _ in self.quarantined.glob("*.dcm")) >= N_QUARANTINED:
+        uid_hash = hash_of(origin.sop_instance_uid)
+        kept = self.quarantined / f"{origin.received_ns}.{uid_hash}.{part.digest}.dcm"
+        if quarantine.is_full(self.quarantined):
             part.discard()
             return None
-        note = {"reason": reason, "source": origin.source, "received_ns": origin.received_ns, "size": part.size}
-        kept.with_suffix(".json").write_text(json.dumps(note), encoding="utf-8")
+        note = Note(
+            number=origin.received_ns // 1000,
+            name=kept.stem,
+            source=origin.source,
+            reason=reason,
+            status=status,
+            size=part.size,
+            uid_hash=uid_hash,
+        )
+        quarantine.write_note(kept, note)
         part.path.rename(kept)
         _sync_folder(self.quarantined)
         return kept

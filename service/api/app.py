@@ -13,7 +13,20 @@ from prometheus_client import CollectorRegistry
 from starlette.concurrency import run_in_threadpool
 
 from db.connect import StoreFailure
-from service.api import alerts, health, live, metrics, page, pictures, plan, procedures, replays, reports, wire
+from service.api import (
+    alerts,
+    health,
+    live,
+    metrics,
+    page,
+    pictures,
+    plan,
+    procedures,
+    quarantine,
+    replays,
+    reports,
+    wire,
+)
 from service.api.deps import Deps
 from service.api.errors import add_handlers
 from service.api.guard import Guard
@@ -37,7 +50,7 @@ WORDS_OF_STATUS = {
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": wire.Error, "description": words} for status, words in WORDS_OF_STATUS.items()
 }
-PARTS = (alerts, live, procedures, plan, pictures, reports, replays, health, metrics)
+PARTS = (alerts, live, procedures, plan, pictures, reports, replays, quarantine, health, metrics)
 
 
 def create_app(deps: Deps) -> FastAPI:

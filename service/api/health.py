@@ -85,6 +85,8 @@ def check_spool(deps: Deps) -> tuple[bool, str]:
         return False, "the spool cannot be written"
     if free_mb < wanted_mb:
         return False, f"{free_mb} MB free, {wanted_mb} MB wanted"
+    if free_mb < 2 * wanted_mb:
+        return True, f"writable, {free_mb} MB free and filling: below {wanted_mb} MB objects are refused"
     return True, f"writable, {free_mb} MB free"
 
 

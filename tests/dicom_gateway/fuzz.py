@@ -29,13 +29,13 @@ from pydicom.filewriter import dcmwrite
 from dicom_gateway import guard, sop_classes
 from dicom_gateway.frames import frames_of
 from dicom_gateway.header import read_header
-from dicom_gateway.intake import PDV_HEAD, file_head
+from dicom_gateway.intake import file_head
 from dicom_gateway.peer import Peer, echo
 from dicom_gateway.refusal import Refusal, Undecodable
 from dicom_gateway.request import HEAD
 from dicom_gateway.spool import Arrival
 from tests.dicom_gateway.objects import image, other, ramp, with_meta
-from tests.dicom_gateway.raw import answer, connect, context, request
+from tests.dicom_gateway.raw import answer, connect, context, data_unit, request, store_command
 
 HANG_S = 60.0
 SMALL = (64, 64)
@@ -213,8 +213,8 @@ def _conversation(chance: random.Random, known: list[Seed]) -> tuple[bytes, byte
     origin = chance.choice(known)
     told = origin.announced
     asked = request(contexts=(context(1, told.sop_class_uid, (told.transfer_syntax_uid,)),))
-    command = _command(told)
-    command_pdu, data_pdu = _pdu(command, 3), _pdu(origin.content, 2)
+    command = store_command(told.sop_class_uid, told.sop_instance_uid)
+    command_pdu, data_pdu = data_unit(command, 3), data_unit(origin.content, 2)
     release = HEAD.pack(5, 4) + bytes(4)
     others = [asked, command_pdu, data_pdu, release]
     match chance.randrange(5):
@@ -225,31 +225,9 @@ def _conversation(chance: random.Random, known: list[Seed]) -> tuple[bytes, byte
         case 2:
             return asked, command_pdu + mutated(data_pdu, chance, others) + release
         case 3:
-            return asked, _pdu(mutated(command, chance, others), 3) + data_pdu + release
+            return asked, data_unit(mutated(command, chance, others), 3) + data_pdu + release
         case _:
-            return asked, command_pdu + _pdu(mutated(origin.content, chance, others)[: 2**16], 2) + release
-
-
-def _command(told: guard.Announced) -> bytes:
-    """A C-STORE-RQ in implicit little endian (PS3.7 9.3.1.1)."""
-
-    def element(number: int, value: bytes) -> bytes:
-        value += b"\0" * (len(value) % 2)
-        return b"\0\0" + number.to_bytes(2, "little") + len(value).to_bytes(4, "little") + value
-
-    fields = (
-        element(0x0002, told.sop_class_uid.encode())
-        + element(0x0100, b"\x01\x00")
-        + element(0x0110, b"\x01\x00")
-        + element(0x0700, b"\x02\x00")
-        + element(0x0800, b"\x01\x00")
-        + element(0x1000, told.sop_instance_uid.encode())
-    )
-    return element(0x0000, len(fields).to_bytes(4, "little")) + fields
-
-
-def _pdu(content: bytes, control: int) -> bytes:
-    return HEAD.pack(4, len(content) + PDV_HEAD.size) + PDV_HEAD.pack(len(content) + 2, 1, control) + content
+            return asked, command_pdu + data_unit(mutated(origin.content, chance, others)[: 2**16], 2) + release
 
 
 def _hold(port: int, first: bytes, rest: bytes) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from dicom_gateway import sop_classes
+from dicom_gateway.intake import PDV_HEAD
 from dicom_gateway.request import HEAD
 
 ACCEPTED, REJECTED, ABORTED = 2, 3, 7
@@ -39,6 +40,35 @@ def request(
     )
     body = b"\0\1\0\0" + called.ljust(16).encode() + calling.ljust(16).encode() + bytes(32) + items
     return HEAD.pack(1, len(body)) + body
+
+
+def store_command(sop_class: str, sop_instance: str) -> bytes:
+    """A C-STORE-RQ in implicit little endian (PS3.7 9.3.1.1)."""
+
+    def element(number: int, value: bytes) -> bytes:
+        value += b"\0" * (len(value) % 2)
+        return b"\0\0" + number.to_bytes(2, "little") + len(value).to_bytes(4, "little") + value
+
+    fields = (
+        element(0x0002, sop_class.encode())
+        + element(0x0100, b"\x01\x00")
+        + element(0x0110, b"\x01\x00")
+        + element(0x0700, b"\x02\x00")
+        + element(0x0800, b"\x01\x00")
+        + element(0x1000, sop_instance.encode())
+    )
+    return element(0x0000, len(fields).to_bytes(4, "little")) + fields
+
+
+def data_unit(content: bytes, control: int) -> bytes:
+    """A P-DATA-TF of one fragment for context 1; control 3 ends a command, 2 a data set."""
+    head = PDV_HEAD.pack(len(content) + 2, 1, control)
+    return HEAD.pack(4, len(head) + len(content)) + head + content
+
+
+def store_request(sop_class: str, sop_instance: str, data_set: bytes) -> bytes:
+    """Command and data set."""
+    return data_unit(store_command(sop_class, sop_instance), 3) + data_unit(data_set, 2)
 
 
 def connect(port: int, address: str = "127.0.0.1") -> socket.socket:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dicom_gateway import quarantine
 from dicom_gateway import spool as spool_module
 from dicom_gateway.spool import PER_SHARD, Arrival, Duplicate, Origin, Spool
 
@@ -113,7 +114,7 @@ def test_what_cannot_be_used_lies_aside_with_its_reason(spool):
 
 
 def test_a_full_quarantine_takes_no_more(spool, monkeypatch):
-    monkeypatch.setattr(spool_module, "N_QUARANTINED", 1)
+    monkeypatch.setattr(quarantine, "N_QUARANTINED", 1)
     parts = [spool.begin(), spool.begin()]
     assert [spool.quarantine(part, origin(f"1.{n}"), "reason") is None for n, part in enumerate(parts)] == [False, True]
 
@@ -195,3 +196,22 @@ def test_an_index_of_another_boot_is_not_believed(spool, monkeypatch):
 def test_an_arrival_that_was_taken_away_is_no_twin(spool):
     put(spool, b"x", origin()).path.unlink()
     assert isinstance(put(spool, b"x", origin()), Arrival)
+
+
+def test_what_lies_aside_is_listed_in_order_page_by_page(spool):
+    for at in (3, 1, 2):
+        part = spool.begin()
+        part.write(b"junk")
+        spool.quarantine(part, origin(f"1.{at}", received_ns=at * 10**9), f"reason {at}", 0xC000)
+    (spool.quarantined / "2500000000.ab.cd.dcm").write_bytes(b"")  # its note was lost
+    (spool.quarantined / "letter.txt").write_bytes(b"")
+    found = quarantine.notes(spool.quarantined)
+    assert [note.reason for note in found] == [
+        "reason 1",
+        "reason 2",
+        "the note beside the object cannot be read",
+        "reason 3",
+    ]
+    assert [note.received_at for note in found] == [1.0, 2.0, 2.5, 3.0]
+    assert (found[0].source, found[0].status, found[0].size) == ("ARM1", 0xC000, 4)
+    assert [note.reason for note in quarantine.notes(spool.quarantined, found[0].number, 1)] == ["reason 2"]
