@@ -156,6 +156,28 @@ class Spool:
         shards = sorted(name for name in os.listdir(self.arrivals) if name.isdigit() and int(name) >= first)
         return [arrival for name in shards for arrival in _read_shard(self.arrivals / name, number)]
 
+    def some_after(self, number: int, limit: int) -> list[Arrival]:
+        """The first ``limit`` arrivals beyond ``number``, without a look at the rest of the spool."""
+        first, found = (number + 1) // PER_SHARD, []
+        for name in sorted(name for name in os.listdir(self.arrivals) if name.isdigit() and int(name) >= first):
+            found += _read_shard(self.arrivals / name, number)
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def remove(self, number: int) -> None:
+        """Take an arrival out of the spool for good, and its folder with the last one. Its number never comes back."""
+        arrival = self.find(number)
+        if arrival is None:
+            return
+        arrival.path.unlink(missing_ok=True)
+        # with the lock, for an empty folder may be the one that the next arrival is put into
+        with self._locked() as last, contextlib.suppress(OSError):
+            if arrival.path.parent != self._shard(last.number) and arrival.path.parent != self._shard(
+                last.next_number()
+            ):
+                arrival.path.parent.rmdir()
+
     def find(self, number: int) -> Arrival | None:
         """The arrival of this number, or None."""
         shard = self._shard(number)

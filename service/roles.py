@@ -37,6 +37,7 @@ from service.checkpoint import Checkpoints
 from service.entrance import callers_of, limits_of
 from service.journey import Case, Desk
 from service.replays import Replayer
+from service.retention import Retention
 from service.settings import Settings
 from service.watch import Watch
 
@@ -85,10 +86,12 @@ def run_watch(settings: Settings) -> None:
     bell = Bell(settings.data_dir / "bells")
     with lock, bell.listen() as ear:
         watch: Watch | None = None
+        retention = Retention(Spool(settings.spool_dir), engine, keep_days=settings.keep_days)
         while not stop.is_set():
             try:
                 watch = watch or make_watch(settings, engine, bell)
                 if not watch.turn():
+                    retention.step(time.time())
                     ear.wait(0.2)
             except StoreFailure as failure:
                 # without a traceback: it would quote the row, and with it a patient

@@ -77,6 +77,12 @@ class Settings(BaseSettings):
     )
     min_free_mb: int = Field(512, ge=0, description="Below this much free disk, C-STORE is answered 0xA700.")
     max_object_mb: int = Field(4096, ge=1, description="Largest object that is accepted.")
+    keep_days: float = Field(
+        0.0,
+        ge=0,
+        description="Days that an object stays in the spool after its procedure closed with every frame judged and every "
+        "alert acknowledged; 0 keeps everything.",
+    )
     late_after_s: float = Field(
         1.0, gt=0, description="Age of an unjudged live frame at which the alarm 'analysis late' is raised."
     )

@@ -215,3 +215,18 @@ def test_what_lies_aside_is_listed_in_order_page_by_page(spool):
     assert [note.received_at for note in found] == [1.0, 2.0, 2.5, 3.0]
     assert (found[0].source, found[0].status, found[0].size) == ("ARM1", 0xC000, 4)
     assert [note.reason for note in quarantine.notes(spool.quarantined, found[0].number, 1)] == ["reason 2"]
+
+
+def test_what_is_removed_is_gone_and_its_number_and_folder_with_it(spool, monkeypatch):
+    monkeypatch.setattr(spool_module, "PER_SHARD", 2)
+    for each in range(5):
+        put(spool, b"x", origin(f"1.{each}"))
+    assert [arrival.number for arrival in spool.some_after(1, 3)] == [2, 3, 4]
+    for number in (2, 3, 5, 99):
+        spool.remove(number)
+    assert [arrival.number for arrival in spool.after(0)] == [1, 4]
+    assert spool.find(2) is None
+    assert len(list(spool.arrivals.iterdir())) == 2
+    spool.remove(1)
+    assert len(list(spool.arrivals.iterdir())) == 1
+    assert put(Spool(spool.folder), b"x", origin("1.9")).number == 6
