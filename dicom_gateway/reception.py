@@ -76,6 +76,9 @@ class SpoolingServer(ThreadedAssociationServer):
     intake: tuple[Spool, int, int]
     door: Door
     request_queue_size = 64
+    # each thread stays as long as its association: whoever stops the server hangs up, and does not wait
+    daemon_threads = True
+    block_on_close = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

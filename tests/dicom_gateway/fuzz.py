@@ -38,6 +38,7 @@ from tests.dicom_gateway.objects import image, other, ramp, with_meta
 from tests.dicom_gateway.raw import answer, connect, context, data_unit, request, store_command
 
 HANG_S = 60.0
+PATIENCE_S = 0.5
 SMALL = (64, 64)
 INTERESTING = (0, 1, 2, 6, 7, 0x7F, 0x80, 0xFE, 0xFF, 0xFFFE, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 LISTENER = """
@@ -239,8 +240,8 @@ def _hold(port: int, first: bytes, rest: bytes) -> str:
             if rest and not answer(sock):
                 return "is not accepted"
             sock.sendall(rest)
+            last = _listen(sock) if rest else b""
             sock.shutdown(socket.SHUT_WR)
-            last = b""
             while pdu := answer(sock):
                 last = pdu
         except TimeoutError:
@@ -248,6 +249,19 @@ def _hold(port: int, first: bytes, rest: bytes) -> str:
         except OSError:
             return "is cut"
         return f"ends with {last[0] if last else 'silence'}"
+
+
+def _listen(sock: socket.socket) -> bytes:
+    """The last answer before silence: an end at once would keep the other side from ever serving what was asked."""
+    last = b""
+    sock.settimeout(PATIENCE_S)
+    try:
+        while pdu := answer(sock):
+            last = pdu
+    except TimeoutError:
+        pass
+    sock.settimeout(HANG_S)
+    return last
 
 
 @contextlib.contextmanager

@@ -113,7 +113,7 @@ def bad_things() -> dict[str, tuple[bytes, int, str]]:
     none = encoded(other(sop_classes.XA), scratch)
     scratch.unlink()
     return {
-        "a text file": (b"Dear Sir or Madam,\nplease find enclosed\n" * 20, UNREADABLE, "no SOP class or instance UID"),
+        "a text file": (b"Dear Sir or Madam,\nplease find enclosed\n" * 20, UNREADABLE, "the header is cut short"),
         "cut short": (run[: len(run) - 5000], UNREADABLE, "pixel data is cut short"),
         "rows and columns of 60000": (huge, UNREADABLE, "rows or columns outside 64 to 4096"),
         "two million frames": (many, UNREADABLE, "number of frames outside 1 to 10000"),
@@ -293,7 +293,10 @@ def test_stopping_does_not_wait_for_a_silent_stranger_or_an_open_association(lis
         socket.create_connection((peer.host, peer.port)),
         associated(peer, [(sop_classes.VERIFICATION, sop_classes.IMPLICIT_LE)]),
     ):
-        listener.stop()
+        stopping = threading.Thread(target=listener.stop)
+        stopping.start()
+        stopping.join(20)
+        assert not stopping.is_alive()
         deadline = time.monotonic() + 10
         while threading.active_count() >= before and time.monotonic() < deadline:
             time.sleep(0.02)
