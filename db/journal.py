@@ -106,6 +106,23 @@ class Journal:
         with reading(self.engine) as connection:
             return _end_of(connection).alerts_number
 
+    def records(self, procedure: str | None = None, after: int = 0) -> Iterator[str]:
+        """Each line after ``after`` as JSON, in order, a page in memory at a time; of one procedure where given.
+
+        A line is what its hash is of, with ``,"hash":"..."`` before the last brace: whoever takes that out again can
+        compute the hash without this program.
+        """
+        while True:
+            query = select(ENTRY).where(ENTRY.c.number > after).order_by(ENTRY.c.number).limit(_LINES_AT_ONCE)
+            if procedure is not None:
+                query = query.where(ENTRY.c.procedure == procedure)
+            with reading(self.engine) as connection:
+                rows = rows_of(connection, query)
+            yield from (f'{record_of(row)[:-1]},"hash":"{row["hash"]}"}}' for row in rows)
+            if len(rows) < _LINES_AT_ONCE:
+                return
+            after = rows[-1]["number"]
+
     def verify(self) -> Break | None:
         """The first line that was altered, is missing or out of order; None when all lines hold."""
         with reading(self.engine) as connection:
@@ -132,6 +149,11 @@ def append_in(connection: Connection, entries: Sequence[Entry]) -> tuple[Entry, 
 
 def hash_of(row: Mapping[str, Any]) -> str:
     """The hash of a line: SHA-256 over canonical JSON of all its other fields."""
+    return hashlib.sha256(record_of(row).encode("ascii")).hexdigest()
+
+
+def record_of(row: Mapping[str, Any]) -> str:
+    """All fields of a line but its hash, as the canonical JSON that the hash is of."""
     has_frame = row["sop_instance_uid"] is not None
     frame = {
         "acquired_at": row["acquired_at"],
@@ -143,8 +165,7 @@ def hash_of(row: Mapping[str, Any]) -> str:
     parts = {name: json_text(row[name]) for name in (*_WORDS, "at", "number", "previous_hash")}
     # times and data are JSON already; put in as they stand, their very characters are covered.
     parts |= {"frame": json_text(frame if has_frame else None), "times": row["times"], "data": row["data"]}
-    record = "{" + ",".join(f'"{name}":{parts[name]}' for name in sorted(parts)) + "}"
-    return hashlib.sha256(record.encode("ascii")).hexdigest()
+    return "{" + ",".join(f'"{name}":{parts[name]}' for name in sorted(parts)) + "}"
 
 
 def _drafts(entries: Sequence[Entry], alerts: Sequence[Alert]) -> list[Row]:

@@ -14,7 +14,7 @@ from db.connect import reading, row_of, rows_of
 from db.convert import Json, alert_from, entry_from_row
 from db.procedures import Procedure, procedures_from
 from db.tables import ALERT, ENTRY, PROCEDURE, STUDY
-from detection.vocabulary import PRIORITY_ORDER, Alert, Entry, EntryType, Seen, Zone
+from detection.vocabulary import NO_PROCEDURE, PRIORITY_ORDER, Alert, Entry, EntryType, Seen, Zone
 
 
 class Listed(NamedTuple):
@@ -107,10 +107,14 @@ def log_of(
 
 
 def entries_after(engine: Engine, number: int, procedure: str | None = None, limit: int = 100) -> list[Entry]:
-    """The journal after line ``number``, in order; of one procedure where given."""
+    """The journal of all procedures after line ``number``, in order; of one procedure where given.
+
+    Who signed in or looked at what is not told here: it stands under ``NO_PROCEDURE``, for ``log_of``.
+    """
     if procedure is not None:
         return log_of(engine, procedure, number, limit=limit)
-    return _entries(engine, select(ENTRY).where(ENTRY.c.number > number).order_by(ENTRY.c.number).limit(limit))
+    query = select(ENTRY).where(ENTRY.c.number > number, ENTRY.c.procedure != NO_PROCEDURE)
+    return _entries(engine, query.order_by(ENTRY.c.number).limit(limit))
 
 
 def history_of(engine: Engine, alert_id: str, after: int = 0, limit: int = 100) -> list[Entry]:
@@ -126,7 +130,12 @@ def frames_of(engine: Engine, procedure: str, after: int = 0, limit: int = 100) 
 
 def latest_frame(engine: Engine, procedure: str) -> Entry | None:
     """The last FRAME_SEEN line of a procedure."""
-    query = select(ENTRY).where(ENTRY.c.procedure == procedure, ENTRY.c.type == str(EntryType.FRAME_SEEN))
+    return latest_of(engine, procedure, EntryType.FRAME_SEEN)
+
+
+def latest_of(engine: Engine, procedure: str, type: EntryType) -> Entry | None:
+    """The last line of this type of a procedure."""
+    query = select(ENTRY).where(ENTRY.c.procedure == procedure, ENTRY.c.type == str(type))
     return next(iter(_entries(engine, query.order_by(ENTRY.c.number.desc()).limit(1))), None)
 
 

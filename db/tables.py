@@ -212,6 +212,51 @@ class ReplayTable(Table):
     procedure: Mapped[str | None]
 
 
+class UserTable(Table):
+    """One person who may sign in; only the argon2 hash of the password is kept."""
+
+    __tablename__ = "user_account"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    role: Mapped[str]
+    password_hash: Mapped[str]
+    created_at: Mapped[float]
+    disabled_at: Mapped[float | None]
+
+
+class TokenTable(Table):
+    """One program that may ask; ``hash`` is the SHA-256 of the token, which is nowhere kept."""
+
+    __tablename__ = "api_token"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    hash: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[str]
+    created_at: Mapped[float]
+    expires_at: Mapped[float]
+    revoked_at: Mapped[float | None]
+
+
+class SessionTable(Table):
+    """One browser that is signed in; ``hash`` is the SHA-256 of its cookie."""
+
+    __tablename__ = "web_session"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user: Mapped[str] = mapped_column("user_name")
+    began_at: Mapped[float]
+    expires_at: Mapped[float]
+
+
+class RegisterTable(Table):
+    """One row: the journal entry that last changed users, tokens or sessions."""
+
+    __tablename__ = "register"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger)
+
+
 def _table(rows: type[Table]) -> sqlalchemy.Table:
     return cast("sqlalchemy.Table", rows.__table__)
 
@@ -225,3 +270,7 @@ STUDY = _table(StudyTable)
 SOURCE = _table(SourceTable)
 REPLAY = _table(ReplayTable)
 ROLE = _table(RoleTable)
+USER = _table(UserTable)
+TOKEN = _table(TokenTable)
+SESSION = _table(SessionTable)
+REGISTER = _table(RegisterTable)

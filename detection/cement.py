@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from detection.column import read_shadow
 from detection.memory import Scene
 from detection.rules import Rules
 from detection.vocabulary import Gray, Mask
@@ -23,13 +25,16 @@ THUMB = 8
 class Evidence:
     """What one aligned frame shows beyond the reference.
 
-    ``change`` (h, w) float32 in attenuation units, accumulated over frames; ``hits`` (h, w) bool; ``offset`` is the
+    ``change`` (h, w) float32 in attenuation units, accumulated over frames; ``hits`` (h, w) bool; ``unseen`` (h, w) bool could not be
+    looked at; ``shadow`` is the profile behind the needle; ``offset`` is the
     exposure difference that was taken out; ``big_share`` the share of the field that one new object at its border covers.
     """
 
     change: Gray
     noise: Gray
     hits: Mask
+    unseen: Mask
+    shadow: NDArray[np.float32] | None
     offset: float
     big_share: float
 
@@ -48,10 +53,21 @@ def weigh_change(aligned: Gray, usable: Mask, scene: Scene, rules: Rules) -> Evi
         # behind an instrument nothing new is learnt, and its shadow must not linger when it moves on
         change = np.where(usable, change, np.minimum(scene.change, fresh))
     noise = _noise(change, weight, scene.noise, rules)
+    shadow = read_shadow(fresh, scene, rules)
     hits = _hits(change, noise, weight, usable, scene, rules)
+    unseen = ~usable
+    if shadow.filled is not None and scene.column is not None:
+        hits |= shadow.filled
+        unseen[scene.column.rows, scene.column.cols] = False
     offset = float(np.vdot(background, weight)) / max(float(weight.sum()), 1.0)
     return Evidence(
-        change=change, noise=noise, hits=hits, offset=offset, big_share=_big_share(hits, scene.rim, scene.field)
+        change=change,
+        noise=noise,
+        hits=hits,
+        unseen=unseen,
+        shadow=shadow.profile,
+        offset=offset,
+        big_share=_big_share(hits, scene.rim, scene.field),
     )
 
 
@@ -59,12 +75,20 @@ def remember(scene: Scene, evidence: Evidence, rules: Rules) -> Scene:
     """The scene with this frame's evidence counted; a pixel is cement once it has been seen often enough."""
     before = np.zeros(evidence.hits.shape, np.float32) if scene.seen is None else scene.seen
     near = cv2.dilate(evidence.hits.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
-    step = np.where(evidence.hits, 1.0, np.where(near, 0.0, -1.0)).astype(np.float32)
+    step = np.where(evidence.hits, 1.0, np.where(near | evidence.unseen, 0.0, -1.0)).astype(np.float32)
     seen = np.clip(before + step, 0.0, rules.seen_cap)
     cement = _accept((seen >= rules.confirm_frames).astype(np.uint8), seen, scene, rules)
     # the offset is followed slowly: recursive filters smear a step over several frames
     offset = scene.offset + rules.noise_rate * (evidence.offset - scene.offset)
-    return replace(scene, change=evidence.change, noise=evidence.noise, seen=seen, cement=cement, offset=offset)
+    return replace(
+        scene,
+        change=evidence.change,
+        noise=evidence.noise,
+        seen=seen,
+        cement=cement,
+        shadow=evidence.shadow,
+        offset=offset,
+    )
 
 
 def _quiet(usable: Mask, scene: Scene, rules: Rules) -> Gray:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from detection.vocabulary import Body, Gray, Landmarks, Mask, Outline, Point, Side, Stamp, View, Zone, ZoneMap
 
 
@@ -17,6 +20,21 @@ class Needle:
     tip: Point
     tail: Point
     width_px: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Column:
+    """The pixels of the needle's shadow by their distance from its tip, all arrays (n,).
+
+    ``steps`` is that distance in whole millimetres, ``is_core`` is what a trembling needle still covers, ``counts`` how
+    many such pixels each step has.
+    """
+
+    rows: NDArray[np.intp]
+    cols: NDArray[np.intp]
+    steps: NDArray[np.intp]
+    is_core: NDArray[np.bool_]
+    counts: NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +63,8 @@ class Region:
     """A body and the zones around it, at working resolution.
 
     ``body`` has its corners in working pixels. ``to_wall`` (h, w) float32 is the signed distance to the posterior
-    wall line in pixels, positive on the body's side, None where the view shows no posterior wall. ``breached`` is the
+    wall line in pixels, positive on the body's side, None where the view shows no posterior wall. ``rim`` (h, w) bool is the needle's shadow and what
+    shows beside it of a cast around the needle. ``breached`` is the
     layout without a margin behind the wall, for cement that has been seen to cross it.
     """
 
@@ -55,6 +74,7 @@ class Region:
     watched: tuple[Zone, ...]
     not_visible: tuple[Zone, ...]
     outlines: tuple[tuple[Zone, Outline], ...]
+    rim: Mask | None
     to_wall: Gray | None
     depth_px: float
     centre: Point
@@ -84,6 +104,8 @@ class Scene:
     n_lost: int = 0
     needle: Needle | None = None
     opaque: Mask | None = None
+    column: Column | None = None
+    shadow: NDArray[np.float32] | None = None
     change: Gray | None = None
     noise: Gray | None = None
     seen: Gray | None = None

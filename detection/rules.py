@@ -136,6 +136,30 @@ class Rules:
     needle_play_mm: float = rule(
         4.0, unit="mm", source="needle moves by 1-3 mm during injection", reason="how far a needle is followed"
     )
+    needle_core_mm: float = rule(
+        0.4,
+        unit="mm",
+        source="needle tremor",
+        reason="what a trembling needle still covers is read for cement behind it",
+    )
+    column_far_share: float = rule(
+        0.4,
+        unit="share of length",
+        source="choice",
+        reason="this far part of the needle tells its shadow without cement",
+    )
+    column_slack: float = rule(
+        0.06,
+        unit="nats",
+        source="phantom, needle moved",
+        reason="a shadow that changed by more at its far end has moved",
+    )
+    column_share: float = rule(
+        0.3,
+        unit="share of the largest change",
+        source="phantom",
+        reason="less is scatter that the cement beside it took away",
+    )
     # cement
     background_mm: float = rule(
         45,
@@ -224,6 +248,12 @@ class Rules:
     )
     leak_reach_mm: float = rule(
         0.5, unit="mm", source="blur and outline error", reason="a piece must reach this far beyond the zone margin"
+    )
+    tract_reach_mm: float = rule(
+        2.0,
+        unit="mm",
+        source="the needle's shadow is read in steps of a millimetre",
+        reason="the same for the needle tract",
     )
     # spread
     edge_mm2: float = rule(1.0, unit="mm2", source="choice", reason="cement this side of the front is taken as a speck")

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from detection.align import TEXTURE_SHRINK, Shift, bring_back, find_shift, guess_shift, texture_of
+from detection.column import column_of
 from detection.memory import Memory, Scene
 from detection.needle import find_needle, opaque_in
 from detection.pixels import Calm
@@ -62,7 +63,10 @@ def average_in(scene: Scene, calm: Calm, rules: Rules) -> Scene:
         return scene
     opaque = opaque_in(reference, scene.field, scene.px_per_mm, rules)
     needle = find_needle(opaque, scene.field, margin_px=rules.needle_margin_mm * scene.px_per_mm)
-    return replace(scene, texture=texture_of(reference, scene.field), opaque=opaque, needle=needle)
+    column = None if needle is None else column_of(needle, opaque, scene.px_per_mm, rules)
+    return replace(
+        scene, texture=texture_of(reference, scene.field), opaque=opaque, needle=needle, column=column, shadow=None
+    )
 
 
 def usable_for(scene: Scene, field: Mask) -> Mask:

@@ -24,6 +24,7 @@ from detection.vocabulary import (
     Stamp,
     View,
     Zone,
+    ZoneMap,
 )
 
 HELD = (Zone.BODY, Zone.POSTERIOR_BAND)
@@ -95,7 +96,7 @@ def _parts(cement: Mask, scene: Scene, rules: Rules) -> dict[tuple[Zone, Side | 
     if scene.region is None:
         return {(Zone.ELSEWHERE, None): cement} if cement.any() else {}
     layout = scene.region.breached if scene.is_breached else scene.region.intact
-    zones = np.where(cement, layout.zones, 255)
+    zones = _with_tract(np.where(cement, layout.zones, 255), layout, scene, rules)
     for index in np.unique(zones[zones != 255]):
         zone = ZONE_ORDER[index]
         mask = zones == index
@@ -106,6 +107,19 @@ def _parts(cement: Mask, scene: Scene, rules: Rules) -> dict[tuple[Zone, Side | 
             if _is_outside(half, layout, scene.px_per_mm, rules):
                 parts[_by_shape(zone, half, scene.px_per_mm), side] = half
     return parts
+
+
+def _with_tract(zones: ZoneMap, layout: Layout, scene: Scene, rules: Rules) -> ZoneMap:
+    """Cement along the needle takes in the strip beside the needle; what ends close to the body is no tract cement."""
+    tract = zones == ZONE_ORDER.index(Zone.NEEDLE_TRACT)
+    if scene.region is None or scene.region.rim is None or not tract.any():
+        return zones
+    if layout.beyond[tract].max() < rules.tract_reach_mm * scene.px_per_mm:
+        zones[tract] = ZONE_ORDER.index(Zone.BODY)
+        return zones
+    held = [ZONE_ORDER.index(zone) for zone in HELD]
+    zones[scene.region.rim & (zones != 255) & ~np.isin(zones, held)] = ZONE_ORDER.index(Zone.NEEDLE_TRACT)
+    return zones
 
 
 def _is_outside(mask: Mask, layout: Layout, px_per_mm: float, rules: Rules) -> bool:

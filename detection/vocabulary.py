@@ -225,6 +225,13 @@ class EntryType(StrEnum):
     NEEDLE_PLACED = "needle_placed"
     STYLET = "stylet"
     NOTE = "note"
+    SIGNED_IN = "signed_in"
+    SIGN_IN_FAILED = "sign_in_failed"
+    SIGNED_OUT = "signed_out"
+    PATIENT_VIEWED = "patient_viewed"
+    EXPORTED = "exported"
+    ACCESS_CHANGED = "access_changed"
+    SETTINGS_CHANGED = "settings_changed"
 
 
 ACTS: frozenset[EntryType] = frozenset(
@@ -245,6 +252,22 @@ ACTS: frozenset[EntryType] = frozenset(
     }
 )
 """Entries that an operator causes; ``watch`` reads them before its next verdict."""
+
+AUDIT: frozenset[EntryType] = frozenset(
+    {
+        EntryType.SIGNED_IN,
+        EntryType.SIGN_IN_FAILED,
+        EntryType.SIGNED_OUT,
+        EntryType.PATIENT_VIEWED,
+        EntryType.EXPORTED,
+        EntryType.ACCESS_CHANGED,
+        EntryType.SETTINGS_CHANGED,
+    }
+)
+"""Entries about who came, looked, took away or changed who may; no screen of the room shows them."""
+
+NO_PROCEDURE = ""
+"""The procedure of an entry that belongs to none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,9 @@ from detection.memory import Layout, Region
 from detection.rules import Rules
 from detection.vocabulary import ZONE_ORDER, Body, Gray, Mask, Outline, Point, View, Wall, Zone, ZoneMap
 
+TRACT_RIM_MM = 0.8
+"""So far beside the needle's shadow a cast around the needle still shows."""
+
 WATCHED: dict[View, tuple[Zone, ...]] = {
     View.LATERAL: (
         Zone.POSTERIOR_BAND,
@@ -27,7 +30,7 @@ WATCHED: dict[View, tuple[Zone, ...]] = {
         Zone.SOFT_TISSUE,
         Zone.NEEDLE_TRACT,
     ),
-    View.AP: (Zone.DISC, Zone.VEIN, Zone.SOFT_TISSUE),
+    View.AP: (Zone.DISC, Zone.VEIN, Zone.SOFT_TISSUE, Zone.NEEDLE_TRACT),
     View.OBLIQUE: (),
     View.UNKNOWN: (),
 }
@@ -48,11 +51,11 @@ def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask
     """Zones of a picture (h, w) around a body whose corners are in the same pixels."""
     frame = _Axes(body)
     outlines = _polygons(body, frame, px_per_mm, rules)
-    intact = _layout(outlines, body, shape, opaque, frame)
+    intact = _layout(outlines, shape, opaque, frame)
     breached = intact
     if body.view is View.LATERAL:
         unguarded = _polygons(body, frame, px_per_mm, replace(rules, wall_margin_mm=0.0))
-        breached = _layout(unguarded, body, shape, opaque, frame)
+        breached = _layout(unguarded, shape, opaque, frame)
     return Region(
         body=body,
         intact=intact,
@@ -60,6 +63,7 @@ def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask
         watched=WATCHED[body.view],
         not_visible=not_visible(body.view),
         outlines=tuple(outlines),
+        rim=_rim(opaque, px_per_mm),
         to_wall=_to_wall(body, shape) if body.view is View.LATERAL else None,
         depth_px=frame.depth,
         centre=frame.at(0.5, 0.5),
@@ -67,13 +71,11 @@ def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask
     )
 
 
-def _layout(
-    polygons: list[tuple[Zone, Outline]], body: Body, shape: tuple[int, int], opaque: Mask | None, axes: _Axes
-) -> Layout:
+def _layout(polygons: list[tuple[Zone, Outline]], shape: tuple[int, int], opaque: Mask | None, axes: _Axes) -> Layout:
     zones = np.full(shape, ZONE_ORDER.index(Zone.ELSEWHERE), np.uint8)
     for zone, polygon in polygons:
         cv2.fillPoly(zones, [_as_cv(polygon)], ZONE_ORDER.index(zone))
-    if opaque is not None and body.view is View.LATERAL:
+    if opaque is not None and polygons:
         _mark_tract(zones, opaque, axes)
     return Layout(zones=zones, beyond=_beyond(zones))
 
@@ -149,11 +151,19 @@ def _as_cv(outline: Outline) -> np.ndarray:
 
 
 def _mark_tract(zones: ZoneMap, opaque: Mask, axes: _Axes) -> None:
-    """Along the cannula, behind the canal: what stays there on withdrawal is tract cement."""
-    elsewhere = zones == ZONE_ORDER.index(Zone.ELSEWHERE)
+    """Outside the body, along the cannula: what reaches back in its shadow, and beside it far from the body."""
     size = 2 * round(axes.depth * 0.08) + 1
     beside = cv2.dilate(opaque.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.bool_)
-    zones[elsewhere & beside] = ZONE_ORDER.index(Zone.NEEDLE_TRACT)
+    held = [ZONE_ORDER.index(zone) for zone in (Zone.BODY, Zone.POSTERIOR_BAND)]
+    tract = (beside & (zones == ZONE_ORDER.index(Zone.ELSEWHERE))) | (opaque & ~np.isin(zones, held))
+    zones[tract] = ZONE_ORDER.index(Zone.NEEDLE_TRACT)
+
+
+def _rim(opaque: Mask | None, px_per_mm: float) -> Mask | None:
+    if opaque is None:
+        return None
+    size = 2 * round(TRACT_RIM_MM * px_per_mm) + 1
+    return cv2.dilate(opaque.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.bool_)
 
 
 def _beyond(zones: ZoneMap) -> Gray:

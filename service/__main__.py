@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +22,12 @@ from dicom_gateway.compose import Form, study_of, write_phantom
 from dicom_gateway.peer import Peer, echo
 from dicom_gateway.refusal import Unreachable
 from dicom_gateway.sender import due_from_folder, send
+from service import accounts, replays, roles
 from service import demo as demonstration
 from service import replay as offline
-from service import replays, roles
 from service import score as scoring
 from service.entrance import secured
+from service.exposure import TooExposed
 from service.logs import start_logging
 from service.orthanc import OrthancUnreachable, StudyNotFound, fetch_study
 from service.settings import Settings
@@ -48,12 +51,17 @@ def main(context: click.Context) -> None:
         raise click.ClickException(f"settings: {wrong}") from None
 
 
+main.add_command(accounts.user)
+main.add_command(accounts.token)
+
+
 @main.command("all")
 @click.pass_obj
 def run_all(settings: Settings) -> None:
     """Run and supervise all three roles on this machine."""
     start_logging("all")
-    roles.run_all(settings)
+    with _told_to_people():
+        roles.run_all(settings)
 
 
 @main.command()
@@ -77,7 +85,8 @@ def watch(settings: Settings) -> None:
 def serve(settings: Settings) -> None:
     """Serve alerts, logs and the page over HTTP."""
     start_logging("serve")
-    roles.run_serve(settings)
+    with _told_to_people():
+        roles.run_serve(settings)
 
 
 @main.command("play-replay", hidden=True)
@@ -200,6 +209,21 @@ def verify(settings: Settings) -> None:
     click.echo(f"{journal.head()} lines, unbroken")
 
 
+@main.command("export")
+@click.option("--procedure", help="Only the lines of this procedure.")
+@click.option("--after", type=click.IntRange(min=0), default=0, show_default=True, help="Only lines after this number.")
+@click.pass_obj
+def export(settings: Settings, procedure: str | None, after: int) -> None:
+    """Print the journal as JSON lines; each line's hash can be checked without this program (docs/access.md)."""
+    try:
+        journal = Journal(connect(settings.journal_url))
+        click.echo(json.dumps({"safety": SAFETY}))
+        for line in journal.records(procedure, after):
+            click.echo(line)
+    except StoreFailure as failure:
+        raise click.ClickException(str(failure)) from None
+
+
 @main.command("echo")
 @click.pass_obj
 def echo_receiver(settings: Settings) -> None:
@@ -235,6 +259,15 @@ def score_sets(set_name: str, each: int, processes: int) -> None:
 def demo(keep: bool) -> None:
     """Play two phantom procedures through the whole system and report what it made of them."""
     sys.exit(demonstration.run(keep=keep, say=click.echo, now=time.time, sleep=time.sleep))
+
+
+@contextmanager
+def _told_to_people() -> Iterator[None]:
+    """What must be mended before it can start, as one sentence."""
+    try:
+        yield
+    except TooExposed as refusal:
+        raise click.ClickException(str(refusal)) from None
 
 
 def _scene(name: str, ct: Path | None, level: str | None) -> Scene:

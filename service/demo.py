@@ -133,6 +133,7 @@ def run(*, keep: bool, say: Say, now: Callable[[], float], sleep: Callable[[floa
             http_port=_port(8000),
             dicom_port=_port(11112),
             calling_ae_titles=(),
+            one_click_operator=True,
         )
         base = f"http://127.0.0.1:{settings.http_port}"
         log = Path(scratch) / "log.jsonl"

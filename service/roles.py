@@ -24,6 +24,7 @@ import uvicorn
 from db import queries
 from db.connect import Engine, StoreFailure, StoreUnreachable, connect
 from db.journal import Journal
+from db.users import has_users
 from detection.rules import Rules, rules_hash
 from detection.threads import use_one_thread
 from detection.vocabulary import Landmarks
@@ -35,10 +36,13 @@ from service.bell import Bell
 from service.cases import Cases
 from service.checkpoint import Checkpoints
 from service.entrance import callers_of, limits_of
+from service.exposure import exposure_of, refuse_if_exposed
 from service.journey import Case, Desk
+from service.patience import ImpatientProtocol
 from service.replays import Replayer
 from service.retention import Retention
 from service.settings import Settings
+from service.settings_log import tell_changed_settings
 from service.watch import Watch
 
 LOG = logging.getLogger(__name__)
@@ -127,11 +131,13 @@ def locator(engine: Engine) -> Callable[[Landmarks, Case], Landmarks]:
 
 
 def run_serve(settings: Settings) -> None:
-    """Serve HTTP until told to end."""
+    """Serve HTTP until told to end. TooExposed when it must not listen where it is told to."""
+    refuse_if_exposed(settings, has_users=None)
     stop = threading.Event()
     engine = _connect(settings, stop)
     if engine is None:
         return
+    refuse_if_exposed(settings, has_users=has_users(engine))
     bell = Bell(settings.data_dir / "bells")
     deps = Deps(
         settings=settings,
@@ -142,6 +148,8 @@ def run_serve(settings: Settings) -> None:
         now=time.time,
         replays=Replayer(settings, engine, now=time.time, environment=environment_of(settings)),
     )
+    if has_users(engine):
+        tell_changed_settings(deps.journal, settings, time.time())
     config = uvicorn.Config(
         create_app(deps),
         host=settings.http_host,
@@ -149,13 +157,18 @@ def run_serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # the guard believes named proxies only
+        http=ImpatientProtocol,
+        ssl_certfile=settings.http_tls_certificate,
+        ssl_keyfile=settings.http_tls_key,
         timeout_graceful_shutdown=2,
     )
     uvicorn.Server(config).run()
 
 
 def run_all(settings: Settings) -> None:
-    """Start the three roles and keep them running until told to end."""
+    """Start the three roles and keep them running until told to end. TooExposed as for ``run_serve``."""
+    refuse_if_exposed(settings, has_users=_has_users_as_far_as_known(settings))
     stop = _stop_on_signal()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     threads = [threading.Thread(target=_keep_running, args=(role, settings, stop), name=role) for role in ROLES]
@@ -163,6 +176,16 @@ def run_all(settings: Settings) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def _has_users_as_far_as_known(settings: Settings) -> bool | None:
+    """None while the database does not answer: images are received all the same, and ``serve`` asks again."""
+    if exposure_of(settings).is_local:
+        return None
+    try:
+        return has_users(connect(settings.journal_url))
+    except StoreUnreachable:
+        return None
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

@@ -38,6 +38,21 @@ class Settings(BaseSettings):
         default=False,
         description="For a container whose HTTP port is published on loopback only: its requests count as local.",
     )
+    http_tls_certificate: Path | None = Field(
+        None, description="PEM file with the HTTP server's certificate chain; with it the server speaks TLS only."
+    )
+    http_tls_key: Path | None = Field(None, description="PEM file with the private key of that certificate.")
+    http_trusted_proxies: tuple[str, ...] = Field(
+        (),
+        description="Addresses or networks of proxies that end TLS; only they are answered, and X-Forwarded-* is believed.",
+    )
+    session_hours: float = Field(
+        12.0, gt=0, le=168, description="How long a browser stays signed in; a shift, so that no screen ends in a case."
+    )
+    one_click_operator: bool = Field(
+        default=False,
+        description="For demonstrations: on loopback one click signs in as an operator, without a password.",
+    )
     dicom_host: str = Field("127.0.0.1", description="Address that the DICOM listener binds to.")
     dicom_port: int = Field(11112, ge=0, le=65535, description="Port of the DICOM listener.")
     ae_title: str = Field(

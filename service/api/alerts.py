@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from db import queries
 from detection.vocabulary import Alert, Condition, Entry, EntryType
 from service.api import asks, wire
-from service.api.answers import alert_of, sources_of, time_of
+from service.api.answers import alert_of, entry_of, sources_of, time_of
 from service.api.deps import Actor, After, Deps, DepsHere, Limit, PulseHere
 from service.api.errors import Refused, not_found, unavailable
 from service.api.pulse import Beat, Pulse
@@ -123,6 +123,16 @@ def _answer(deps: Deps, beat: Beat, tag: str, page: tuple[list[wire.Alert], int]
 def get_alert(deps: DepsHere, id: str) -> wire.Alert:
     """One alert as it is now."""
     return alert_of(*_find(deps, id))
+
+
+@router.get("/{id}/history", response_model=wire.Entries)
+def get_history(deps: DepsHere, id: str, after: After = 0, limit: Limit = 100) -> wire.Entries:
+    """Every line of the journal about one alert, each with the time that its steps took."""
+    _find(deps, id)
+    lines = queries.history_of(deps.engine, id, after=after, limit=limit)
+    return wire.Entries(
+        items=[entry_of(line) for line in lines], next_after=lines[-1].number or after if lines else after
+    )
 
 
 @router.post("/{id}/acknowledge", response_model=wire.Alert)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from db.convert import alert_from
@@ -79,10 +80,27 @@ def entry_of(entry: Entry) -> wire.Entry:
         actor=entry.actor,
         frame=frame_of(entry.frame),
         times={name: time_or_none(at) for name, at in entry.times.items()},
+        steps_ms=steps_of(entry.times),
         data=_data_of(entry),
         hash=entry.hash,
         previous_hash=entry.previous_hash,
     )
+
+
+STEPS = ("image", "received", "decoded", "judged", "written")
+
+
+def steps_of(times: Mapping[str, float | None]) -> dict[str, float]:
+    """Milliseconds from each moment that is known to the next, by the name of the later one.
+
+    ``received`` after ``image`` compares two clocks, the device's and ours; the others are ours alone.
+    """
+    known = [(name, at) for name in STEPS if (at := times.get(name)) is not None]
+    steps = {later: round(1000 * (end - start), 1) for (_, start), (later, end) in pairwise(known)}
+    ours = dict(known)
+    if "received" in ours and "written" in ours:
+        steps["received_to_written"] = round(1000 * (ours["written"] - ours["received"]), 1)
+    return steps
 
 
 def _data_of(entry: Entry) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from db.connect import StoreFailure
 from service.api import (
     alerts,
+    audit,
     health,
     live,
     metrics,
@@ -25,12 +26,16 @@ from service.api import (
     quarantine,
     replays,
     reports,
+    session,
     wire,
 )
+from service.api.access import Access, Terms
 from service.api.deps import Deps
 from service.api.errors import add_handlers
 from service.api.guard import Guard
+from service.api.permit import CSRF_HEADER, Permit
 from service.api.pulse import Pulse
+from service.exposure import exposure_of
 
 BASE = "/api/v1"
 DESCRIPTION = (
@@ -40,17 +45,27 @@ DESCRIPTION = (
 WORDS_OF_STATUS = {
     400: "Bad input: which field, and what was expected.",
     401: "Not signed in.",
-    403: "Another site, or another host name.",
+    403: "Not permitted, or another site or host name.",
     404: "Not there.",
     409: "In conflict with the present state.",
     413: "The body is too large.",
+    429: "Too often; see Retry-After.",
     500: "Unexpected.",
     503: "Not now; see Retry-After.",
 }
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": wire.Error, "description": words} for status, words in WORDS_OF_STATUS.items()
 }
-PARTS = (alerts, live, procedures, plan, pictures, reports, replays, quarantine, health, metrics)
+SECURITY = {
+    "token": {"type": "http", "scheme": "bearer", "description": "Made by `cementwatch token add`."},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "cementwatch",
+        "description": f"Set by POST /session (over TLS as __Host-cementwatch); changes also send {CSRF_HEADER}.",
+    },
+}
+PARTS = (alerts, live, procedures, plan, pictures, reports, replays, quarantine, session, audit, health, metrics)
 
 
 def create_app(deps: Deps) -> FastAPI:
@@ -65,19 +80,20 @@ def create_app(deps: Deps) -> FastAPI:
         redirect_slashes=False,
         lifespan=_life,
     )
+    settings, exposure = deps.settings, exposure_of(deps.settings)
+    terms = Terms(exposure=exposure, session_s=settings.session_hours * 3600, has_one_click=settings.one_click_operator)
     app.state.deps = deps
-    app.state.pulse = Pulse(deps.engine, deps.bell)
+    app.state.access = Access(deps.engine, deps.now, terms)
+    app.state.pulse = Pulse(deps.engine, deps.bell, app.state.access.look)
     app.state.shelf = pictures.Shelf()
     app.state.registry = CollectorRegistry()
     app.state.registry.register(metrics.State(deps, app.state.pulse))
     _add_routes(app)
     add_handlers(app, (StoreFailure,))
+    app.add_middleware(Permit, access=app.state.access, journal=deps.journal, now=deps.now)
     app.add_middleware(metrics.Requests, registry=app.state.registry, now=deps.now)
-    settings = deps.settings
-    app.add_middleware(
-        Guard, http_host=settings.http_host, is_published_on_loopback=settings.http_published_on_loopback
-    )
-    app.add_middleware(page.Hardened)
+    app.add_middleware(Guard, exposure=exposure)
+    app.add_middleware(page.Hardened, is_encrypted=exposure.is_encrypted)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's own way to change its schema
     return app
 
@@ -112,5 +128,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
                 operation["responses"].pop("422", None)
         for name in ("HTTPValidationError", "ValidationError"):
             schema["components"]["schemas"].pop(name, None)
+        schema["components"]["securitySchemes"] = SECURITY
+        schema["security"] = [{}, {"token": []}, {"session": []}]
         app.openapi_schema = schema
     return app.openapi_schema

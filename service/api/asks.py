@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from detection.rules import Rules
 from detection.vocabulary import Wall
@@ -30,6 +30,14 @@ class Ask(BaseModel):
     """A body that a client sends; a field we do not know is an error, never ignored."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def without_nul(cls, value: object) -> object:
+        """PostgreSQL cannot hold NUL in a text."""
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("expected a text without NUL characters")
+        return value
 
 
 class Acknowledgement(Ask):
@@ -94,6 +102,13 @@ class Landmarks(Ask):
     frame: FrameRef | None = Field(None, description="The frame that the corners lie on; null is the latest judged.")
     posterior_wall: Wall = Field(Wall.INTACT, description="broken moves every warning forward.")
     mm_per_px: float | None = Field(None, gt=0, le=10, description="Scale at the object plane; mm/px.")
+
+
+class SignIn(Ask):
+    """A name and its password."""
+
+    name: str = Field(min_length=1, max_length=64, description="Name of the user.")
+    password: str = Field(min_length=1, max_length=256, description="Password of the user.")
 
 
 class ReplayAsk(Ask):

@@ -11,6 +11,8 @@ from fastapi import Depends, Query, Request
 from db.connect import Engine
 from db.journal import Journal
 from dicom_gateway.spool import Spool
+from service.api.access import Access, Identity
+from service.api.errors import Refused
 from service.api.pulse import Pulse
 from service.bell import Bell
 from service.settings import Settings
@@ -50,12 +52,26 @@ def _pulse_of(request: Request) -> Pulse:
     return cast("Pulse", request.app.state.pulse)
 
 
+def _access_of(request: Request) -> Access:
+    return cast("Access", request.app.state.access)
+
+
+def _identity_of(request: Request) -> Identity | None:
+    return cast("Identity | None", request.scope["state"]["identity"])
+
+
 def _actor_of(request: Request) -> str:
-    return str(request.scope.get("state", {}).get("actor", "local"))
+    """Whoever was let in; never what a body says."""
+    identity = _identity_of(request)
+    if identity is None:
+        raise Refused(401, "Sign in, or send a token that is valid.")
+    return identity.name
 
 
 DepsHere = Annotated[Deps, Depends(_deps_of)]
 PulseHere = Annotated[Pulse, Depends(_pulse_of)]
+AccessHere = Annotated[Access, Depends(_access_of)]
+Who = Annotated[Identity | None, Depends(_identity_of)]
 Actor = Annotated[str, Depends(_actor_of)]
 After = Annotated[int, Query(ge=0, le=2**62, description="Cursor: the next_after of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Largest number of items.")]

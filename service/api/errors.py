@@ -42,9 +42,17 @@ log = logging.getLogger(__name__)
 class Refused(Exception):
     """A request that is answered with an error."""
 
-    def __init__(self, status: int, message: str, *, code: str | None = None, **details: Any) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **details: Any,
+    ) -> None:
         super().__init__(message)
-        self.status, self.message, self.details = status, message, details
+        self.status, self.message, self.details, self.headers = status, message, details, headers
         self.code = code or code_of(status)
 
 
@@ -85,15 +93,22 @@ def add_handlers(app: FastAPI, unreachable: tuple[type[Exception], ...]) -> None
 
 def answer(status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
     """An error as a response, with the headers that its status asks for."""
-    extra = {"Retry-After": str(RETRY_AFTER_S)} if status in {429, 503} else {}
+    extra = {"Cache-Control": "no-store"}
+    if status in {429, 503}:
+        extra["Retry-After"] = str(RETRY_AFTER_S)
     if status == 401:
         extra["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(body, status, headers={"Cache-Control": "no-store", **(headers or {}), **extra})
+    return JSONResponse(body, status, headers={**extra, **(headers or {})})
+
+
+def refusal(error: Refused) -> JSONResponse:
+    """A Refused as a response."""
+    return answer(error.status, error_body(error.code, error.message, error.details), error.headers)
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refused)  # noqa: S101 - registered for this type only
-    return answer(error.status, error_body(error.code, error.message, error.details))
+    return refusal(error)
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
@@ -120,6 +135,8 @@ async def _from_starlette(_: Request, error: Exception) -> JSONResponse:
     }.get(error.status_code, HTTPStatus(error.status_code).phrase + ".")
     if error.status_code == 400:
         message = "The body cannot be read as JSON."
+    if error.status_code == 408:  # not a status of the contract
+        return answer(400, error_body("bad_input", "A body that comes at once was expected."), error.headers)
     return answer(error.status_code, error_body(code_of(error.status_code), message), error.headers)
 
 

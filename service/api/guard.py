@@ -1,45 +1,36 @@
-"""Who may ask, and how much they may send: plain ASGI, before any route.
+"""Where a request comes from, and how much and how slowly it may send: plain ASGI, before anything else.
 
-A browser page of another site must not reach a server on loopback, so Host and Origin are checked. A server that
-listens on loopback and has no users lets local requests act as the user ``local``; a server that listens beyond
-loopback answers 401 until it has users, unless its port is known to be published on loopback only (a container).
+A browser page of another site must not reach a server on loopback, so Host and Origin are checked. Behind trusted
+proxies only they are listened to, and only where they say that their client came over TLS.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from urllib.parse import urlsplit
+import asyncio
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.errors import Refused, answer, error_body
+from service.api.errors import Refused, refusal
+from service.exposure import Exposure
 
 LARGEST_BODY = 1 << 20
 """Bytes; images come over DICOM, never here."""
+BODY_WITHIN_S = 10.0
+"""A body that is not there by then holds a connection for nothing."""
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 OPEN_PATHS = ("/api/v1/health/", "/health/", "/api/v1/version")
-"""What a probe may ask without being anybody."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this address is reached from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+"""What a probe on this machine may ask without the proxy."""
 
 
 class Guard:
-    """Checks Host, Origin, access and size of the body."""
+    """Checks proxy, Host, Origin and the body's size and pace."""
 
-    def __init__(self, app: ASGIApp, *, http_host: str, is_published_on_loopback: bool) -> None:
-        self._app = app
-        self._is_local = is_loopback(http_host) or is_published_on_loopback
-        self._names = LOCAL_NAMES | {http_host}
+    def __init__(self, app: ASGIApp, *, exposure: Exposure) -> None:
+        self._app, self._exposure = app, exposure
+        self._names = LOCAL_NAMES | {exposure.host}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it with the one error shape."""
@@ -47,24 +38,43 @@ class Guard:
             await self._app(scope, receive, send)
             return
         try:
-            self._check(Headers(scope=scope), scope["path"])
+            scope = self._as_seen(scope)
+            self._check(Headers(scope=scope), scope)
         except Refused as refused:
-            body = error_body(refused.code, refused.message, refused.details)
-            await answer(refused.status, body)(scope, receive, send)
+            await refusal(refused)(scope, receive, send)
             return
         await self._app(scope, _limited(receive), send)
 
-    def _check(self, headers: Headers, path: str) -> None:
+    def _as_seen(self, scope: Scope) -> Scope:
+        """The request as the proxy saw it: its client and scheme."""
+        if not self._exposure.proxies:
+            return scope
+        peer, headers = (scope.get("client") or ("", 0))[0], Headers(scope=scope)
+        if self._exposure.is_proxy(peer):
+            if headers.get("x-forwarded-proto", "").strip().lower() != "https":
+                raise Refused(403, "The proxy must say that its client came over TLS.", code="tls_required")
+            return {**scope, "client": (self._client_of(headers), 0), "scheme": "https"}
+        if self._exposure.has_tls or scope["path"].startswith(OPEN_PATHS):
+            return scope
+        raise Refused(403, "This server is reached through its proxy only.", code="not_through_proxy")
+
+    def _client_of(self, headers: Headers) -> str:
+        """The last address that no proxy of ours added; what stands before it was told by the client itself."""
+        told = [each.strip() for each in ",".join(headers.getlist("x-forwarded-for")).split(",")]
+        strangers = [each for each in told if each and not self._exposure.is_proxy(each)]
+        return strangers[-1][:64] if strangers else "unknown"
+
+    def _check(self, headers: Headers, scope: Scope) -> None:
         host = headers.get("host", "")
-        if self._is_local and _name_of(host) not in self._names:
+        if self._exposure.is_local and _name_of(host) not in self._names:
             raise Refused(403, "This server answers to its local name only.", code="host_not_allowed")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _place_of(origin) != host.lower():
             raise Refused(403, "This page belongs to another site.", code="origin_not_allowed")
-        if not self._is_local and not path.startswith(OPEN_PATHS):
-            raise Refused(401, "This server listens beyond its own machine and has no users yet.")
+        if "\0" in scope["path"] or b"\0" in unquote_to_bytes(scope.get("query_string", b"")):
+            raise Refused(400, "An address without NUL characters was expected.")
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > LARGEST_BODY:
+        if not (length.isascii() and length.isdigit()) or int(length[:20]) > LARGEST_BODY:
             raise Refused(413, "The body is too large.", largest_bytes=LARGEST_BODY)
 
 
@@ -76,13 +86,29 @@ def _name_of(host: str) -> str:
         return ""
 
 
+def _place_of(origin: str) -> str | None:
+    """Host and port of an origin; None for nonsense."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
+
+
 def _limited(receive: Receive) -> Receive:
-    n_bytes = 0
+    n_bytes, is_whole = 0, False
+    give_up = asyncio.get_running_loop().time() + BODY_WITHIN_S
 
     async def receive_limited() -> Message:
-        nonlocal n_bytes
-        message = await receive()
+        nonlocal n_bytes, is_whole
+        if is_whole:
+            return await receive()  # waits for the client to go; takes as long as it takes
+        try:
+            async with asyncio.timeout_at(give_up):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, headers={"Connection": "close"}) from None
         n_bytes += len(message.get("body", b""))
+        is_whole = not message.get("more_body", False)
         if n_bytes > LARGEST_BODY:
             raise HTTPException(413)  # the only kind of error that FastAPI lets out of its reading of a body
         return message

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service.api.alerts import check_cursor, still_good
 from service.api.answers import sources_of, time_of
-from service.api.deps import Deps, DepsHere, PulseHere
+from service.api.deps import AccessHere, Deps, DepsHere, PulseHere, Who
 from service.api.errors import bad_field
 from service.api.pulse import Beat, Pulse
 from service.api.tape import Event, read_events
@@ -35,27 +35,35 @@ async def listen(
     deps: DepsHere,
     pulse: PulseHere,
     procedure: Annotated[str | None, Query(description="Only this procedure.")] = None,
-    after: Annotated[int | None, Query(ge=0, description="Resume behind this entry; without it, from now on.")] = None,
+    after: Annotated[
+        int | None, Query(ge=0, le=2**62, description="Resume behind this entry; without it, from now on.")
+    ] = None,
     lifetime: Annotated[float, Query(gt=0, le=LONGEST_LIFE_S, description="End after this long; s.")] = LONGEST_LIFE_S,
     last_event_id: Annotated[str | None, Header(description="As browsers send it; wins over after.")] = None,
+    *,
+    access: AccessHere,
+    who: Who,
 ) -> StreamingResponse:
     """Server-sent events; ``heartbeat`` carries the state of each source, ``closing`` says that the stream ends itself."""
-    if last_event_id and not last_event_id.isdigit():
+    if last_event_id and not (last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 19):
         raise bad_field("Last-Event-ID", "expected the number of a journal entry")
     start = int(last_event_id) if last_event_id else after
     beat = await (run_in_threadpool(pulse.look) if start is None else check_cursor(pulse, start))
     still_good(beat)
-    events = _follow(deps, pulse, (beat.head if start is None else start, procedure), deps.now() + lifetime)
+    place = (beat.head if start is None else start, procedure)
+    events = _follow(deps, pulse, place, deps.now() + lifetime, lambda: who is not None and access.is_still(who))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
-async def _follow(deps: Deps, pulse: Pulse, place: tuple[int, str | None], end: float) -> AsyncIterator[str]:
+async def _follow(
+    deps: Deps, pulse: Pulse, place: tuple[int, str | None], end: float, may_go_on: Callable[[], bool]
+) -> AsyncIterator[str]:
     cursor, procedure = place
     next_heartbeat = 0.0
     with pulse.listener():
         yield "retry: 1000\n\n"
-        while (now := deps.now()) < end:
+        while (now := deps.now()) < end and may_go_on():
             beat = pulse.beat
             if now >= next_heartbeat:
                 yield _say("heartbeat", _heartbeat(beat, now))
@@ -66,7 +74,8 @@ async def _follow(deps: Deps, pulse: Pulse, place: tuple[int, str | None], end: 
                     yield event.text
             if pulse.beat.head <= cursor or beat.trouble is not None:
                 await pulse.change(beat, min(next_heartbeat, end) - deps.now())
-        yield _say("closing", {"reason": "This stream has reached its longest lifetime.", "resume_after": cursor})
+        reason = "This stream has reached its longest lifetime." if may_go_on() else "You are no longer signed in."
+        yield _say("closing", {"reason": reason, "resume_after": cursor})
 
 
 async def _next_events(deps: Deps, pulse: Pulse, place: tuple[int, str | None], head: int) -> tuple[list[Event], int]:

@@ -17,6 +17,8 @@ from service.api.deps import Deps
 from service.api.health import version_now
 from service.api.pulse import Pulse
 
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+"""Told by name; any other word that a client makes up is one label."""
 STATES = ("watching", "idle", "late", "stopped", "unfit")
 
 router = APIRouter(tags=["health"])
@@ -99,7 +101,8 @@ class Requests:
         async def note(message: Message) -> None:
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "path", "none").removeprefix("/api/v1")
-                self._count.labels(route, scope["method"], str(message["status"])).inc()
+                method = scope["method"] if scope["method"] in METHODS else "other"
+                self._count.labels(route, method, str(message["status"])).inc()
                 self._seconds.labels(route).observe(max(0.0, self._now() - start))
             await send(message)
 

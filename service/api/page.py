@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,14 +12,27 @@ from fastapi.responses import FileResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api import reports
+
 FOLDER = Path(__file__).resolve().parent.parent / "dashboard"
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
+STYLE_HASH = base64.b64encode(hashlib.sha256(reports.STYLE.encode()).digest()).decode()
+REPORT_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+TLS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}
 
 router = APIRouter(include_in_schema=False)
 
@@ -45,8 +60,8 @@ def _server_of(path: Path) -> Callable[[], FileResponse]:
 class Hardened:
     """Adds the security headers to every answer; plain ASGI."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, *, is_encrypted: bool) -> None:
+        self._app, self._headers = app, {**HEADERS, **(TLS_ONLY if is_encrypted else {})}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on; add headers when the answer starts."""
@@ -59,7 +74,8 @@ class Hardened:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["Content-Security-Policy"] = policy
-                for name, value in HEADERS.items():
+                headers.setdefault("Cache-Control", "no-store")
+                for name, value in self._headers.items():
                     headers[name] = value
             await send(message)
 

@@ -109,7 +109,7 @@ def get_frame(
     deps: DepsHere,
     shelf: ShelfHere,
     sop_instance_uid: Annotated[str, Path(description="SOP Instance UID of the DICOM object.")],
-    index: Annotated[int, Path(ge=0, description="Frame within the object, zero-based.")],
+    index: Annotated[int, Path(ge=0, lt=2**31, description="Frame within the object, zero-based.")],
     overlay: Overlay = False,  # noqa: FBT002 - a query parameter
     width: Width = None,
     procedure: Annotated[

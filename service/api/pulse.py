@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -38,8 +38,10 @@ class Beat:
 class Pulse:
     """Follows the journal from a thread of its own; waited for from the event loop."""
 
-    def __init__(self, engine: Engine, bell: Bell) -> None:
+    def __init__(self, engine: Engine, bell: Bell, look_too: Callable[[], None] = lambda: None) -> None:
+        """``look_too`` is called in the pulse's thread whenever the journal has moved on."""
         self._engine, self._journal, self._bell = engine, Journal(engine), bell
+        self._look_too = look_too
         self._stopping = threading.Event()
         self._looking = threading.Lock()
         self._changed = asyncio.Event()
@@ -98,6 +100,8 @@ class Pulse:
         try:
             # Heads first: an entry written in between is found at the next look, never lost.
             head, alerts_head = self._journal.head(), self._journal.alerts_head()
+            if head != before.head or before.trouble is not None:
+                self._look_too()
             return Beat(head=head, alerts_head=alerts_head, sources=tuple(heartbeats(self._engine)), trouble=None)
         except StoreFailure as failure:
             if before.trouble is None:

@@ -7,8 +7,11 @@ import io
 import json
 from collections.abc import Iterator
 from html import escape
+from itertools import chain
+from typing import Any
 
 from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
 
 from db import queries
 from detection.vocabulary import Entry, EntryType, Zone
@@ -35,7 +38,12 @@ COLUMNS = (
     "index",
     "message",
     "data",
+    "received_to_written_ms",
 )
+
+JSON_LINES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "One JSON object a line.", "content": {"application/x-ndjson": {}}}
+}
 
 router = APIRouter(prefix="/procedures", tags=["reports"])
 
@@ -57,6 +65,16 @@ def get_csv(deps: DepsHere, id: str) -> Response:
     """The log as a table; its first line is the safety words."""
     headers = {"Content-Disposition": 'attachment; filename="cementwatch-report.csv"'}
     return Response(as_csv(report_of(deps, id)), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get("/{id}/report.jsonl", response_class=StreamingResponse, responses=JSON_LINES)
+def get_json_lines(deps: DepsHere, id: str) -> StreamingResponse:
+    """The log with single frames as JSON lines, as it is hashed; its first line is the safety words."""
+    find(deps, id)
+    first = json.dumps({"safety": wire.SAFETY_WORDS})
+    lines = (f"{line}\n" for line in chain((first,), deps.journal.records(id)))
+    headers = {"Content-Disposition": 'attachment; filename="cementwatch-report.jsonl"'}
+    return StreamingResponse(lines, media_type="application/x-ndjson", headers=headers)
 
 
 def report_of(deps: Deps, id: str) -> wire.Report:
@@ -108,6 +126,7 @@ def as_csv(report: wire.Report) -> str:
         rest = {name: value for name, value in entry.data.items() if name != "alert" and value is not None}
         row = [entry.number, entry.at, entry.type, entry.source, entry.alert, entry.from_, entry.to, entry.cause]
         row += [entry.actor, frame, index, snapshot.get("message"), json.dumps(rest) if rest else ""]
+        row.append(entry.steps_ms.get("received_to_written"))
         writer.writerow([_harmless(value) for value in row])
     return out.getvalue()
 
@@ -119,6 +138,7 @@ def _harmless(value: object) -> object:
     return "" if value is None else value
 
 
+LOG_HEAD = ("number", "at", "type", "from", "to", "cause", "actor", "steps")
 STYLE = (
     "body{font:15px/1.45 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#111}"
     "table{border-collapse:collapse;width:100%}th,td{border:1px solid #bbb;padding:.3rem .5rem;text-align:left;"
@@ -143,15 +163,20 @@ def as_html(report: wire.Report) -> str:
     }
     hidden = [f"{view} view: {', '.join(zones) or 'none'}" for view, zones in report.zones_not_visible.items()]
     alerts = [(a.raised_at, a.priority, a.message, a.condition, a.signal, a.acknowledged_by) for a in report.alerts]
-    lines = [(e.number, e.at, e.type, e.from_, e.to, e.cause, e.actor) for e in report.log]
+    lines = [(e.number, e.at, e.type, e.from_, e.to, e.cause, e.actor, _delay_of(e)) for e in report.log]
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>cementwatch report</title><style>{STYLE}</style>'
         f'<p class="safety">{escape(report.safety)}</p><h1>Procedure report</h1>{_table((), told.items())}'
         f"<h2>Zones that the view cannot show, or only in part</h2><p>{escape('; '.join(hidden) or 'No frame was judged.')}</p>"
         f"<h2>Alerts</h2>{_table(('raised', 'priority', 'message', 'condition', 'signal', 'acknowledged by'), alerts)}"
-        f"<h2>Log</h2>{_table(('number', 'at', 'type', 'from', 'to', 'cause', 'actor'), lines)}"
+        f"<h2>Log</h2>{_table(LOG_HEAD, lines)}"
         f'<p class="safety">{escape(report.safety)}</p></html>'
     )
+
+
+def _delay_of(entry: wire.Entry) -> str:
+    """Each step of the way from image to journal, in words."""
+    return ", ".join(f"{name} {ms:.0f} ms" for name, ms in entry.steps_ms.items())
 
 
 def _table(head: tuple[str, ...], rows: object) -> str:

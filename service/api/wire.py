@@ -197,7 +197,7 @@ class Entry(Wire):
     number: int = Field(description="Place in the journal, without gaps.")
     at: Time = Field(description="When it happened; UTC.")
     type: str = Field(description="What happened.")
-    procedure: str = Field(description="Identifier of the procedure.")
+    procedure: str = Field(description="Identifier of the procedure; empty for an entry that belongs to none.")
     source: str | None = Field(None, description="Calling AE title.")
     alert: str | None = Field(None, description="Identifier of the alert it is about.")
     from_: str | None = Field(None, alias="from", description="State before.")
@@ -206,6 +206,9 @@ class Entry(Wire):
     actor: str | None = Field(None, description="Who.")
     frame: Frame | None = Field(None, description="The frame on whose evidence it was written.")
     times: dict[str, Time | None] = Field(description="image, received, decoded, judged, written; UTC.")
+    steps_ms: dict[str, float] = Field(
+        {}, description="How long each step took that is known: by the later moment, and received_to_written; ms."
+    )
     data: dict[str, Any] = Field(
         description="What belongs to this type; lengths mm, areas mm², volumes ml, positions [row, col] px."
     )
@@ -315,6 +318,24 @@ class Replay(Wire):
     ended_at: Time | None = Field(None, description="When it ended; UTC.")
     procedure: str | None = Field(None, description="The procedure it became.")
     reason: str | None = Field(None, description="Why it failed, in words.")
+
+
+class Session(Wire):
+    """Who is asking."""
+
+    name: str | None = Field(None, description="As the journal calls them; null for somebody who is not known.")
+    by: Literal["local", "session", "token"] | None = Field(
+        None, description="How they are known: by sitting at this machine, by a cookie, or by a token."
+    )
+    role: str | None = Field(
+        None, description="viewer, operator, engineer or admin; null for tokens and local requests."
+    )
+    scopes: list[str] = Field(description="What they may: read, act, export, replay, metrics, audit.")
+    csrf_token: str | None = Field(
+        None, description="To be sent as X-CSRF-Token with each change that a cookie allows."
+    )
+    expires_at: Time | None = Field(None, description="When it ends; UTC.")
+    one_click: bool = Field(description="Whether one click signs in as the operator of a demonstration.")
 
 
 class Check(Wire):

@@ -5,7 +5,7 @@ const POLL_MS = 1000;
 const STREAM_SILENT_MS = 2500;
 const RETRY_STREAM_MS = 5000;
 
-// Every type of journal entry; a test holds this list against the vocabulary.
+// Every type of journal entry that the stream brings; a test holds this list against the vocabulary.
 export const ENTRY_TYPES = [
   "procedure_opened", "procedure_changed", "procedure_closed", "plan_set", "frame_seen", "frames_skipped",
   "frame_failed", "object_kept", "objects_removed", "alert_raised", "alert_worsened", "alert_changed", "alert_ended", "acknowledged",
@@ -21,17 +21,27 @@ export class Refused extends Error {
   }
 }
 
+/** Told to the document when the server no longer knows who is asking. */
+export const SIGNED_OUT = "signed-out";
+
 /** JSON of one request; a Refused with the server's own words when it says no. */
 export async function ask(path, options = {}) {
   const limit = AbortSignal.timeout(options.patience ?? 5000);
   const response = await fetch(`${API}/${path}`, { signal: limit, cache: "no-store", ...options });
   const body = await response.json().catch(() => null);
+  if (response.status === 401 && path !== "session") document.dispatchEvent(new CustomEvent(SIGNED_OUT));
   if (!response.ok) throw new Refused(response.status, body?.error?.code ?? "error", body?.error?.message ?? response.statusText);
   return body;
 }
 
-export const send = (path, content) =>
-  ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content ?? {}) });
+let csrf;
+
+/** A change, with the word that only our own page knows. */
+export async function send(path, content, options = {}) {
+  csrf ??= (await ask("session")).csrf_token ?? "";
+  const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf };
+  return ask(path, { method: "POST", headers, body: JSON.stringify(content ?? {}), ...options });
+}
 
 export const pictureUrl = (frame, procedure, width) =>
   `${API}/frames/${encodeURIComponent(frame.sop_instance_uid)}/${frame.index}.jpg?overlay=true&width=${width}` +

@@ -1,5 +1,6 @@
 // The second monitor of the room. A quiet screen must mean: fresh frames are being judged. Nothing else.
 
+import { Access } from "./access.js";
 import { Alerts } from "./alerts.js";
 import { Link, ask } from "./link.js";
 import { Sound } from "./sound.js";
@@ -19,6 +20,19 @@ const alerts = new Alerts({
   serverNow: () => link.serverNow(),
 });
 
+const access = new Access({
+  panel: part("sign-in"),
+  form: part("sign-in-form"),
+  title: part("sign-in-title"),
+  name: part("sign-in-name"),
+  password: part("sign-in-password"),
+  button: part("sign-in-button"),
+  oneClick: part("one-click"),
+  words: part("sign-in-words"),
+  who: part("who"),
+  signOut: part("sign-out"),
+});
+
 const link = new Link({
   alerts: (items) => alerts.hear(items),
   entry: (entry) => {
@@ -30,12 +44,13 @@ const link = new Link({
 
 function showContact() {
   const silence = link.silence();
-  const isLost = silence > NO_CONTACT_MS;
+  const isOut = document.body.dataset.access === "out";
+  const isLost = silence > NO_CONTACT_MS && !isOut;
   document.body.dataset.contact = isLost ? "lost" : "good";
   part("no-contact").hidden = !isLost;
   say(part("no-contact-words"), isLost ? ` for ${Math.round(silence / 1000)} s. What stands below is old: watch the fluoroscopy itself.` : "");
-  part("contact").dataset.state = isLost ? "lost" : link.isStreaming ? "live" : "polling";
-  say(part("contact-words"), isLost ? "No contact" : link.isStreaming ? "Connected" : "Connected, polling");
+  part("contact").dataset.state = isOut ? "waiting" : isLost ? "lost" : link.isStreaming ? "live" : "polling";
+  say(part("contact-words"), isOut ? "Not signed in" : isLost ? "No contact" : link.isStreaming ? "Connected" : "Connected, polling");
 }
 
 function showQuiet() {
@@ -65,4 +80,4 @@ ask("version").then(
   (version) => say(part("version"), `cementwatch ${version.software} · algorithm ${version.algorithm} · rules ${version.rules}`),
   () => {},
 );
-link.start().then(tick);
+access.start().then((isIn) => isIn && link.start().then(tick));

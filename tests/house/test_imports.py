@@ -37,12 +37,14 @@ OWNERS = {
     "pydantic_settings": ("service",),
     "prometheus_client": ("service",),
     "click": ("service",),
+    "argon2": ("service",),
     "pythonjsonlogger": ("service",),
     "nibabel": ("service",),
 }
 """Third-party libraries: the folders that may know of them."""
 
 DISTRIBUTION = {
+    "argon2": "argon2-cffi",
     "cv2": "opencv-python-headless",
     "pythonjsonlogger": "python-json-logger",
     "pydantic_settings": "pydantic-settings",

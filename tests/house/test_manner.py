@@ -41,6 +41,7 @@ MAY_READ_A_CLOCK = {
     "service/roles.py": "hands the clock to everybody else",
     "service/demo.py": "stands for the person with a watch beside the screen",
     "service/__main__.py": "hands the clock to commands that need no role",
+    "service/accounts.py": "stamps what a person changes at a command line",
     "dicom_gateway/listener.py": "stamps the moment of receipt",
 }
 

@@ -6,7 +6,9 @@ import io
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -55,6 +57,7 @@ from dicom_gateway.spool import Spool
 from service.api.app import create_app
 from service.api.deps import Deps
 from service.bell import Bell
+from service.patience import ImpatientProtocol
 from service.settings import Settings
 
 STUDY = "1.2.826.0.1.3680043.8.498.1"
@@ -193,7 +196,14 @@ class Room:
 
 @pytest.fixture
 def room(tmp_path) -> Iterator[Room]:
-    settings = Settings(data_dir=tmp_path / "data", dicom_port=1)
+    with room_at(tmp_path) as room:
+        yield room
+
+
+@contextmanager
+def room_at(folder: Path, database_url: str | None = None) -> Iterator[Room]:
+    """A room with its journal in this folder, or in the database at this URL."""
+    settings = Settings(data_dir=folder / "data", dicom_port=1, database_url=database_url)
     engine = connect(settings.journal_url)
     deps = Deps(
         settings=settings,
@@ -215,7 +225,8 @@ class Serving:
     """The app on a loopback port, in a thread."""
 
     def __init__(self, app: Any, port: int = 0) -> None:
-        config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1)
+        as_served = {"http": ImpatientProtocol, "proxy_headers": False, "server_header": False, "log_config": None}
+        config = uvicorn.Config(app, host="127.0.0.1", port=port, timeout_graceful_shutdown=1, **as_served)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run)
 

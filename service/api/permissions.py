@@ -1,0 +1,122 @@
+"""Who may ask what: one row for each route, and nothing that has no row.
+
+A role is a set of scopes; a token has scopes of its own. ``tests/service/test_permissions.py`` tries every row with every
+role, and holds the table against the application's routes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from detection.vocabulary import EntryType
+
+V1 = "/api/v1"
+
+
+class Scope(StrEnum):
+    """One kind of permission."""
+
+    READ = "read"
+    ACT = "act"
+    EXPORT = "export"
+    REPLAY = "replay"
+    METRICS = "metrics"
+    AUDIT = "audit"
+
+
+class Role(StrEnum):
+    """What a user is there for."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ENGINEER = "engineer"
+    ADMIN = "admin"
+
+
+SCOPES_OF: Mapping[Role, frozenset[Scope]] = {
+    Role.VIEWER: frozenset({Scope.READ}),
+    Role.OPERATOR: frozenset({Scope.READ, Scope.ACT, Scope.EXPORT}),
+    # looks after the machine; does not stand at the table and acknowledges nothing
+    Role.ENGINEER: frozenset({Scope.READ, Scope.EXPORT, Scope.REPLAY, Scope.METRICS}),
+    Role.ADMIN: frozenset(Scope),
+}
+
+
+class Permission(NamedTuple):
+    """One route: the scope it takes (None: anybody), and what its success is called in the journal (None: nothing)."""
+
+    method: str
+    path: str
+    scope: Scope | None
+    told: EntryType | None = None
+
+
+VIEWED, EXPORTED = EntryType.PATIENT_VIEWED, EntryType.EXPORTED
+
+PERMISSIONS: tuple[Permission, ...] = (
+    Permission("GET", "/", None),
+    Permission("GET", "/dashboard/{file}", None),
+    Permission("GET", "/health/live", None),
+    Permission("GET", "/health/ready", None),
+    Permission("GET", "/metrics", Scope.METRICS),
+    Permission("GET", "/version", None),
+    Permission("GET", f"{V1}/health/live", None),
+    Permission("GET", f"{V1}/health/ready", None),
+    Permission("GET", f"{V1}/metrics", Scope.METRICS),
+    Permission("GET", f"{V1}/version", None),
+    Permission("GET", f"{V1}/openapi.json", Scope.READ),
+    Permission("GET", f"{V1}/session", None),
+    Permission("POST", f"{V1}/session", None),
+    Permission("POST", f"{V1}/session/one-click", None),
+    Permission("DELETE", f"{V1}/session", Scope.READ),
+    Permission("GET", f"{V1}/audit", Scope.AUDIT),
+    Permission("GET", f"{V1}/alerts", Scope.READ),
+    Permission("GET", f"{V1}/alerts/{{id}}", Scope.READ),
+    Permission("GET", f"{V1}/alerts/{{id}}/history", Scope.READ),
+    Permission("POST", f"{V1}/alerts/{{id}}/acknowledge", Scope.ACT),
+    Permission("POST", f"{V1}/alerts/{{id}}/pause", Scope.ACT),
+    Permission("POST", f"{V1}/alerts/{{id}}/reset", Scope.ACT),
+    Permission("GET", f"{V1}/live", Scope.READ),
+    Permission("GET", f"{V1}/procedures", Scope.READ, VIEWED),
+    Permission("POST", f"{V1}/procedures", Scope.ACT),
+    Permission("GET", f"{V1}/procedures/{{id}}", Scope.READ, VIEWED),
+    Permission("PATCH", f"{V1}/procedures/{{id}}", Scope.ACT, VIEWED),
+    Permission("POST", f"{V1}/procedures/{{id}}/close", Scope.ACT, VIEWED),
+    Permission("GET", f"{V1}/procedures/{{id}}/log", Scope.READ),
+    Permission("POST", f"{V1}/procedures/{{id}}/log", Scope.ACT),
+    Permission("GET", f"{V1}/procedures/{{id}}/measurements", Scope.READ),
+    Permission("GET", f"{V1}/procedures/{{id}}/frames", Scope.READ),
+    Permission("GET", f"{V1}/procedures/{{id}}/frames/latest.jpg", Scope.READ, VIEWED),
+    Permission("GET", f"{V1}/procedures/{{id}}/plan/{{view}}", Scope.READ),
+    Permission("PUT", f"{V1}/procedures/{{id}}/plan/{{view}}", Scope.ACT),
+    Permission("GET", f"{V1}/procedures/{{id}}/report.json", Scope.EXPORT, EXPORTED),
+    Permission("GET", f"{V1}/procedures/{{id}}/report.html", Scope.EXPORT, EXPORTED),
+    Permission("GET", f"{V1}/procedures/{{id}}/report.csv", Scope.EXPORT, EXPORTED),
+    Permission("GET", f"{V1}/procedures/{{id}}/report.jsonl", Scope.EXPORT, EXPORTED),
+    Permission("GET", f"{V1}/frames/{{sop_instance_uid}}/{{index}}.jpg", Scope.READ, VIEWED),
+    Permission("POST", f"{V1}/replays", Scope.REPLAY),
+    Permission("GET", f"{V1}/replays/{{id}}", Scope.READ),
+    Permission("DELETE", f"{V1}/replays/{{id}}", Scope.REPLAY),
+    Permission("GET", f"{V1}/quarantine", Scope.READ),
+)
+
+
+def _pattern_of(path: str) -> re.Pattern[str]:
+    """``{name}`` stands for one part between slashes; all else for itself."""
+    parts = re.split(r"\{(\w+)\}", path)
+    return re.compile("".join(f"(?P<{part}>[^/]+)" if i % 2 else re.escape(part) for i, part in enumerate(parts)))
+
+
+_PATTERNS = tuple((_pattern_of(row.path), row) for row in sorted(PERMISSIONS, key=lambda row: row.path.count("{")))
+
+
+def permissions_at(path: str) -> Mapping[str, tuple[Permission, Mapping[str, str]]]:
+    """The rows of this address by method, each with what stands in its braces; none for an address without a row."""
+    found: dict[str, tuple[Permission, Mapping[str, str]]] = {}
+    for pattern, row in _PATTERNS:
+        if row.method not in found and (match := pattern.fullmatch(path)):
+            found[row.method] = row, match.groupdict()
+    return found
