@@ -9,6 +9,7 @@ DEV := $(VENV)/.dev-installed
 .DEFAULT_GOAL := help
 SET ?= tune
 EACH ?= 1
+CT ?= $(wildcard ../shared/ct)
 SOAK_S ?= 3600
 N ?= 100000
 
@@ -33,8 +34,8 @@ bench: $(DEV) ## measure beside Orthanc and storescp, stage by stage
 	bash .ci/debian-packages
 	$(BIN)/python -m tests.speed.bench
 
-score: $(RUNTIME) ## hold the detection against phantom truth; SET=exam for the set that is not tuned on, EACH=n patients
-	$(BIN)/cementwatch score --set $(SET) --each $(EACH)
+score: $(RUNTIME) ## hold the detection against phantom truth; SET=exam for the set that is not tuned on, EACH=n patients, CT=folder
+	$(BIN)/cementwatch score --set $(SET) --each $(EACH) $(if $(CT),--ct $(CT)) $(SCORE_ARGS)
 
 soak: $(DEV) ## run the whole system under two live sources for SOAK_S seconds and watch memory, threads and counts
 	$(BIN)/python -m tests.speed.soak --seconds $(SOAK_S)

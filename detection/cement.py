@@ -67,16 +67,21 @@ def weigh_change(aligned: Gray, usable: Mask, scene: Scene, rules: Rules) -> Evi
         unseen=unseen,
         shadow=shadow.profile,
         offset=offset,
-        big_share=_big_share(hits, scene.rim, scene.field),
+        big_share=_big_share(hits, scene, rules),
     )
 
 
 def remember(scene: Scene, evidence: Evidence, rules: Rules) -> Scene:
-    """The scene with this frame's evidence counted; a pixel is cement once it has been seen often enough."""
+    """The scene with this frame's evidence counted; a pixel is cement once it has been seen often enough.
+
+    What ``clutter`` holds has been taken out of the evidence's hits, and is not remembered as seen either.
+    """
     before = np.zeros(evidence.hits.shape, np.float32) if scene.seen is None else scene.seen
     near = cv2.dilate(evidence.hits.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
     step = np.where(evidence.hits, 1.0, np.where(near | evidence.unseen, 0.0, -1.0)).astype(np.float32)
     seen = np.clip(before + step, 0.0, rules.seen_cap)
+    if scene.clutter is not None and scene.clutter.held is not None:
+        seen = np.where(scene.clutter.held, np.float32(0), seen)
     cement = _accept((seen >= rules.confirm_frames).astype(np.uint8), seen, scene, rules)
     # the offset is followed slowly: recursive filters smear a step over several frames
     offset = scene.offset + rules.noise_rate * (evidence.offset - scene.offset)
@@ -93,10 +98,13 @@ def remember(scene: Scene, evidence: Evidence, rules: Rules) -> Scene:
 
 def _quiet(usable: Mask, scene: Scene, rules: Rules) -> Gray:
     """1 where neither cement nor instrument is suspected, (h, w) float32."""
-    quiet = usable
-    if scene.cement is not None:
+    quiet, suspected = usable, scene.cement
+    held = scene.clutter.held if scene.clutter is not None else None
+    if held is not None:
+        suspected = held if suspected is None else suspected | held
+    if suspected is not None:
         size = 2 * round(rules.guard_mm * scene.px_per_mm) + 1
-        quiet = quiet & ~cv2.dilate(scene.cement.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.bool_)
+        quiet = quiet & ~cv2.dilate(suspected.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.bool_)
     return quiet.astype(np.float32)
 
 
@@ -201,14 +209,17 @@ def _grow(strong: Mask, weak: Mask, least_px: float) -> Mask:
     return np.asarray(keep[labels])
 
 
-def _big_share(hits: Mask, rim: Mask, field: Mask) -> float:
-    """Share of the open field covered by the largest new object that touches the rim of the open field."""
-    if not (hits & rim).any():
+def _big_share(hits: Mask, scene: Scene, rules: Rules) -> float:
+    """Share of the open field covered by the largest broad new object that touches the rim of the open field."""
+    if not (hits & scene.rim).any():
         return 0.0
-    _, labels = cv2.connectedComponents(hits.astype(np.uint8), connectivity=8)
-    touching = np.unique(labels[hits & rim])
-    sizes = np.bincount(labels.ravel())
-    return float(max(sizes[label] for label in touching)) / max(int(np.count_nonzero(field)), 1)
+    small, field = (_thumb(mask.astype(np.float32)) > 0.5 for mask in (hits, scene.field))
+    rim = _thumb(scene.rim.astype(np.float32)) > 0
+    size = max(1, round(rules.vessel_mm * scene.px_per_mm / THUMB))
+    broad = cv2.morphologyEx(small.astype(np.uint8), cv2.MORPH_OPEN, np.ones((size, size), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(broad, connectivity=8)
+    touching = np.unique(labels[rim & (broad > 0)])
+    return float(max((stats[label, cv2.CC_STAT_AREA] for label in touching), default=0)) / max(int(field.sum()), 1)
 
 
 def _accept(candidates: np.ndarray, seen: Gray, scene: Scene, rules: Rules) -> Mask:

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 
 from detection.align import Shift, bring_back, bring_field_back, find_shift, guess_shift
-from detection.anatomy import find_body
+from detection.anatomy import look_for_body
 from detection.cement import Evidence, remember, weigh_change
+from detection.clutter import sift
 from detection.fit import hidden_zones, is_fit, picture_flags
 from detection.memory import Memory, Region, Scene
 from detection.needle import hidden_now
@@ -69,8 +70,11 @@ def _judge(
     field = bring_field_back(picture.field, scene.shift_px)
     usable = field & scene.field & ~hidden_now(aligned, scene, rules)
     evidence = weigh_change(aligned, usable, scene, rules)
-    flags |= _evidence_flags(scene, evidence, rules)
-    hidden = hidden_zones(scene, field, rules)
+    sifted = sift(evidence.hits, evidence.change, scene, frame.stamp.time_s, rules)
+    flags |= _evidence_flags(scene, evidence, rules) | sifted.flags
+    scene, evidence = replace(scene, clutter=sifted.clutter), replace(evidence, hits=sifted.hits)
+    seen_through = field if sifted.covered is None else field & ~sifted.covered
+    hidden = hidden_zones(scene, seen_through, rules)
     if hidden:
         flags |= {Flag.ZONE_COLLIMATED}
     if not is_fit(flags):
@@ -118,13 +122,9 @@ def _prepare(scene: Scene, picture: Calm, frame: Frame, memory: Memory, plan: Pl
     if given is not None and given is not scene.planned:
         body = _given_body(given, scene, memory, rules)
         return _with_region(replace(scene, planned=given), body, rules)
-    if scene.n_averaged >= rules.reference_frames and not scene.is_searched:
-        scene = replace(scene, is_searched=True)
-        if scene.region is None and scene.opaque is not None:
-            body = find_body(
-                scene.reference, scene.field, scene.opaque, scene.needle, scene.view, scene.px_per_mm, rules
-            )
-            scene = _with_region(scene, body, rules)
+    if scene.n_averaged >= rules.reference_frames and scene.region is None:
+        scene, body = look_for_body(scene, rules)
+        scene = _with_region(scene, body, rules)
     return scene
 
 
@@ -201,6 +201,8 @@ def _findings(frame: Frame, scene: Scene, shift: Shift, flags: frozenset[Flag], 
     region = scene.region
     if region is None:
         flags |= {Flag.BODY_NOT_FOUND}
+    elif not region.is_sure:
+        flags |= {Flag.BODY_UNCERTAIN}
     if scene.is_scale_known:
         flags -= {Flag.SCALE_UNKNOWN}  # the plan may bring the scale that the frame lacks
     here = _mapping(scene)

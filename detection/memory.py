@@ -79,6 +79,26 @@ class Region:
     depth_px: float
     centre: Point
     down: Point
+    is_sure: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Clutter:
+    """What is new in a scene, since when, and what of it is no cement.
+
+    ``age`` (h, w) float32 says for how many seconds each pixel has been new, ``held`` (h, w) is what is named as no cement and
+    ``peak`` (h, w) float32 how dense that was at most. ``wave_s`` is when there was last enough of it.
+    """
+
+    at_s: float
+    age: Gray | None = None
+    held: Mask | None = None
+    peak: Gray | None = None
+    wave_s: float | None = None
+
+    def is_wave(self, time_s: float, tail_s: float) -> bool:
+        """Whether a wave is under way, or has just passed."""
+        return self.wave_s is not None and time_s - self.wave_s <= tail_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,9 +130,11 @@ class Scene:
     noise: Gray | None = None
     seen: Gray | None = None
     cement: Mask | None = None
+    clutter: Clutter | None = None
     region: Region | None = None
     planned: Landmarks | None = None
     is_searched: bool = False
+    is_seeded: bool = False
     front: tuple[tuple[float, float], ...] = ()
     is_breached: bool = False
     tracks: tuple[Track, ...] = ()

@@ -16,17 +16,37 @@ MOST_POINTS = 400
 """So many points of a part decide its line; more cost time and move it by nothing."""
 
 
+def see_needle(reference: Gray, field: Mask, px_per_mm: float, rules: Rules) -> tuple[Mask, Needle | None]:
+    """What instruments hide, and the needle from where it enters the picture to its tip, followed where it is faint."""
+    opaque = opaque_in(reference, field, px_per_mm, rules)
+    needle = find_needle(opaque, field, margin_px=rules.needle_margin_mm * px_per_mm)
+    if needle is None:
+        return opaque, None
+    needle = follow(needle, reference, field, px_per_mm, rules)
+    line = np.zeros(opaque.shape, np.uint8)
+    # the steel alone, without its margin: where the needle was seen the mask stays as it was; short of the tip, where cement comes out
+    thick = max(1, round(needle.width_px - 2 * rules.needle_margin_mm * px_per_mm))
+    short = needle.width_px / max(float(np.hypot(*np.subtract(needle.tip, needle.tail))), 1.0)
+    end = [a + (b - a) * short for a, b in zip(needle.tip, needle.tail, strict=True)]
+    cv2.line(line, (round(end[1]), round(end[0])), (round(needle.tail[1]), round(needle.tail[0])), 1, thick)
+    return opaque | line.astype(np.bool_), needle
+
+
 def opaque_in(reference: Gray, field: Mask, px_per_mm: float, rules: Rules) -> Mask:
     """Where thin, dense, straight things hide what lies behind them, (h, w) bool with a small margin."""
     opaque = _straight_in(_slim(reference, field, px_per_mm, rules), px_per_mm, rules)
-    if not opaque.any():
-        # behind much scatter steel is faint; then only what is long enough to be no endplate counts
+    for step in (1, 2):
+        if opaque.any():
+            break
+        # behind much scatter steel is faint; then only what is long and comes from the border is no endplate and no rib
         faint = replace(
             rules,
-            needle_contrast=rules.needle_contrast * rules.needle_faint_share,
+            needle_contrast=rules.needle_contrast * rules.needle_faint_share**step,
             needle_length_mm=rules.needle_faint_mm,
         )
         opaque = _straight_in(_slim(reference, field, px_per_mm, faint), px_per_mm, faint)
+        if not _comes_from_outside(opaque.astype(np.bool_), reference, field, px_per_mm, rules):
+            opaque[:] = 0
     margin = 2 * max(1, round(rules.needle_margin_mm * px_per_mm)) + 1
     return cv2.dilate(opaque, np.ones((margin, margin), np.uint8)).astype(np.bool_)
 
@@ -49,12 +69,81 @@ def find_needle(opaque: Mask, field: Mask, margin_px: float = 0.0) -> Needle | N
     longest = 1 + int(np.argmax(extent))
     part = np.isin(labels, [longest, *_in_line(np.asarray(labels, dtype=np.int32), longest, count)])
     first, last = _ends(part, margin_px)
-    framed = cv2.copyMakeBorder(field.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    inner = np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 3), dtype=np.float32)
+    inner = _inner_of(field)
     depth_first, depth_last = _depth(inner, first), _depth(inner, last)
     tip, tail = (first, last) if depth_first > depth_last else (last, first)
     width = float(part.sum()) / max(1.0, float(np.hypot(tip[0] - tail[0], tip[1] - tail[1])))
     return Needle(tip=tip, tail=tail, width_px=width)
+
+
+def _comes_from_outside(opaque: Mask, reference: Gray, field: Mask, px_per_mm: float, rules: Rules) -> bool:
+    needle = find_needle(opaque, field)
+    if needle is None:
+        return False
+    tail = follow(needle, reference, field, px_per_mm, rules).tail
+    return _depth(_inner_of(field), tail) <= rules.needle_entry_mm * px_per_mm
+
+
+def follow(needle: Needle, reference: Gray, field: Mask, px_per_mm: float, rules: Rules) -> Needle:
+    """The same needle to its true ends: behind dense bone it is too faint for the mask, but not for a sum along its line.
+
+    Contrast (nats) of the line to both its flanks is summed outwards from the ends of what was seen; it ends where the sum is largest.
+    """
+    first, last = np.array(needle.tail), np.array(needle.tip)
+    length = float(np.linalg.norm(last - first))
+    along = (last - first) / max(length, 1e-6)
+    beyond = rules.needle_follow_mm * px_per_mm
+    at = np.arange(-beyond, length + beyond, 1.0, dtype=np.float32)
+    contrast = _contrast_along(reference, field, first, along, (at, needle.width_px + px_per_mm))
+    n_before = int(np.count_nonzero(at < 0))
+    step = max(2, round(rules.needle_step_mm * px_per_mm))
+    forth = _reach(contrast[n_before:], round(length), step, rules)
+    back = _reach(contrast[: n_before + round(length)][::-1], round(length), step, rules)
+    ends = first - along * back, last + along * forth
+    middle = np.array([np.mean(at) for at in np.nonzero(field)])
+    tip, tail = sorted(ends, key=lambda end: float(np.linalg.norm(end - middle)))
+    return replace(needle, tip=(float(tip[0]), float(tip[1])), tail=(float(tail[0]), float(tail[1])))
+
+
+def _contrast_along(
+    reference: Gray,
+    field: Mask,
+    start: NDArray[np.float64],
+    along: NDArray[np.float64],
+    at_and_width: tuple[Gray, float],
+) -> Gray:
+    """Middle of a band less both its flanks, for each distance along a line; nan outside the field."""
+    at, width = at_and_width
+    across = np.array([-along[1], along[0]])
+    off = np.arange(-1.2, 1.21, 0.2) * width
+    rows = (start[0] + at[:, None] * along[0] + off[None, :] * across[0]).astype(np.float32)
+    cols = (start[1] + at[:, None] * along[1] + off[None, :] * across[1]).astype(np.float32)
+    band = cv2.remap(reference, cols, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    is_open = cv2.remap(field.astype(np.uint8), cols, rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
+    middle = np.abs(off) < 0.3 * width
+    left, right = off < -0.7 * width, off > 0.7 * width
+    # denser than either side: a step beside the line is no needle
+    sides = band[:, left].mean(axis=1), band[:, right].mean(axis=1)
+    contrast = band[:, middle].mean(axis=1) - (sides[0] + sides[1]) / 2 - np.abs(sides[0] - sides[1]) / 4
+    return np.where(is_open.all(axis=1), contrast, np.nan).astype(np.float32)
+
+
+def _reach(contrast: Gray, start: int, step: int, rules: Rules) -> int:
+    """How many steps a line goes on beyond ``start``; the newest bit of it is the measure of the next, for steel fades slowly and ends at once."""
+    end = min(start, contrast.size)
+    while 0 < end < contrast.size and not np.isnan(contrast[max(0, end - step) : end]).all():
+        known = float(np.nanmedian(contrast[max(0, end - step) : end]))
+        ahead = np.nan_to_num(contrast[end : end + step], nan=-1.0)
+        if not known > rules.needle_least_contrast:
+            break
+        # dense bone crossed on the way counts no more than the needle itself
+        sums = np.cumsum(np.clip(ahead, -known, known) - rules.needle_follow_share * known)
+        best = int(np.argmax(sums))
+        if sums[best] > 0:
+            end += best + 1
+        if best + 1 < step:
+            break
+    return end - min(start, contrast.size)
 
 
 def _in_line(labels: NDArray[np.int32], longest: int, count: int) -> list[int]:
@@ -146,6 +235,12 @@ def _ends(part: Mask, margin_px: float) -> tuple[Point, Point]:
     low = centre + axes[:, 1] * (along.min() + margin_px)
     high = centre + axes[:, 1] * (along.max() - margin_px)
     return (float(low[0]), float(low[1])), (float(high[0]), float(high[1]))
+
+
+def _inner_of(field: Mask) -> Gray:
+    """Distance to the border of the open field, (h + 2, w + 2) px."""
+    framed = cv2.copyMakeBorder(field.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    return np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 3), dtype=np.float32)
 
 
 def _depth(inner: Gray, point: Point) -> float:

@@ -72,6 +72,7 @@ TECHNICAL_PRIORITIES: Mapping[TechnicalCause, Priority] = {
     TechnicalCause.FRAMES_UNFIT: MEDIUM,
     TechnicalCause.VIEW_UNKNOWN: MEDIUM,
     TechnicalCause.BODY_NOT_FOUND: MEDIUM,
+    TechnicalCause.BODY_UNCERTAIN: LOW,
     TechnicalCause.FIELD_COLLIMATED: MEDIUM,
     TechnicalCause.SCALE_UNKNOWN: LOW,
     TechnicalCause.POLARITY_UNCERTAIN: MEDIUM,
@@ -88,6 +89,7 @@ TECHNICAL_PRIORITIES: Mapping[TechnicalCause, Priority] = {
 FLAG_CAUSES: Mapping[Flag, TechnicalCause] = {
     Flag.VIEW_UNKNOWN: TechnicalCause.VIEW_UNKNOWN,
     Flag.BODY_NOT_FOUND: TechnicalCause.BODY_NOT_FOUND,
+    Flag.BODY_UNCERTAIN: TechnicalCause.BODY_UNCERTAIN,
     Flag.ZONE_COLLIMATED: TechnicalCause.FIELD_COLLIMATED,
     Flag.SCALE_UNKNOWN: TechnicalCause.SCALE_UNKNOWN,
     Flag.POLARITY_UNCERTAIN: TechnicalCause.POLARITY_UNCERTAIN,

@@ -58,7 +58,7 @@ class Rules:
     )
     least_spread: float = rule(0.02, unit="nats", source="phantom", reason="a flat picture has no detail to hold on to")
     big_object: float = rule(
-        0.08,
+        0.12,
         unit="share of field",
         source="choice: a hand or collimator",
         reason="a new object this large at the border makes the frame unfit",
@@ -88,23 +88,32 @@ class Rules:
         8, unit="frames", source="noise falls by 2.8", reason="frames averaged before cement is judged"
     )
     # body
-    body_score: float = rule(
-        1.6, unit="sum of side scores", source="phantom and real CT", reason="edges weaker than this in sum are no body"
+    body_least_contrast: float = rule(
+        0.003, unit="nats", source="16-bit rounding and texture", reason="fainter detail is no edge of a body"
     )
-    body_weakest: float = rule(
-        0.25, unit="side score", source="phantom and real CT", reason="an endplate weaker than this is not believed"
+    body_crowd_mm: float = rule(
+        2.5, unit="mm", source="phantom and real CT", reason="outlines closer than this say the same"
     )
-    body_turn_cost: float = rule(
-        0.015, unit="score per degree", source="phantom", reason="a body lies nearly upright in the picture"
+    body_right_mm: float = rule(
+        3.5,
+        unit="mm",
+        source="wall line error adds up to 2-3 mm",
+        reason="trust: how likely every corner is this close",
     )
-    body_tip_share: float = rule(
-        0.65, unit="share of depth", source="needle tip in the anterior third", reason="where the tip is expected"
+    body_trust: float = rule(
+        0.7,
+        unit="trust 0-1",
+        source="phantom: above it nineteen in twenty are right",
+        reason="below this only cement well outside the body is judged, and the flag says so",
     )
-    body_tip_cost: float = rule(
-        6.0, unit="score per share", source="phantom", reason="a box that puts the tip elsewhere is less likely"
+    body_doubt_mm: float = rule(
+        6.0,
+        unit="mm",
+        source="phantom and real CT: nine in ten walls of uncertain bodies lie within",
+        reason="how far beyond an uncertain body cement must lie to be outside",
     )
-    body_wall_weight: float = rule(
-        0.6, unit="share", source="walls overlap pedicles and soft tissue", reason="walls count less than endplates"
+    body_cement_mm2: float = rule(
+        20.0, unit="mm2", source="choice: a 5 mm blob", reason="so much cement where no body is known is a seed for one"
     )
     # needle
     needle_width_mm: float = rule(
@@ -131,6 +140,30 @@ class Rules:
         unit="mm",
         source="phantom",
         reason="a faint needle must be this long, longer than an endplate's straight part",
+    )
+    needle_follow_mm: float = rule(
+        60,
+        unit="mm",
+        source="body and pedicle",
+        reason="how far beyond what was seen a needle is followed along its line",
+    )
+    needle_follow_share: float = rule(
+        0.22,
+        unit="share of contrast",
+        source="phantom and real CT",
+        reason="a needle fades slowly behind dense bone and ends at once: less than this share of its last contrast is its end",
+    )
+    needle_entry_mm: float = rule(
+        6,
+        unit="mm",
+        source="phantom without needle",
+        reason="a faint line is a needle only if it comes from the border",
+    )
+    needle_step_mm: float = rule(
+        8, unit="mm", source="choice", reason="a needle is followed by so much at a time, its newest part the measure"
+    )
+    needle_least_contrast: float = rule(
+        0.02, unit="nats", source="noise of a reference", reason="a line fainter than this is not followed"
     )
     needle_margin_mm: float = rule(0.6, unit="mm", source="needle tremor", reason="margin around the mask of a needle")
     needle_play_mm: float = rule(
@@ -211,6 +244,62 @@ class Rules:
         reason="how far new cement may lie from earlier cement",
     )
     tip_reach_mm: float = rule(8.0, unit="mm", source="choice", reason="cement starts at the needle tip")
+    # clutter: what is new but no cement
+    onset_s: float = rule(
+        0.5,
+        unit="s",
+        source="phantom and a real angiogram",
+        reason="time over which the onset of something new is judged",
+    )
+    suspect_mm2: float = rule(
+        10.0,
+        unit="mm2",
+        source="phantom: cement stays below 15, a real angiogram has 10 three frames after the first trace",
+        reason="this much new at once, out of reach, waits to show what it is",
+    )
+    probation_s: float = rule(
+        0.3, unit="s", source="phantom and a real angiogram", reason="how long it waits unless it is named"
+    )
+    wave_mm2: float = rule(
+        60.0,
+        unit="mm2",
+        source="phantom: contrast agent 190, a real angiogram 1000, a 1 mm vein at 64 mm/s 40",
+        reason="this much new at once, out of reach, is contrast agent",
+    )
+    wave_mm: float = rule(
+        20.0, unit="mm", source="choice: a first drop of cement is 5 to 15 mm", reason="and it must be spread this wide"
+    )
+    wave_left_mm2: float = rule(5.0, unit="mm2", source="choice", reason="less contrast agent than this has cleared")
+    wave_tail_s: float = rule(
+        2.0, unit="s", source="contrast agent clears in 2-5 s", reason="and after this time nothing is held any more"
+    )
+    settled_s: float = rule(
+        2.0, unit="s", source="choice", reason="cement this old is established: what grows from it is cement"
+    )
+    stay_s: float = rule(
+        4.0,
+        unit="s",
+        source="contrast agent clears in 2-5 s",
+        reason="what has stayed this long without fading is no contrast agent",
+    )
+    fading_share: float = rule(
+        0.75, unit="share of peak", source="phantom", reason="below this share of its densest something fades"
+    )
+    beam_pause_s: float = rule(
+        1.2,
+        unit="s",
+        source="choice: slower than one frame a second",
+        reason="what appeared during a longer pause of the beam tells nothing about speed",
+    )
+    vessel_mm: float = rule(
+        7.0, unit="mm", source="spinal and coronary vessels; fingers are 12 mm", reason="what is broader is no vessel"
+    )
+    border_mm2: float = rule(
+        40.0,
+        unit="mm2",
+        source="phantom: a finger is 12 mm wide",
+        reason="this much new at once that hangs on the border is a hand, or what moves there; it stays held",
+    )
     # zones
     disc_height_share: float = rule(
         0.3, unit="share of body height", source="physics section 1", reason="height of a disc zone"

@@ -13,7 +13,7 @@ import numpy as np
 from detection.align import TEXTURE_SHRINK, Shift, bring_back, find_shift, guess_shift, texture_of
 from detection.column import column_of
 from detection.memory import Memory, Scene
-from detection.needle import find_needle, opaque_in
+from detection.needle import see_needle
 from detection.pixels import Calm
 from detection.rules import Rules
 from detection.vocabulary import Flag, Frame, Gray, Mask
@@ -61,8 +61,7 @@ def average_in(scene: Scene, calm: Calm, rules: Rules) -> Scene:
     scene = replace(scene, reference=reference, n_averaged=n)
     if n < rules.reference_frames:
         return scene
-    opaque = opaque_in(reference, scene.field, scene.px_per_mm, rules)
-    needle = find_needle(opaque, scene.field, margin_px=rules.needle_margin_mm * scene.px_per_mm)
+    opaque, needle = see_needle(reference, scene.field, scene.px_per_mm, rules)
     column = None if needle is None else column_of(needle, opaque, scene.px_per_mm, rules)
     return replace(
         scene, texture=texture_of(reference, scene.field), opaque=opaque, needle=needle, column=column, shadow=None

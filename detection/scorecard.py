@@ -1,158 +1,141 @@
-"""Findings and alarms held against known truth: one outcome a scene, one table a set.
-
-Two truths are kept apart: what is visible in projection (contrast-to-noise above 3 over the cast) and what has leaked in
-three dimensions. People find 34 % of leaks that CT proves in the lateral view (Schmidt 2005).
-"""
+"""The scorecard of a set: figures with intervals, broken down by what makes scenes hard, and a free-response curve."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
-import cv2
-import numpy as np
+from detection.intervals import Figure, median, rate, share
+from detection.outcome import FAMILY, Outcome, Telling
+from detection.vocabulary import Kind, Zone
 
-from detection.memory import Scene
-from detection.vocabulary import Kind, Mask, Priority, View, Zone
+Label = Callable[[Outcome], Iterable[str]]
 
-SPINAL = (Zone.CANAL, Zone.FORAMEN)
-"""Counted as one zone: the sides of the wall line are half a body apart, and both are HIGH."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Raised:
-    """One leak alert as it was raised or worsened: on which frame, where, how urgent."""
-
-    index: int
-    kind: Kind
-    zone: Zone | None
-    priority: Priority
+BY_SIZE_MM2 = (0.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+BY_TRUST = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of one scene. Indices are of frames; ``onset`` is the first frame on which the leak is visible."""
-
-    scene: str
-    seed: int
-    view: View
-    landmarks: str
-    frame_rate: float
-    n_frames: int
-    has_leak: bool
-    true_zones: frozenset[Zone]
-    onset: int | None
-    onset_3d: int | None
-    raised: tuple[Raised, ...]
-    dice: float | None
-    distance_errors_mm: tuple[float, ...]
-    corner_errors_mm: tuple[float, ...] | None
-    is_body_asked: bool
-    n_unfit: int
-    ms_per_frame: float
-
-    @property
-    def caught(self) -> Raised | None:
-        """The first leak alert that is no false one."""
-        return next((alert for alert in self.raised if self.is_true(alert)), None)
-
-    @property
-    def delay(self) -> int | None:
-        """Frames from visible onset to alert; negative when the alert came first."""
-        if self.onset is None or self.caught is None:
-            return None
-        return self.caught.index - self.onset
-
-    @property
-    def is_zone_right(self) -> bool | None:
-        """Whether the first alert names the true zone, canal and foramen counted as one."""
-        if self.caught is None or self.caught.zone is None:
-            return None
-        return _family(self.caught.zone) in {_family(zone) for zone in self.true_zones}
-
-    @property
-    def false_alerts(self) -> tuple[Raised, ...]:
-        """Leak alerts without a leak, or well before it."""
-        return tuple(alert for alert in self.raised if alert.kind is not Kind.APPROACH and not self.is_true(alert))
-
-    def is_true(self, alert: Raised) -> bool:
-        """Whether a leak alert has a leak to tell of: cement is outside the body in three dimensions by then."""
-        return alert.kind is not Kind.APPROACH and self.onset_3d is not None and alert.index >= self.onset_3d
+def figures_of(outcomes: Sequence[Outcome]) -> Iterator[Figure]:
+    """Every figure of a set of outcomes."""
+    leaks = [each for each in outcomes if each.has_visible_leak]
+    hidden = [each for each in outcomes if each.leakage.onset_3d is not None]
+    yield share("recall, projection-visible leaks", [each.caught is not None for each in leaks])
+    yield share("recall against 3-D truth", [each.caught is not None for each in hidden])
+    yield median("delay after visible onset, judged frames", [each.delay for each in leaks])
+    yield median("delay after visible onset, s", [each.delay_s for each in leaks])
+    contacts = [contact for each in outcomes for contact in each.contacts]
+    yield median("lead before wall contact, s", [contact.lead_s or 0.0 for contact in contacts])
+    yield share("zone named right", [each.is_zone_right for each in leaks])
+    yield from _false_alarms(outcomes)
+    yield from _pictures(outcomes)
+    yield from _bodies(outcomes)
+    yield from _fitness(outcomes)
+    yield median("examine, median ms a frame (processor time)", [each.precision.ms_median for each in outcomes])
+    yield median("examine, p99 ms a frame (processor time)", [each.precision.ms_p99 for each in outcomes])
 
 
-def table(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """The scorecard of a set, line by line."""
-    leaks = [each for each in outcomes if each.onset is not None]
-    hidden = [each for each in outcomes if each.onset_3d is not None]
-    quiet = [each for each in outcomes if not each.has_leak]
-    yield f"{len(outcomes)} scenes, {len(leaks)} with a visible leak, {len(quiet)} without any"
-    yield _share("recall, projection-visible leaks", [each.caught is not None for each in leaks])
-    for zone in (Zone.CANAL, Zone.VEIN, Zone.DISC, Zone.SOFT_TISSUE, Zone.NEEDLE_TRACT):
-        part = [each for each in leaks if zone in {_family(true) for true in each.true_zones}]
-        if part:
-            yield _share(f"  {zone}", [each.caught is not None for each in part])
-    yield _share("recall against 3-D truth", [each.caught is not None for each in hidden])
-    yield _quantiles("delay after visible onset, frames", [each.delay for each in leaks])
-    yield _share("zone named right", [each.is_zone_right for each in leaks])
-    yield _rate("false HIGH alerts per scene", [_n_high(each) for each in outcomes])
-    yield _rate("false leak alerts per scene", [len(each.false_alerts) for each in outcomes])
-    yield _rate("  on scenes without a leak", [len(each.false_alerts) for each in quiet])
-    yield _quantiles("Dice of the cement mask", [each.dice for each in outcomes])
-    errors = [abs(error) for each in outcomes for error in each.distance_errors_mm]
-    yield _quantiles("distance to the wall, absolute error, mm", errors)
-    asked = [each for each in outcomes if each.is_body_asked]
+def _false_alarms(outcomes: Sequence[Outcome]) -> Iterator[Figure]:
+    minutes = sum(each.seconds for each in outcomes) / 60
+    n_high = sum(len(each.false_high) for each in outcomes)
+    n_audible = sum(len(each.false_audible) for each in outcomes)
+    n_all = sum(len(each.false_alarms) for each in outcomes)
+    for name, n in (("HIGH", n_high), ("audible", n_audible), ("of any priority", n_all)):
+        yield rate(f"false alarms, {name}, per level", n, len(outcomes), "levels")
+    for name, n in (("HIGH", n_high), ("audible", n_audible)):
+        yield rate(f"false alarms, {name}, per minute", n, minutes, "min")
+    quiet = [each for each in outcomes if each.leakage.onset_3d is None]
+    n_quiet = sum(len(each.false_audible) for each in quiet)
+    yield rate("  audible, where nothing leaks, per level", n_quiet, len(quiet), "levels")
+    controls = [each for each in outcomes if each.about.is_control]
+    n_control = sum(len(each.false_high) for each in controls)
+    yield rate("  HIGH, on the negative controls, per level", n_control, len(controls), "levels")
+    yield rate("technical alarms, audible, per level", sum(e.n_technical for e in outcomes), len(outcomes), "levels")
+
+
+def _pictures(outcomes: Sequence[Outcome]) -> Iterator[Figure]:
+    yield median("Dice of the cement mask", [each.precision.dice for each in outcomes])
+    yield median("outline of the cement, error, mm", [each.precision.boundary_mm for each in outcomes])
+    errors = [abs(error) for each in outcomes for error in each.precision.distance_errors_mm]
+    yield median("distance to the wall, absolute error, mm", errors)
+    volumes = [each.precision.volume_error for each in outcomes]
+    yield median("volume, relative error", [None if error is None else abs(error) for error in volumes])
+    yield share("volume within the band that was told", [each.precision.is_volume_in_band for each in outcomes])
+
+
+def _bodies(outcomes: Sequence[Outcome]) -> Iterator[Figure]:
+    asked = [each for each in outcomes if each.about.landmarks == "found"]
     if asked:
-        yield _share("body found", [each.corner_errors_mm is not None for each in asked])
-        yield _quantiles("body corners, error, mm", [e for each in asked for e in each.corner_errors_mm or ()])
-    yield _quantiles("frames called unfit per scene", [each.n_unfit for each in outcomes])
-    yield _quantiles("examine, ms a frame", [each.ms_per_frame for each in outcomes])
+        yield share("body found", [each.precision.corner_errors_mm is not None for each in asked])
+        yield median("body corners, error, mm", [e for each in asked for e in each.precision.corner_errors_mm or ()])
 
 
-def wilson(n_true: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927); (0, 1) for no cases."""
-    if n == 0:
-        return 0.0, 1.0
-    z, p = 1.96, n_true / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * float(np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n)
-    return max(0.0, middle - half), min(1.0, middle + half)
+def _fitness(outcomes: Sequence[Outcome]) -> Iterator[Figure]:
+    clear, veiled = sum(each.n_clear for each in outcomes), sum(each.n_veiled for each in outcomes)
+    n_unfit, n_fit = sum(each.n_unfit_clear for each in outcomes), sum(each.n_fit_veiled for each in outcomes)
+    yield Figure(name="clear frames called unfit", value=n_unfit / clear if clear else None, of=f"{n_unfit} of {clear}")
+    yield Figure(name="veiled frames called fit", value=n_fit / veiled if veiled else None, of=f"{n_fit} of {veiled}")
 
 
-def dice_of(scene: Scene, true: Mask) -> float:
-    """Overlap of a scene's cement, moved with the patient, with the true mask (H, W); 1 is the same, 0 is apart."""
-    if scene.cement is None:
-        return 0.0
-    size = (true.shape[1], true.shape[0])
-    found = cv2.resize(scene.cement.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    row, col = scene.shift_px[0] * scene.factor, scene.shift_px[1] * scene.factor
-    matrix = np.array([[1.0, 0.0, -col], [0.0, 1.0, -row]])
-    here = cv2.warpAffine(found, matrix, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP).astype(np.bool_)
-    return float(2 * (here & true).sum() / max(1, here.sum() + true.sum()))
+def breakdowns(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Tables of recall and false alarms by zone, view, confounder, dose and cement: a title and its lines."""
+    labels: dict[str, Label] = {
+        "true zone": lambda each: {str(FAMILY[zone]) for zone in each.leakage.zones},
+        "view": lambda each: (each.about.view,),
+        "confounder": lambda each: each.about.confounders,
+        "dose": lambda each: (each.about.dose,),
+        "cement": lambda each: (each.about.cement,),
+        "level": lambda each: (each.about.level,),
+    }
+    for title, label in labels.items():
+        rows = sorted(set(chain.from_iterable(label(each) for each in outcomes)))
+        yield title, tuple(_row(row, [each for each in outcomes if row in label(each)]) for row in rows)
 
 
-def _family(zone: Zone) -> Zone:
-    return Zone.CANAL if zone in SPINAL else zone
+BREAKDOWN_HEAD = f"{'':28}{'leaks':>6}{'recall':>8}{'95 %':>15}{'levels':>8}{'false audible':>15}{'false HIGH':>12}"
 
 
-def _n_high(outcome: Outcome) -> int:
-    return sum(alert.priority is Priority.HIGH for alert in outcome.false_alerts)
+def _row(name: str, outcomes: Sequence[Outcome]) -> str:
+    leaks = [each for each in outcomes if each.has_visible_leak]
+    recall = share("", [each.caught is not None for each in leaks])
+    value = "-" if recall.value is None else f"{recall.value:.2f}"
+    interval = "" if recall.low is None else f"{recall.low:.2f} to {recall.high:.2f}"
+    n_audible, n_high = sum(len(e.false_audible) for e in outcomes), sum(len(e.false_high) for e in outcomes)
+    return f"{name:28}{len(leaks):6}{value:>8}{interval:>15}{len(outcomes):8}{n_audible:15}{n_high:12}"
 
 
-def _share(name: str, answers: Sequence[bool | None]) -> str:
-    known = [answer for answer in answers if answer is not None]
-    low, high = wilson(sum(known), len(known))
-    figure = f"{sum(known) / len(known):.2f}" if known else "-"
-    return f"{name:46}{figure:>7}   {sum(known)}/{len(known)}, 95 % {low:.2f}-{high:.2f}"
+def curve_of(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Free response: recall of visible leaks against false alarms per level, were smaller or less trusted alerts kept back.
+
+    It begins at what is told today; alerts that today's thresholds never raise are not in it.
+    """
+    yield f"{'alerts kept':26}{'recall':>8}{'false per level':>18}"
+    for least in BY_SIZE_MM2:
+        yield _point(f"at least {least:g} mm2", outcomes, lambda each, least=least: each.peak_mm2 >= least)  # type: ignore[misc]
+    for least in BY_TRUST:
+        yield _point(f"trust at least {least:g}", outcomes, lambda each, least=least: each.trust >= least)  # type: ignore[misc]
 
 
-def _rate(name: str, counts: Sequence[int]) -> str:
-    figure = f"{sum(counts) / len(counts):.2f}" if counts else "-"
-    return f"{name:46}{figure:>7}   {sum(counts)} in {len(counts)}"
+def spinal(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Visible leaks into canal or foramen that are too large to be called negligible."""
+    return [
+        each
+        for each in outcomes
+        if each.has_visible_leak and each.leakage.is_large and Zone.CANAL in {FAMILY[z] for z in each.leakage.zones}
+    ]
 
 
-def _quantiles(name: str, values: Sequence[float | None]) -> str:
-    known = [value for value in values if value is not None]
-    if not known:
-        return f"{name:46}{'-':>7}"
-    middle, high = np.percentile(known, [50, 95])
-    return f"{name:46}{middle:7.2f}   p95 {high:.2f}, n {len(known)}"
+def elsewhere(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Visible leaks into veins, discs, soft tissue or the needle's tract."""
+    return [
+        each
+        for each in outcomes
+        if each.has_visible_leak and Zone.CANAL not in {FAMILY[zone] for zone in each.leakage.zones}
+    ]
+
+
+def _point(name: str, outcomes: Sequence[Outcome], is_kept: Callable[[Telling], bool]) -> str:
+    leaks = [each for each in outcomes if each.has_visible_leak]
+    n_caught = sum(any(is_kept(t) and t.is_true and t.kind is not Kind.APPROACH for t in e.tellings) for e in leaks)
+    n_false = sum(is_kept(t) for each in outcomes for t in each.false_alarms)
+    recall = f"{n_caught / len(leaks):.2f}" if leaks else "-"
+    return f"{name:26}{recall:>8}{n_false / max(1, len(outcomes)):18.2f}"

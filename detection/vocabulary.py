@@ -181,6 +181,7 @@ class TechnicalCause(StrEnum):
     FRAMES_UNFIT = "frames_unfit"
     VIEW_UNKNOWN = "view_unknown"
     BODY_NOT_FOUND = "body_not_found"
+    BODY_UNCERTAIN = "body_uncertain"
     FIELD_COLLIMATED = "field_collimated"
     SCALE_UNKNOWN = "scale_unknown"
     POLARITY_UNCERTAIN = "polarity_uncertain"

@@ -46,6 +46,7 @@ TECHNICAL: Mapping[TechnicalCause, str] = {
     TechnicalCause.FRAMES_UNFIT: "Frames cannot be judged.",
     TechnicalCause.VIEW_UNKNOWN: "View not recognised: zones are off.",
     TechnicalCause.BODY_NOT_FOUND: "Vertebral body not found: zones are off.",
+    TechnicalCause.BODY_UNCERTAIN: "Vertebral body uncertain: only cement well outside it is judged. Landmarks help.",
     TechnicalCause.FIELD_COLLIMATED: "A watched zone lies outside the field.",
     TechnicalCause.SCALE_UNKNOWN: "Pixel scale unknown: distances in pixels only.",
     TechnicalCause.POLARITY_UNCERTAIN: "It is not sure whether dense material is dark or bright.",

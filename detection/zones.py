@@ -3,6 +3,7 @@
 Lateral: behind the wall the canal (upper half, pedicle level) and the foramen (below); the posterior band is the
 last share of the body and reaches a margin beyond the wall line, because the wall is concave and its line uncertain;
 discs above and below; anterior veins and soft tissue share a strip and are told apart by shape.
+A body of low trust has wide margins, no posterior band and no distance to its wall: only what is surely outside is judged.
 AP: discs, and beside the waist veins or soft tissue by shape. The canal lies over the body there: not visible.
 """
 
@@ -49,25 +50,42 @@ def not_visible(view: View) -> tuple[Zone, ...]:
 
 def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask | None, rules: Rules) -> Region:
     """Zones of a picture (h, w) around a body whose corners are in the same pixels."""
+    is_sure = body.trust >= rules.body_trust
+    if not is_sure:
+        rules = _doubtful(rules)
     frame = _Axes(body)
     outlines = _polygons(body, frame, px_per_mm, rules)
+    if not is_sure:
+        # the last share of a body whose wall may lie elsewhere is a part of it like any other
+        outlines = [(Zone.BODY if zone is Zone.POSTERIOR_BAND else zone, line) for zone, line in outlines]
     intact = _layout(outlines, shape, opaque, frame)
     breached = intact
-    if body.view is View.LATERAL:
+    if body.view is View.LATERAL and is_sure:
         unguarded = _polygons(body, frame, px_per_mm, replace(rules, wall_margin_mm=0.0))
         breached = _layout(unguarded, shape, opaque, frame)
     return Region(
         body=body,
         intact=intact,
         breached=breached,
-        watched=WATCHED[body.view],
+        watched=tuple(zone for zone in WATCHED[body.view] if is_sure or zone is not Zone.POSTERIOR_BAND),
         not_visible=not_visible(body.view),
         outlines=tuple(outlines),
         rim=_rim(opaque, px_per_mm),
-        to_wall=_to_wall(body, shape) if body.view is View.LATERAL else None,
+        to_wall=_to_wall(body, shape) if body.view is View.LATERAL and is_sure else None,
         depth_px=frame.depth,
         centre=frame.at(0.5, 0.5),
         down=frame.down,
+        is_sure=is_sure,
+    )
+
+
+def _doubtful(rules: Rules) -> Rules:
+    """Margins so wide that what lies beyond them is outside the body wherever it truly is."""
+    return replace(
+        rules,
+        wall_margin_mm=rules.wall_margin_mm + rules.body_doubt_mm,
+        end_margin_mm=rules.end_margin_mm + rules.body_doubt_mm,
+        side_margin_mm=rules.side_margin_mm + rules.body_doubt_mm,
     )
 
 

@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, generate_uid
 
 from detection.phantom.scene import Scene, Shot, Truth, play
+from detection.phantom.script import arrangement
 from detection.vocabulary import Intensity
 from dicom_gateway import sop_classes
 from dicom_gateway.sender import Due
@@ -131,6 +132,8 @@ def truth_of(shot: Shot) -> dict[str, Any]:
     return {
         "index": shot.index,
         "time_s": shot.time_s,
+        "leg": shot.leg,
+        "is_clear": truth.is_clear,
         "volume_ml": truth.volume_ml,
         "distance_to_wall_mm": truth.distance_to_wall_mm,
         "leak_3d": truth.leak_3d,
@@ -156,7 +159,8 @@ def _study(
 
 def _shots_of(study: Study) -> Iterator[tuple[Due, Shot]]:
     for shot in play(study.scene):
-        dataset = _object(study, shot.index, shot.index + 1, shot.time_s)
+        now = replace(study, scene=arrangement(study.scene, shot.leg))
+        dataset = _object(now, shot.index, shot.index + 1, shot.time_s)
         whole = _with_pixels(dataset, _stored(shot.pixels, study), study)
         yield Due(offset_s=shot.time_s, content=whole), shot
 
@@ -274,7 +278,10 @@ def _with_pixels(dataset: Dataset, stored: NDArray[Any], study: Study) -> Datase
     dataset.BitsStored = study.scene.chain.bits if is_wide else 8
     dataset.HighBit = dataset.BitsStored - 1
     dataset.PixelRepresentation = 0
-    dataset.LossyImageCompression = "00"
+    is_lossy = study.scene.chain.jpeg_quality is not None
+    dataset.LossyImageCompression = "01" if is_lossy else "00"
+    if is_lossy:
+        dataset.LossyImageCompressionMethod = "ISO_10918_1"
     pixels = np.ascontiguousarray(stored, dtype="<u2" if is_wide else "u1").tobytes()
     dataset.add_new("PixelData", "OW" if is_wide else "OB", pixels + b"\0" * (len(pixels) % 2))
     if study.transfer_syntax in sop_classes.NATIVE:

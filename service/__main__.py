@@ -17,7 +17,6 @@ from pydantic import ValidationError
 from db.connect import StoreFailure, connect
 from db.journal import Journal
 from detection.phantom.scene import SCENARIOS, Scene
-from detection.scorecard import table
 from dicom_gateway.compose import Form, study_of, write_phantom
 from dicom_gateway.peer import Peer, echo
 from dicom_gateway.refusal import Unreachable
@@ -25,11 +24,12 @@ from dicom_gateway.sender import due_from_folder, send
 from service import accounts, replays, roles
 from service import demo as demonstration
 from service import replay as offline
-from service import score as scoring
 from service.entrance import secured
 from service.exposure import TooExposed
 from service.logs import start_logging
 from service.orthanc import OrthancUnreachable, StudyNotFound, fetch_study
+from service.score.command import score_sets
+from service.score.sets import drawn as varied
 from service.settings import Settings
 
 SAFETY = (
@@ -101,6 +101,7 @@ def play_replay(settings: Settings, id: str) -> None:
 @main.command()
 @click.option("--scene", type=click.Choice(sorted(SCENARIOS)), default="canal_leak", show_default=True)
 @click.option("--seed", type=int, help="Another patient and other noise.")
+@click.option("--drawn", is_flag=True, help="As the tune set of the scorecard draws the story for this seed.")
 @click.option(
     "--as", "form", type=click.Choice([form.value for form in Form]), default=Form.XA.value, show_default=True
 )
@@ -111,9 +112,12 @@ def play_replay(settings: Settings, id: str) -> None:
 )
 @click.option("--level", help="Vertebra of the CT to treat, such as L1.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write into.")
-def phantom(scene: str, seed: int | None, form: str, ct: Path | None, level: str | None, out: Path) -> None:
+def phantom(
+    scene: str, seed: int | None, drawn: bool, form: str, ct: Path | None, level: str | None, out: Path
+) -> None:
     """Write a phantom procedure as DICOM objects, with the truth beside them."""
-    truth = write_phantom(_scene(scene, ct, level), out, seed=seed, as_=form, started_at=time.time())
+    story = varied("tune", scene, seed or 0) if drawn else SCENARIOS[scene]
+    truth = write_phantom(_scene(story, ct, level), out, seed=seed, as_=form, started_at=time.time())
     click.echo(f"{len(list(out.glob('*.dcm')))} objects and {truth.name} in {out}")
 
 
@@ -234,26 +238,6 @@ def echo_receiver(settings: Settings) -> None:
     click.echo("the receiver answers")
 
 
-@main.command("score")
-@click.option("--set", "set_name", type=click.Choice(["tune", "exam"]), default="tune", show_default=True)
-@click.option("--each", default=2, show_default=True, type=click.IntRange(min=1), help="Patients for each story.")
-@click.option("--processes", default=2, show_default=True, type=click.IntRange(min=1))
-def score_sets(set_name: str, each: int, processes: int) -> None:
-    """Play phantom scenes through the detection and hold what it says against the truth."""
-    outcomes = []
-    for outcome in scoring.score(list(scoring.tasks_of(set_name, each)), processes):
-        outcomes.append(outcome)
-        delay = "" if outcome.delay is None else f", delay {outcome.delay:+d} frames"
-        false = f", {len(outcome.false_alerts)} false" if outcome.false_alerts else ""
-        missed = ", missed" if outcome.onset is not None and outcome.caught is None else ""
-        click.echo(f"  {outcome.scene:22} seed {outcome.seed} {outcome.landmarks:5}{delay}{missed}{false}", err=True)
-    for landmarks in ("given", "found"):
-        click.echo(f"\nset {set_name}, landmarks {landmarks}")
-        for line in table([outcome for outcome in outcomes if outcome.landmarks == landmarks]):
-            click.echo(line)
-    click.echo(f"\n{SAFETY}")
-
-
 @main.command()
 @click.option("--keep", is_flag=True, help="Leave everything running afterwards.")
 def demo(keep: bool) -> None:
@@ -270,12 +254,12 @@ def _told_to_people() -> Iterator[None]:
         raise click.ClickException(str(refusal)) from None
 
 
-def _scene(name: str, ct: Path | None, level: str | None) -> Scene:
+def _scene(story: Scene, ct: Path | None, level: str | None) -> Scene:
     if ct is None:
-        return SCENARIOS[name]
+        return story
     from service.scan import scene_from_folder
 
-    return scene_from_folder(ct, SCENARIOS[name], level=level)
+    return scene_from_folder(ct, story, level=level)
 
 
 def _due(
@@ -296,6 +280,8 @@ def _due(
     fetch_study(orthanc_url or settings.orthanc_url, study or "", fetched)
     return due_from_folder(fetched)
 
+
+main.add_command(score_sets)
 
 if __name__ == "__main__":
     main(prog_name="cementwatch")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
@@ -123,6 +124,14 @@ class Settings(BaseSettings):
         7.5, gt=0, description="Frames per second assumed for a run that does not tell its own."
     )
 
+    score_cache_dir: Path | None = Field(
+        None,
+        description="Folder of played phantom scenes, which may be deleted at any time; empty means a folder in the user's cache directory.",
+    )
+    score_cache_gb: float = Field(
+        8.0, ge=0, description="Most that played phantom scenes take on disk; what was not used for longest goes first."
+    )
+
     @field_validator("calling_addresses")
     @classmethod
     def _are_networks(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -170,6 +179,12 @@ class Settings(BaseSettings):
     def journal_url(self) -> str:
         """Where the journal lives."""
         return self.database_url or f"sqlite:///{self.data_dir / 'journal.sqlite'}"
+
+    @property
+    def score_archive_dir(self) -> Path:
+        """Where played phantom scenes are kept."""
+        own = os.environ.get("XDG_CACHE_HOME", "")
+        return self.score_cache_dir or (Path(own) if own else Path.home() / ".cache") / "cementwatch" / "score"
 
     @property
     def spool_dir(self) -> Path:

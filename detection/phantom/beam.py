@@ -27,7 +27,8 @@ class Beam:
     """Direction and scale of one view.
 
     ``mm_per_px`` holds in the plane through the origin. ``primary_deg`` 0 looks from the back (AP), 90 is
-    lateral; ``secondary_deg`` tilts towards the head. ``centre`` is where the origin lands (row, col).
+    lateral; ``secondary_deg`` tilts towards the head; ``roll_deg`` turns the picture in its plane. ``centre`` is where the
+    origin lands (row, col).
     """
 
     primary_deg: float
@@ -38,6 +39,7 @@ class Beam:
     centre: Point
     source_mm: float = 750.0
     detector_mm: float = 1050.0
+    roll_deg: float = 0.0
 
     @property
     def magnification(self) -> float:
@@ -67,6 +69,9 @@ class Beam:
         right = np.array([np.cos(turn), np.sin(turn), 0], np.float32)
         ahead = np.array([np.sin(turn) * np.cos(tilt), -np.cos(turn) * np.cos(tilt), np.sin(tilt)], np.float32)
         up = np.cross(ahead, right).astype(np.float32)
+        if self.roll_deg:
+            cos, sin = np.float32(np.cos(np.radians(self.roll_deg))), np.float32(np.sin(np.radians(self.roll_deg)))
+            right, up = cos * right + sin * up, cos * up - sin * right
         return (-right if self.is_mirrored else right), up, ahead
 
     def project(self, points: Points) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

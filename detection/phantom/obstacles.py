@@ -44,7 +44,7 @@ class Sight:
     """An extra picture (nepers per pixel) that comes and goes.
 
     It rises and falls over ``rise_s`` and ``fall_s``; what ``is_growing`` swells instead of fading in.
-    ``from_px`` is where it slides in from; ``is_inner`` moves with the patient.
+    ``from_px`` is where it slides in from; ``is_inner`` moves with the patient; ``is_veil`` keeps a frame from being judged.
     """
 
     picture: Gray
@@ -55,6 +55,7 @@ class Sight:
     is_growing: bool = False
     from_px: Point = (0.0, 0.0)
     is_inner: bool = True
+    is_veil: bool = False
 
     def weight(self, time_s: float) -> float:
         """How much of it is there, 0 to 1."""
@@ -100,6 +101,7 @@ def _hand(obstacle: Obstacle, beam: Beam, kvp: float, rng: Generator) -> Sight:
         fall_s=0.8,
         from_px=away,
         is_inner=False,
+        is_veil=True,
     )
 
 
@@ -112,7 +114,12 @@ def _venography(obstacle: Obstacle, site: Site, kvp: float, rng: Generator) -> S
     picture = _path_of(cells, site.beam, weight) * np.float32(per_cm("iodine", kvp) / 10)
     until = min(obstacle.until_s, obstacle.from_s + 2.0)
     return Sight(
-        picture=picture, from_s=obstacle.from_s, until_s=until, rise_s=0.5, fall_s=float(rng.uniform(1.0, 3.0))
+        picture=picture,
+        from_s=obstacle.from_s,
+        until_s=until,
+        rise_s=0.5,
+        fall_s=float(rng.uniform(1.0, 3.0)),
+        is_veil=True,
     )
 
 

@@ -40,11 +40,15 @@ class Needle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spine:
-    """Vertebrae from head to foot; ``treated`` is the index of the one under treatment, at the origin."""
+    """Vertebrae from head to foot; ``treated`` is the index of the one under treatment, at the origin.
+
+    ``holes`` are spots (patient axes, mm) and radii without bone.
+    """
 
     vertebrae: tuple[Vertebra, ...]
     treated: int
     needle: Needle
+    holes: tuple[tuple[Spot, float], ...] = ()
 
     @property
     def vertebra(self) -> Vertebra:
@@ -107,6 +111,8 @@ def bone_paths(spine: Spine, beam: Beam) -> tuple[Gray, Gray]:
     surface, shell = np.full(shape, 9, np.float32), np.full(shape, 0.8, np.float32)
     for vertebra in spine.vertebrae:
         _carve(vertebra, everything, surface, shell)
+    for spot, radius in spine.holes:
+        _bore(spot, radius, everything, surface, shell)
     cortical, core = np.zeros(beam.n_rays, np.float32), np.zeros(beam.n_rays, np.float32)
     for distance, thickness in zip(surface, shell, strict=True):
         inner = _inside(distance + thickness)
@@ -122,18 +128,11 @@ def _inside(distance: Distance) -> Distance:
 
 def _carve(vertebra: Vertebra, everything: Box, surface: Distance, shell: Distance) -> None:
     def put(corners: Points, margin: float, measure: Callable[[Points], Distance], thickness: float) -> None:
-        box = box_around(everything.beam, corners, margin)
-        if box is None:
+        part = _part_of(everything, corners, margin)
+        if part is None:
             return
-        first = round((box.depth_from_mm - everything.depth_from_mm) / DEPTH_STEP_MM)
-        layers = slice(max(0, first), min(everything.n_depths, first + box.n_depths))
-        kept = replace(
-            box,
-            depth_from_mm=everything.depth_from_mm + layers.start * DEPTH_STEP_MM,
-            n_depths=layers.stop - layers.start,
-        )
+        kept, region = part
         distance = measure(vertebra.localise(kept.points))
-        region = (layers, box.rows, box.cols)
         nearer = distance < surface[region]
         np.copyto(surface[region], distance, where=nearer)
         np.copyto(shell[region], np.float32(thickness), where=nearer)
@@ -143,6 +142,34 @@ def _carve(vertebra: Vertebra, everything: Box, surface: Distance, shell: Distan
     for rod in rods_of(vertebra):
         ends = np.array([vertebra.place(rod.start), vertebra.place(rod.end)], np.float32).T
         put(ends, rod.radius * rod.tall + 1.0, partial(rod_distance, rod=rod), 0.9)
+
+
+def _part_of(everything: Box, spots: Points, margin: float) -> tuple[Box, tuple[slice, slice, slice]] | None:
+    """The part of a box that holds spots (3, n), and where it lies in arrays over all rays."""
+    box = box_around(everything.beam, spots, margin)
+    if box is None:
+        return None
+    first = round((box.depth_from_mm - everything.depth_from_mm) / DEPTH_STEP_MM)
+    layers = slice(max(0, first), min(everything.n_depths, first + box.n_depths))
+    kept = replace(
+        box,
+        depth_from_mm=everything.depth_from_mm + layers.start * DEPTH_STEP_MM,
+        n_depths=layers.stop - layers.start,
+    )
+    return kept, (layers, box.rows, box.cols)
+
+
+def _bore(spot: Spot, radius: float, everything: Box, surface: Distance, shell: Distance) -> None:
+    """Take a ball of bone away, its rim without cortex, as lysis does."""
+    part = _part_of(everything, np.array([spot], np.float32).T, radius + 1.0)
+    if part is None:
+        return
+    kept, region = part
+    x, y, z = kept.points
+    outside = (radius - np.sqrt((x - spot[0]) ** 2 + (y - spot[1]) ** 2 + (z - spot[2]) ** 2)).astype(np.float32)
+    eaten = outside > surface[region]
+    np.copyto(surface[region], outside, where=eaten)
+    np.copyto(shell[region], np.float32(0.0), where=eaten)
 
 
 def tube_path(beam: Beam, spots: Points, radius_mm: float) -> Gray:

@@ -75,6 +75,7 @@ def draw_beam(scene: Scene, rng: Generator) -> Beam:
         size=scene.size,
         is_mirrored=scene.is_mirrored,
         centre=(middle[0] + float(off[0]), middle[1] + float(off[1])),
+        roll_deg=scene.roll_deg,
     )
 
 

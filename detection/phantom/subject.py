@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from numpy.random import Generator
+from numpy.random import Generator, default_rng
 
 from detection.phantom.beam import Beam, Points
 from detection.phantom.flow import Site
@@ -42,7 +42,8 @@ def draw_subject(scene: Scene, beam: Beam, rng: Generator) -> Subject:
     """A patient drawn from the scene's seed."""
     spine = draw_spine(scene.level, rng, height_loss=scene.height_loss)
     vertebra, kvp = spine.vertebra, scene.chain.kvp
-
+    if scene.lysis_mm:
+        spine = replace(spine, holes=(_draw_hole(scene, vertebra),))
     site = site_of(vertebra, beam, spine.needle, partial(body_distance, vertebra=vertebra))
     bones = spine_attenuation(spine, beam, kvp, rng)
     if any(obstacle.kind is ObstacleKind.OLD_CEMENT for obstacle in scene.obstacles):
@@ -55,6 +56,14 @@ def draw_subject(scene: Scene, beam: Beam, rng: Generator) -> Subject:
         sights=sights_of(scene.obstacles, site, scene.chain, rng),
         corners=corners_of(vertebra, beam, scene.view),
     )
+
+
+def _draw_hole(scene: Scene, vertebra: Vertebra) -> tuple[Spot, float]:
+    """A hole in the hind half of the body, drawn apart so that everything else stays as it is without it."""
+    rng = default_rng([scene.seed, 6])
+    side, back, up = rng.uniform(-0.6, 0.6), rng.uniform(0.0, 0.9), rng.uniform(-0.3, 0.3)
+    spot = vertebra.place((side * vertebra.side, back * vertebra.back, up * vertebra.height_posterior))
+    return spot, scene.lysis_mm
 
 
 def _neighbour_site(spine: Spine, beam: Beam, rng: Generator) -> Site:

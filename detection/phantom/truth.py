@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection.phantom.attenuation import cement_attenuation
+from detection.phantom.obstacles import ObstacleKind
 from detection.phantom.script import Scene
 from detection.phantom.stage import Poured, Stage
 from detection.vocabulary import ZONE_ORDER, Corners, Gray, Mask, Point, View, Zone
@@ -25,7 +26,8 @@ class Truth:
 
     ``zones`` holds a mask (H, W) per zone with cement (3-D truth, projected); ``visible`` is the cast of the leak
     outside the body's outline. ``distance_to_wall_mm`` is along the body axis, negative once crossed, None without cement
-    or in a view that does not show the wall. ``volume_ml`` counts all cement, ``zone_ml`` per zone.
+    or in a view that does not show the wall. ``volume_ml`` counts all cement, ``zone_ml`` per zone. ``is_clear``: nothing
+    stands in the way of judging this frame.
     """
 
     time_s: float
@@ -39,6 +41,7 @@ class Truth:
     leak_visible: bool
     corners: Corners
     shift_px: Point
+    is_clear: bool = True
 
     @property
     def cement(self) -> Mask | None:
@@ -84,6 +87,24 @@ def truth_of(stage: Stage, poured: Poured, time_s: float, shift: Point, expected
         corners=corners,
         shift_px=shift,
     )
+
+
+SETTLING_S = 0.5
+"""How long exposure takes to settle after a step, new blades, or a foot back on the pedal."""
+
+
+def is_clear(stage: Stage, time_s: float, lit_since: float) -> bool:
+    """Whether a frame may fairly be judged: no hand, no contrast agent, exposure settled."""
+    for sight in stage.subject.sights:
+        if sight.is_veil and sight.weight(time_s) > 0:
+            return False
+    steps = [
+        step
+        for obstacle in stage.scene.obstacles
+        if obstacle.kind in (ObstacleKind.EXPOSURE_STEP, ObstacleKind.BLADES)
+        for step in (obstacle.from_s, obstacle.until_s)
+    ]
+    return not any(0 <= time_s - step < SETTLING_S for step in (*steps, lit_since))
 
 
 def _shifted(corners: Corners, shift: Point) -> Corners:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from detection.memory import Needle
-from detection.needle import find_needle, hidden_now, opaque_in
+from detection.needle import find_needle, hidden_now, opaque_in, see_needle
 from detection.phantom.scene import build
 from tests.detection.films import AP, RULES, SMALL, empty_scene, watched
 
@@ -51,13 +51,40 @@ def test_the_tip_is_the_end_away_from_the_border(tip):
         ("an endplate is thinner", rod((100, 40), (100, 160), width_mm=0.6, contrast=0.3)),
         ("a pedicle is shorter", rod((100, 100), (100, 110))),
         ("a rib is broader", rod((20, 199), (150, 20), width_mm=9.0)),
-        ("cement is paler", rod((100, 199), (100, 90), contrast=0.1)),
+        ("cement is paler, and begins inside", rod((100, 160), (100, 60), contrast=0.1)),
         ("nothing is there", np.zeros(SIZE, np.float32)),
     ],
 )
 def test_what_is_no_needle_hides_nothing(what, picture):
     assert not seen(picture).any(), what
     assert find_needle(seen(picture), FIELD) is None
+
+
+def test_a_faint_line_from_the_border_is_a_needle():
+    """Behind much scatter steel is as pale as cement, but cement does not come in from outside."""
+    needle = see_needle(rod((100, 199), (100, 90), contrast=0.1), FIELD, PX_PER_MM, RULES)[1]
+    assert needle is not None
+    assert np.hypot(*np.subtract(needle.tip, (100, 90))) / PX_PER_MM < 2.5
+
+
+def test_a_needle_is_followed_into_dense_bone():
+    """Behind dense bone steel adds little: too little for the mask, enough for a sum along its line."""
+    fades = (
+        rod((100, 199), (100, 130))
+        + rod((100, 130), (100, 110), contrast=0.3)
+        + rod((100, 110), (100, 80), contrast=0.1)
+    )
+    opaque, needle = see_needle(fades, FIELD, PX_PER_MM, RULES)
+    assert needle is not None
+    assert np.hypot(*np.subtract(needle.tip, (100, 80))) / PX_PER_MM < 3.0
+    assert opaque[100, 90:195].all()
+
+
+def test_dense_bone_ahead_of_the_tip_does_not_carry_the_needle_on():
+    bone = np.zeros(SIZE, np.float32)
+    bone[:, :90] = 0.5
+    needle = see_needle(rod((100, 199), (100, 120)) + cv2.GaussianBlur(bone, (0, 0), 1.0), FIELD, PX_PER_MM, RULES)[1]
+    assert np.hypot(*np.subtract(needle.tip, (100, 120))) / PX_PER_MM < 3.0
 
 
 def test_a_blob_of_cement_is_no_needle():
