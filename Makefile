@@ -11,8 +11,9 @@ SET ?= tune
 EACH ?= 1
 CT ?= $(wildcard ../shared/ct)
 SOAK_S ?= 3600
+N ?= 100000
 
-.PHONY: help demo test check bench score soak golden docs clean
+.PHONY: help demo test check bench score soak fuzz golden docs clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1|/' | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -38,6 +39,9 @@ score: $(RUNTIME) ## hold the detection against phantom truth; SET=exam for the 
 
 soak: $(DEV) ## run the whole system under two live sources for SOAK_S seconds and watch memory, threads and counts
 	$(BIN)/python -m tests.speed.soak --seconds $(SOAK_S)
+
+fuzz: $(DEV) ## give the receiver N mutated objects and conversations, and look for crashes, hangs and growth
+	$(BIN)/python -m tests.dicom_gateway.fuzz --inputs $(N)
 
 golden: $(DEV) ## write the golden journals anew; read the difference before committing it
 	$(BIN)/python -m pytest tests/golden --rewrite-golden

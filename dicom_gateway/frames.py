@@ -99,8 +99,11 @@ def _stored(path: Path, header: Header, start: int) -> Iterator[tuple[int, NDArr
         yield from enumerate(_decoded(path, header, start), start)
     except (Undecodable, MemoryError, OSError):
         raise
-    except Exception as error:  # decoders raise whatever they like over damaged data
-        raise Undecodable("the pixels cannot be decoded") from error
+    except BaseException as error:  # decoders raise whatever they like over damaged data
+        # a decoder written in Rust panics outside the tree of Exception, and would take the role down
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise Undecodable("the pixels cannot be decoded") from error
+        raise
 
 
 def _native(path: Path, header: Header, start: int) -> Iterator[tuple[int, NDArray[Any]]]:

@@ -12,6 +12,7 @@ from dicom_gateway.refusal import NotThisClass, Unreadable
 
 MIN_SIDE, MAX_SIDE = 64, 4096
 MAX_FRAMES = 10_000
+MAX_PIECES = 100_000
 MAX_PIXEL_BYTES = 16 * 2**30
 PHOTOMETRICS = {
     1: frozenset({"MONOCHROME1", "MONOCHROME2"}),
@@ -106,6 +107,8 @@ def _check_fragments(path: Path, outline: Outline, n_bytes: int) -> None:
             if mark[:4] != _ITEM or len(mark) < 8 or at > n_bytes:
                 raise Unreadable("encapsulated pixel data is cut short")
             n_items += 1
+            if n_items > MAX_PIECES:
+                raise Unreadable("more fragments than any run")
     finally:
         os.close(fd)
     if n_items - 1 < outline.n_frames:

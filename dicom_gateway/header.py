@@ -6,7 +6,6 @@ pydicom's number and text types end here: every value of a ``Header`` is exactly
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,13 +23,12 @@ from dicom_gateway.geometry import Aperture, apertures_of, scale_of, view_of
 from dicom_gateway.refusal import Unreadable
 from dicom_gateway.timebase import DEFAULT_FRAME_RATE, acquired_at, frame_offsets
 from dicom_gateway.told import Told
+from dicom_gateway.walk import PixelPart, Walked, walk
 
 T = TypeVar("T")
 
 # a warning about a malformed value quotes the value, which may name a patient
 pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
-
-MAX_HEADER_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +47,6 @@ class ModalityLut:
 
     first: int
     values: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PixelPart:
-    """Where the pixels begin in the file and how many bytes they are, None when encapsulated."""
-
-    at: int
-    n_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,32 +123,22 @@ _OUTLINE_KEYWORDS = (
     "PhotometricInterpretation"
 )
 _TAGS: list[Any] = [tag_for_keyword(word) for word in _KEYWORDS.split()]
-_OUTLINE_TAGS: list[Any] = [tag_for_keyword(word) for word in _OUTLINE_KEYWORDS.split()]
+_OUTLINE_TAGS = {word: tag_for_keyword(word) or 0 for word in _OUTLINE_KEYWORDS.split()}
 _PROCEDURE_WORDS = (
     "RequestedProcedureDescription",
     "PerformedProcedureStepDescription",
     "StudyDescription",
     "SeriesDescription",
 )
-_UNDEFINED = 0xFFFFFFFF
-_PIXEL_TAGS = (b"\xe0\x7f\x10\x00", b"\xe0\x7f\x08\x00", b"\xe0\x7f\x09\x00")
 _SUBTRACTED = re.compile(r"(?<!un)(?<!non[- ])(?<!not )subtract(ed|ion)", re.IGNORECASE)
-
-
-class _Bounded(io.BufferedReader):
-    """A file of which no single value larger than a header may be read."""
-
-    def read(self, size: int | None = -1) -> bytes:
-        if size is None or size < 0 or size > MAX_HEADER_BYTES:
-            raise Unreadable("a header value larger than any header")
-        return super().read(size)
 
 
 def read_header(path: Path, *, default_rate: float = DEFAULT_FRAME_RATE) -> Header:
     """The header of the object at ``path``; pixels are not read. Raises ``Unreadable``."""
     with _trouble_is_unreadable():
-        told, syntax, pixels = _read(path, _TAGS)
-        outline = _outline(told, syntax, pixels)
+        walked = walk(path, frozenset(_OUTLINE_TAGS.values()))
+        outline, syntax = _outline(walked), walked.syntax
+        told = Told(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS))
         offsets, time_base = frame_offsets(told, outline["n_frames"], default_rate)
         return Header(
             **outline,
@@ -174,9 +154,9 @@ def read_header(path: Path, *, default_rate: float = DEFAULT_FRAME_RATE) -> Head
 
 
 def read_outline(path: Path) -> Outline:
-    """The outline alone, in half the time: an association thread waits for it. Raises ``Unreadable``."""
+    """The outline alone, without the parser: an association thread waits for it. Raises ``Unreadable``."""
     with _trouble_is_unreadable():
-        return Outline(**_outline(*_read(path, _OUTLINE_TAGS)))
+        return Outline(**_outline(walk(path, frozenset(_OUTLINE_TAGS.values()))))
 
 
 @contextmanager
@@ -189,43 +169,40 @@ def _trouble_is_unreadable() -> Iterator[None]:
         raise Unreadable("the header cannot be parsed") from error
 
 
-def _read(path: Path, tags: list[Any]) -> tuple[Told, str, PixelPart | None]:
-    with _Bounded(io.FileIO(path)) as file:
-        dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags)
-        syntax = str(dataset.file_meta.TransferSyntaxUID)
-        return Told(dataset), syntax, _find_pixels(file, is_implicit=syntax == sop_classes.IMPLICIT_LE)
+def _outline(walked: Walked) -> dict[str, Any]:
+    def text(word: str) -> str:
+        return walked.values.get(_OUTLINE_TAGS[word], b"").decode("ascii", "replace").strip(" \0")
 
+    def count(word: str) -> int:
+        """Of a US element."""
+        return int.from_bytes(walked.values.get(_OUTLINE_TAGS[word], b"")[:2], "little")
 
-def _find_pixels(file: io.BufferedReader, *, is_implicit: bool) -> PixelPart | None:
-    """Where the pixel element begins; the file stands at its tag, or at the end."""
-    mark = file.read(12)
-    if mark[:4] not in _PIXEL_TAGS:
-        return None
-    start = file.tell() - len(mark)
-    at, length = (start + 8, mark[4:8]) if is_implicit else (start + 12, mark[8:12])
-    n_bytes = int.from_bytes(length, "little")
-    return PixelPart(at=at, n_bytes=None if n_bytes == _UNDEFINED else n_bytes)
-
-
-def _outline(told: Told, syntax: str, pixels: PixelPart | None) -> dict[str, Any]:
-    sop_class, instance = told.text("SOPClassUID"), told.text("SOPInstanceUID")
+    sop_class, instance = text("SOPClassUID"), text("SOPInstanceUID")
     if not sop_class or not instance:
         raise Unreadable("no SOP class or instance UID")
     return {
         "sop_class_uid": sop_class,
         "sop_instance_uid": instance,
-        "study_instance_uid": told.text("StudyInstanceUID"),
-        "transfer_syntax_uid": syntax,
+        "study_instance_uid": text("StudyInstanceUID"),
+        "transfer_syntax_uid": walked.syntax,
         "is_image": sop_class in sop_classes.IMAGES,
-        "rows": told.count("Rows"),
-        "cols": told.count("Columns"),
-        "n_frames": told.count("NumberOfFrames") or 1,
-        "bits_allocated": told.count("BitsAllocated"),
-        "bits_stored": told.count("BitsStored"),
-        "samples": told.count("SamplesPerPixel"),
-        "photometric": told.text("PhotometricInterpretation"),
-        "pixels": pixels,
+        "rows": count("Rows"),
+        "cols": count("Columns"),
+        "n_frames": _whole_number(text("NumberOfFrames")) or 1,
+        "bits_allocated": count("BitsAllocated"),
+        "bits_stored": count("BitsStored"),
+        "samples": count("SamplesPerPixel"),
+        "photometric": text("PhotometricInterpretation"),
+        "pixels": walked.pixels,
     }
+
+
+def _whole_number(text: str) -> int:
+    """Of an IS value, the first of several; 0 when it is none."""
+    try:
+        return int(text.partition("\\")[0])
+    except ValueError:
+        return 0
 
 
 def _identity(told: Told) -> dict[str, Any]:

@@ -5,9 +5,8 @@ An association thread checks, spools and answers. No pixel is decoded here, no d
 
 from __future__ import annotations
 
-import ipaddress
 import logging
-import re
+import ssl
 import threading
 import time
 from collections import Counter
@@ -16,9 +15,14 @@ from typing import Any, cast
 
 from pynetdicom import AE, _config, evt
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.presentation import PresentationContext
 
 from dicom_gateway import guard, sop_classes
-from dicom_gateway.reception import MAX_PDU, STALL_S, Intake, Reception, SpoolingServer, hang_up
+from dicom_gateway.callers import DISK_LOW, REPLAY_CALLER, Callers
+from dicom_gateway.door import Door, Limits
+from dicom_gateway.intake import Intake
+from dicom_gateway.prompt import MAX_PDU, STALL_S
+from dicom_gateway.reception import Reception, SpoolingServer, hang_up
 from dicom_gateway.refusal import NotYou, Refusal, TryLater, Unreadable
 from dicom_gateway.spool import Arrival, Duplicate, Origin, Part, Spool, hash_of
 
@@ -28,9 +32,8 @@ logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
 
 LOG = logging.getLogger(__name__)
 SUCCESS = 0x0000
-REPLAY_CALLER = re.compile(r"RPL\.([A-Za-z0-9_-]{1,12})")
-"""A replay's calling AE title names it; only from this machine, so that no device can pass for a replay."""
-_CALLER_NOT_RECOGNISED = (0x01, 0x01, 0x03)
+ANYBODY = Callers(called="CEMENTWATCH")
+DEFAULT_LIMITS = Limits()
 
 
 class Listener:
@@ -40,11 +43,11 @@ class Listener:
         self,
         spool: Spool,
         *,
-        ae_title: str = "CEMENTWATCH",
+        callers: Callers = ANYBODY,
         host: str = "127.0.0.1",
         port: int = 11112,
-        calling_ae_titles: tuple[str, ...] = (),
-        max_associations: int = 32,
+        limits: Limits = DEFAULT_LIMITS,
+        tls: ssl.SSLContext | None = None,
         min_free_bytes: int = 512 * 2**20,
         max_object_bytes: int = 4096 * 2**20,
         on_arrival: Callable[[Arrival], None] = lambda _: None,
@@ -52,16 +55,17 @@ class Listener:
     ) -> None:
         self._spool = spool
         self._address = (host, port)
-        self._callers = frozenset(calling_ae_titles)
+        self._door = Door(callers, limits, clock=time.monotonic, note=self._note_turned_away, tls=tls)
         self._limits = (max_object_bytes, min_free_bytes)
         self._on_arrival = on_arrival
         self._log = log
         self._counts: Counter[str] = Counter()
         self._counting = threading.Lock()
         self._server: SpoolingServer | None = None
-        self._ae = AE(ae_title=ae_title)
+        self._ae = AE(ae_title=callers.called)
         self._ae.require_called_aet = True
-        self._ae.maximum_associations = max_associations
+        # the door counts; the library would count those that are still closing
+        self._ae.maximum_associations = 2 * limits.n_associations
         self._ae.maximum_pdu_size = MAX_PDU
         self._ae.network_timeout = 2 * STALL_S
         self._ae.add_supported_context(sop_classes.VERIFICATION, list(sop_classes.NATIVE))
@@ -87,7 +91,9 @@ class Listener:
             request_handler=Reception,
         )
         self._server = cast("SpoolingServer", server)
-        self._server.intake = (self._spool, *self._limits)
+        self._server.intake, self._server.door = (self._spool, *self._limits), self._door
+        self._door.let_in = self._server.let_in
+        self._door.open()
         self._ae._servers.append(self._server)  # noqa: SLF001 - a server of one's own class is not entered by itself
         threading.Thread(target=self._server.serve_forever, args=(0.1,), name="listener", daemon=True).start()
         self._log.info("listening", extra={"port": self.port, "n_swept": n_swept})
@@ -97,6 +103,7 @@ class Listener:
         if self._server is not None:
             self._server.shutdown()
             self._server = None
+            self._door.close()
             for association in self._ae.active_associations:
                 hang_up(association)
 
@@ -114,16 +121,17 @@ class Listener:
         with self._counting:
             self._counts[what] += 1
 
+    def _note_turned_away(self, what: str, told: Mapping[str, object]) -> None:
+        self._count(what)
+        if told:
+            self._log.warning("connection turned away", extra=dict(told))
+
     def _admit(self, event: evt.Event) -> None:
-        """Turn away a caller that is not on the list, and a replay from elsewhere."""
-        caller = _caller(event)
-        if REPLAY_CALLER.fullmatch(caller):
-            is_welcome = ipaddress.ip_address(event.assoc.requestor.address).is_loopback
-        else:
-            is_welcome = not caller.startswith("RPL.") and (not self._callers or caller in self._callers)
-        if not is_welcome:
-            event.assoc.acse.send_reject(*_CALLER_NOT_RECOGNISED)
-            self._note_rejected(event)
+        """Spare a sender its data while the disk is low; it tries again later. C-ECHO and the like go on."""
+        asked = {str(each.abstract_syntax) for each in _wanted(event)}
+        if asked <= sop_classes.IMAGES | sop_classes.KEPT and self._is_short_of_disk():
+            event.assoc.acse.send_reject(*DISK_LOW[:3])
+            self._note_rejected(event, reason=DISK_LOW.reason)
             event.assoc.kill()
 
     def _note_contexts(self, event: evt.Event) -> None:
@@ -139,9 +147,9 @@ class Listener:
             self._count("contexts_refused")
             self._log.warning("contexts refused", extra={"source": _caller(event), "contexts": refused})
 
-    def _note_rejected(self, event: evt.Event) -> None:
+    def _note_rejected(self, event: evt.Event, reason: str = "") -> None:
         self._count("rejected")
-        self._log.warning("association rejected", extra={"source": _caller(event)})
+        self._log.warning("association rejected", extra={"source": _caller(event), "reason": reason})
 
     def _note_aborted(self, event: evt.Event) -> None:
         self._count("aborted")
@@ -213,16 +221,25 @@ class Listener:
         if part is None or isinstance(refusal, TryLater) or self._is_short_of_disk():
             return False
         try:
-            return self._spool.quarantine(part, origin, refusal.reason) is not None
+            return self._spool.quarantine(part, origin, refusal.reason, refusal.status) is not None
         except OSError:
             return False
 
     def _is_short_of_disk(self) -> bool:
-        return self._spool.free_bytes() < self._limits[1]
+        try:
+            return self._spool.free_bytes() < self._limits[1]
+        except OSError:
+            return True
 
 
 def _request(event: evt.Event) -> C_STORE:
     return cast("C_STORE", event.request)
+
+
+def _wanted(event: evt.Event) -> list[PresentationContext]:
+    """The contexts that are asked for."""
+    primitive = event.assoc.requestor.primitive
+    return [] if primitive is None else primitive.presentation_context_definition_list
 
 
 def _caller(event: evt.Event) -> str:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pynetdicom import AE, _config, build_context
+from pynetdicom import AE, _config, build_context, evt
+from pynetdicom.pdu import A_ASSOCIATE_RJ
 
 from dicom_gateway import sop_classes
-from dicom_gateway.reception import MAX_PDU, PromptSocket, make_prompt, wait_in_socket
+from dicom_gateway.prompt import MAX_PDU, PromptSocket, make_prompt, wait_in_socket
 from dicom_gateway.refusal import Unreachable
 
 if TYPE_CHECKING:
-    import ssl
-
     from pynetdicom.association import Association
     from pynetdicom.transport import AddressInformation, AssociationSocket
 
@@ -31,12 +31,13 @@ Offer = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Address of an application entity, its title, and the title we call with."""
+    """Address of an application entity, its title, the title we call with, and TLS where it speaks that."""
 
     host: str
     port: int
     called: str = "CEMENTWATCH"
     calling: str = "CEMENTWATCH"
+    tls: ssl.SSLContext | None = None
 
 
 class _Caller(AE):
@@ -62,15 +63,25 @@ def associated(peer: Peer, offers: Iterable[Offer]) -> Iterator[Association]:
     entity.acse_timeout = CONNECT_S
     entity.dimse_timeout = ANSWER_S
     contexts = [build_context(sop_class, syntax) for sop_class, syntax in offers]
+    rejections: list[Any] = []
+
+    def note(event: evt.Event) -> None:
+        if isinstance(event.pdu, A_ASSOCIATE_RJ):
+            rejections.append(event.pdu)
+
     association = entity.associate(
         peer.host,
         peer.port,
         contexts=contexts,
         ae_title=peer.called,
         max_pdu=MAX_PDU,
+        evt_handlers=[(evt.EVT_PDU_RECV, note)],
+        tls_args=None if peer.tls is None else (peer.tls, peer.host),
     )
     if not association.is_established:
-        reason = "the peer refuses the association" if association.is_rejected else "the peer does not answer"
+        # the library itself takes a rejection that comes at once for a connection that failed
+        is_refused = association.is_rejected or rejections
+        reason = "the peer refuses the association" if is_refused else "the peer does not answer"
         raise Unreachable(reason)
     _leave_answers_to_callers(association)
     try:

@@ -23,7 +23,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 import threading
 import uuid
@@ -32,11 +31,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from dicom_gateway import quarantine
+from dicom_gateway.known import Known, Row
+from dicom_gateway.quarantine import Note
+
 PER_SHARD = 1000
 N_REMEMBERED = 100_000
-"""Arrivals among which a duplicate is recognised; an older one becomes a further arrival."""
-N_QUARANTINED = 1000
-"""Objects kept aside; beyond that only the refusal is logged."""
+"""Arrivals among which a duplicate is recognised after a boot; an older one becomes a further arrival."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,9 +132,7 @@ class Spool:
         for each in (self.incoming, self.arrivals, self.quarantined):
             each.mkdir(parents=True, exist_ok=True)
         self._thread_lock = threading.Lock()
-        self._known: dict[str, int] = {}
-        self._uids: set[str] = set()
-        self._known_to: int | None = None
+        self._known = Known(folder / "known.sqlite", _boot_id())
 
     def begin(self) -> Part:
         """A new part in ``incoming``."""
@@ -157,6 +156,28 @@ class Spool:
         shards = sorted(name for name in os.listdir(self.arrivals) if name.isdigit() and int(name) >= first)
         return [arrival for name in shards for arrival in _read_shard(self.arrivals / name, number)]
 
+    def some_after(self, number: int, limit: int) -> list[Arrival]:
+        """The first ``limit`` arrivals beyond ``number``, without a look at the rest of the spool."""
+        first, found = (number + 1) // PER_SHARD, []
+        for name in sorted(name for name in os.listdir(self.arrivals) if name.isdigit() and int(name) >= first):
+            found += _read_shard(self.arrivals / name, number)
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def remove(self, number: int) -> None:
+        """Take an arrival out of the spool for good, and its folder with the last one. Its number never comes back."""
+        arrival = self.find(number)
+        if arrival is None:
+            return
+        arrival.path.unlink(missing_ok=True)
+        # with the lock, for an empty folder may be the one that the next arrival is put into
+        with self._locked() as last, contextlib.suppress(OSError):
+            if arrival.path.parent != self._shard(last.number) and arrival.path.parent != self._shard(
+                last.next_number()
+            ):
+                arrival.path.parent.rmdir()
+
     def find(self, number: int) -> Arrival | None:
         """The arrival of this number, or None."""
         shard = self._shard(number)
@@ -177,15 +198,24 @@ class Spool:
         state = os.statvfs(self.folder)
         return state.f_bavail * state.f_frsize
 
-    def quarantine(self, part: Part, origin: Origin, reason: str) -> Path | None:
+    def quarantine(self, part: Part, origin: Origin, reason: str, status: int | None = None) -> Path | None:
         """Keep ``part`` aside with ``reason`` beside it; None (and no part) when the quarantine is full."""
         part.close()
-        kept = self.quarantined / f"{origin.received_ns}.{hash_of(origin.sop_instance_uid)}.{part.digest}.dcm"
-        if sum(1 for _ in self.quarantined.glob("*.dcm")) >= N_QUARANTINED:
+        uid_hash = hash_of(origin.sop_instance_uid)
+        kept = self.quarantined / f"{origin.received_ns}.{uid_hash}.{part.digest}.dcm"
+        if quarantine.is_full(self.quarantined):
             part.discard()
             return None
-        note = {"reason": reason, "source": origin.source, "received_ns": origin.received_ns, "size": part.size}
-        kept.with_suffix(".json").write_text(json.dumps(note), encoding="utf-8")
+        note = Note(
+            number=origin.received_ns // 1000,
+            name=kept.stem,
+            source=origin.source,
+            reason=reason,
+            status=status,
+            size=part.size,
+            uid_hash=uid_hash,
+        )
+        quarantine.write_note(kept, note)
         part.path.rename(kept)
         _sync_folder(self.quarantined)
         return kept
@@ -226,11 +256,12 @@ class Spool:
             size=part.size,
             replay=origin.replay,
         )
-        twin = self._known.get(_key(named))
+        others = self._known.numbers(_uid_key(named))
+        twin = others.get(named.digest)
         known = self.find(twin) if twin is not None else None
-        if known is not None:
+        if known is not None and (known.uid_hash, known.digest) == (named.uid_hash, named.digest):
             return Duplicate(arrival=known)
-        has_rival = _uid_key(named) in self._uids
+        has_rival = bool(others.keys() - {named.digest})
         shard = self._shard(named.number)
         if not shard.is_dir():
             shard.mkdir()
@@ -238,7 +269,7 @@ class Spool:
         arrival = replace(named, path=shard / _name(named, origin.received_ns), has_rival=has_rival)
         last.claim(arrival.number)
         part.path.rename(arrival.path)
-        self._remember(arrival)
+        self._known.add([_row(arrival)], arrival.number)
         return arrival
 
     def _sync_or_revoke(self, added: Arrival | Duplicate, path: Path) -> None:
@@ -251,17 +282,12 @@ class Spool:
 
     def _catch_up(self, last: int) -> None:
         """Learn of the arrivals that other processes added, or of the last many at the first time."""
-        if self._known_to is None:
-            self._known_to = max(0, last - N_REMEMBERED)
-        if self._known_to < last:
-            for arrival in self.after(self._known_to):
-                self._remember(arrival)
-            self._known_to = last
-
-    def _remember(self, arrival: Arrival) -> None:
-        self._known[_key(arrival)] = arrival.number
-        self._uids.add(_uid_key(arrival))
-        self._known_to = arrival.number
+        reach = self._known.reach()
+        if reach is None:
+            reach = max(0, last - N_REMEMBERED)
+            self._known.begin(reach)
+        if reach < last:
+            self._known.add([_row(arrival) for arrival in self.after(reach)], last)
 
 
 class _Last:
@@ -339,8 +365,8 @@ def _read_shard(shard: Path, after: int) -> list[Arrival]:
     return [arrival for arrival in (_parse(shard / name) for name in names) if arrival is not None]
 
 
-def _key(arrival: Arrival) -> str:
-    return f"{_uid_key(arrival)}.{arrival.digest}"
+def _row(arrival: Arrival) -> Row:
+    return _uid_key(arrival), arrival.digest, arrival.number
 
 
 def _uid_key(arrival: Arrival) -> str:

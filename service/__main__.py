@@ -25,6 +25,7 @@ from dicom_gateway.sender import due_from_folder, send
 from service import accounts, replays, roles
 from service import demo as demonstration
 from service import replay as offline
+from service.entrance import secured
 from service.exposure import TooExposed
 from service.logs import start_logging
 from service.orthanc import OrthancUnreachable, StudyNotFound, fetch_study
@@ -140,17 +141,32 @@ def phantom(
     help="Times the original pace.",
 )
 @click.option("--unpaced", is_flag=True, help="As fast as possible.")
+@click.option("--tls", "is_secured", is_flag=True, help="Over TLS, with the certificate of the settings.")
 @click.option("--seed", type=int, help="Seed of the phantom.")
 @click.option("--orthanc", "orthanc_url", help="Orthanc's address, if not the one of the settings.")
 @click.pass_obj
 def send_objects(
-    settings: Settings, /, address: str, called: str, calling: str, speed: float, unpaced: bool, **origin: Any
+    settings: Settings,
+    /,
+    address: str,
+    called: str,
+    calling: str,
+    speed: float,
+    unpaced: bool,
+    is_secured: bool,
+    **origin: Any,
 ) -> None:
     """Play a phantom, a folder or an Orthanc study over C-STORE at its original pace."""
     host, _, port = address.rpartition(":")
     if not port.isdigit():
         raise click.BadParameter("expected host:port", param_hint="--to")
     peer = Peer(host=host or "127.0.0.1", port=int(port), called=called, calling=calling)
+    if is_secured:
+        if settings.credentials is None:
+            raise click.UsageError(
+                "--tls needs the settings dicom_tls_certificate, dicom_tls_key, dicom_tls_authorities"
+            )
+        peer = secured(peer, settings)
     n_sent, n_refused = 0, 0
     try:
         for sent in send(
@@ -218,7 +234,7 @@ def export(settings: Settings, procedure: str | None, after: int) -> None:
 def echo_receiver(settings: Settings) -> None:
     """Ask the receiver of these settings for a C-ECHO."""
     peer = Peer(host=settings.dicom_host, port=settings.dicom_port, called=settings.ae_title, calling="CEMENTWATCH")
-    if not echo(peer):
+    if not echo(secured(peer, settings)):
         raise click.ClickException(f"no answer at port {settings.dicom_port}")
     click.echo("the receiver answers")
 

@@ -19,6 +19,7 @@ from dicom_gateway.compose import shots_of
 from dicom_gateway.peer import Peer
 from dicom_gateway.refusal import Unreachable
 from dicom_gateway.sender import Due, Sent, send
+from service.entrance import secured
 from service.roles import command_of, environment_of
 from service.settings import Settings
 
@@ -168,6 +169,7 @@ def _play_both(
         thread.start()
     sleep(0.5)
     peer = Peer(host="127.0.0.1", port=settings.dicom_port, called=settings.ae_title, calling="CARM1")
+    peer = secured(peer, settings)
     for name in (LEAK_SCENE, QUIET_SCENE):
         scene = SCENARIOS[name]
         say(f"\n{name}: {scene.view} view, {scene.n_frames} frames at {scene.frame_rate:g}/s")

@@ -18,6 +18,7 @@ from dicom_gateway.header import read_header
 from dicom_gateway.peer import Peer
 from dicom_gateway.refusal import Unreachable, Unreadable
 from dicom_gateway.sender import Due, Sent, due_from_folder, send
+from service.entrance import secured
 from service.orthanc import fetch_study, instances_of
 from service.settings import Settings
 
@@ -95,7 +96,9 @@ def play_replay(
             called=settings.ae_title,
             calling=f"RPL.{id}",
         )
-        for n_sent, sent in enumerate(send(due, peer, speed=known.speed, clock=now, sleep=sleep), start=1):
+        for n_sent, sent in enumerate(
+            send(due, secured(peer, settings), speed=known.speed, clock=now, sleep=sleep), start=1
+        ):
             _check(sent)
             if replays.note_sent(engine, id, sent=n_sent).state not in UNFINISHED:
                 return

@@ -35,10 +35,12 @@ from service.api.deps import Deps
 from service.bell import Bell
 from service.cases import Cases
 from service.checkpoint import Checkpoints
+from service.entrance import callers_of, limits_of
 from service.exposure import exposure_of, refuse_if_exposed
 from service.journey import Case, Desk
 from service.patience import ImpatientProtocol
 from service.replays import Replayer
+from service.retention import Retention
 from service.settings import Settings
 from service.settings_log import tell_changed_settings
 from service.watch import Watch
@@ -63,11 +65,11 @@ def run_receive(settings: Settings) -> None:
 
     listener = Listener(
         Spool(settings.spool_dir),
-        ae_title=settings.ae_title,
+        callers=callers_of(settings),
         host=settings.dicom_host,
         port=settings.dicom_port,
-        calling_ae_titles=settings.calling_ae_titles,
-        max_associations=settings.max_associations,
+        limits=limits_of(settings),
+        tls=None if settings.credentials is None else settings.credentials.for_listening(),
         min_free_bytes=settings.min_free_mb * 2**20,
         max_object_bytes=settings.max_object_mb * 2**20,
         on_arrival=announce,
@@ -88,10 +90,12 @@ def run_watch(settings: Settings) -> None:
     bell = Bell(settings.data_dir / "bells")
     with lock, bell.listen() as ear:
         watch: Watch | None = None
+        retention = Retention(Spool(settings.spool_dir), engine, keep_days=settings.keep_days)
         while not stop.is_set():
             try:
                 watch = watch or make_watch(settings, engine, bell)
                 if not watch.turn():
+                    retention.step(time.time())
                     ear.wait(0.2)
             except StoreFailure as failure:
                 # without a traceback: it would quote the row, and with it a patient

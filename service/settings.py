@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from dicom_gateway.callers import Device, network_of
+from dicom_gateway.tls import Credentials
 
 
 class Settings(BaseSettings):
@@ -60,9 +63,42 @@ class Settings(BaseSettings):
         description="Our AE title; associations that call another are refused.",
     )
     calling_ae_titles: tuple[str, ...] = Field((), description="AE titles that may call; empty means any.")
+    calling_addresses: tuple[str, ...] = Field(
+        (), description="Addresses or networks (10.0.3.0/24) that may connect to the DICOM port; empty means any."
+    )
+    known_devices: tuple[str, ...] = Field(
+        (),
+        description="Devices that places are kept for, as TITLE or TITLE@address; that title from elsewhere is refused.",
+    )
     max_associations: int = Field(32, ge=1, description="Associations served at once.")
+    reserved_associations: int = Field(
+        8, ge=0, description="Of these, how many only known devices and listed AE titles may use; at most half."
+    )
+    max_associations_per_address: int = Field(16, ge=1, description="Associations of one address at once.")
+    max_waiting_connections: int = Field(
+        64, ge=1, description="Connections without a whole request; beyond that the longest waiting one is closed."
+    )
+    request_within_s: float = Field(
+        10.0, gt=0, description="Time for TLS handshake and association request; slower connections are closed."
+    )
+    read_within_s: float = Field(
+        30.0, gt=0, description="Time for one whole PDU within an association; slower ones are ended."
+    )
+    dicom_tls_certificate: Path | None = Field(
+        None, description="PEM certificate (with chain) of the DICOM port; with key and authorities it speaks TLS only."
+    )
+    dicom_tls_key: Path | None = Field(None, description="PEM key of that certificate, unencrypted.")
+    dicom_tls_authorities: Path | None = Field(
+        None, description="PEM certificates of the authorities that must have signed a caller's certificate."
+    )
     min_free_mb: int = Field(512, ge=0, description="Below this much free disk, C-STORE is answered 0xA700.")
     max_object_mb: int = Field(4096, ge=1, description="Largest object that is accepted.")
+    keep_days: float = Field(
+        0.0,
+        ge=0,
+        description="Days that an object stays in the spool after its procedure closed with every frame judged and every "
+        "alert acknowledged; 0 keeps everything.",
+    )
     late_after_s: float = Field(
         1.0, gt=0, description="Age of an unjudged live frame at which the alarm 'analysis late' is raised."
     )
@@ -95,6 +131,37 @@ class Settings(BaseSettings):
     score_cache_gb: float = Field(
         8.0, ge=0, description="Most that played phantom scenes take on disk; what was not used for longest goes first."
     )
+
+    @field_validator("calling_addresses")
+    @classmethod
+    def _are_networks(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            network_of(text)
+        return texts
+
+    @field_validator("known_devices")
+    @classmethod
+    def _are_devices(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            Device.parse(text)
+        return texts
+
+    @model_validator(mode="after")
+    def _is_tls_whole(self) -> Settings:
+        told = [self.dicom_tls_certificate, self.dicom_tls_key, self.dicom_tls_authorities]
+        if any(told) and not all(told):
+            raise ValueError("TLS needs dicom_tls_certificate, dicom_tls_key and dicom_tls_authorities, all three")
+        if self.credentials is not None:
+            self.credentials.for_listening()
+        return self
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """The files for TLS; None when the DICOM port speaks plain DICOM."""
+        certificate, key, authorities = self.dicom_tls_certificate, self.dicom_tls_key, self.dicom_tls_authorities
+        if certificate is None or key is None or authorities is None:
+            return None
+        return Credentials(certificate=certificate, key=key, authorities=authorities)
 
     @classmethod
     def settings_customise_sources(

@@ -14,9 +14,9 @@ from db.arrivals import ArrivalRow, Progress, Status
 from db.connect import Engine, StoreFailure
 from db.heartbeat import Heartbeat
 from detection.vocabulary import Entry, EntryType, Frame, Mode, Silence, TechnicalCause
+from dicom_gateway.callers import REPLAY_CALLER
 from dicom_gateway.frames import frames_of, mode_of
 from dicom_gateway.header import read_header
-from dicom_gateway.listener import REPLAY_CALLER
 from dicom_gateway.refusal import Undecodable, Unreadable
 from dicom_gateway.spool import Arrival, Spool
 from service.cases import Cases

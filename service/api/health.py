@@ -17,6 +17,7 @@ from service.api import wire
 from service.api.answers import STOPPED_AFTER_S
 from service.api.deps import Deps, DepsHere
 from service.api.errors import unavailable
+from service.entrance import secured
 
 router = APIRouter(tags=["health"])
 
@@ -84,6 +85,8 @@ def check_spool(deps: Deps) -> tuple[bool, str]:
         return False, "the spool cannot be written"
     if free_mb < wanted_mb:
         return False, f"{free_mb} MB free, {wanted_mb} MB wanted"
+    if free_mb < 2 * wanted_mb:
+        return True, f"writable, {free_mb} MB free and filling: below {wanted_mb} MB objects are refused"
     return True, f"writable, {free_mb} MB free"
 
 
@@ -94,7 +97,7 @@ def check_receive(deps: Deps) -> tuple[bool, str]:
     peer = Peer(
         host=reachable(settings.dicom_host), port=settings.dicom_port, called=settings.ae_title, calling=calling
     )
-    if echo(peer):
+    if echo(secured(peer, settings)):
         return True, f"C-ECHO answered on port {settings.dicom_port}"
     return False, f"no answer to C-ECHO on port {settings.dicom_port}"
 

@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dicom_gateway.quarantine import notes
 from service.api.answers import sources_of
 from service.api.deps import Deps
 from service.api.health import version_now
@@ -38,7 +39,19 @@ class State(Collector):
         yield _gauge("cementwatch_journal_head", "Number of the last journal entry.", beat.head)
         yield _gauge("cementwatch_journal_up", "1 when the journal answers.", float(beat.trouble is None))
         yield _gauge("cementwatch_live_listeners", "Open live streams.", self._pulse.n_listeners)
+        yield from self._spool()
         yield from self._sources()
+
+    def _spool(self) -> Iterator[Metric]:
+        try:
+            free = self._deps.spool.free_bytes()
+            n_aside = len(notes(self._deps.spool.quarantined))
+        except OSError:
+            return
+        yield _gauge("cementwatch_spool_free_bytes", "Free on the disk of the spool.", free)
+        wanted = self._deps.settings.min_free_mb * 2**20
+        yield _gauge("cementwatch_spool_is_refusing", "1 while objects are refused for want of disk.", free < wanted)
+        yield _gauge("cementwatch_quarantined", "Objects that cannot be used and lie aside.", n_aside)
 
     def _sources(self) -> Iterator[Metric]:
         sources = sources_of(self._pulse.beat.sources, self._deps.now())

@@ -127,6 +127,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     Permission("POST", f"{V1}/replays", Scope.REPLAY),
     Permission("GET", f"{V1}/replays/{{id}}", Scope.READ),
     Permission("DELETE", f"{V1}/replays/{{id}}", Scope.REPLAY),
+    Permission("GET", f"{V1}/quarantine", Scope.READ),
 )
 
 

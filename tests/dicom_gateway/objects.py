@@ -11,8 +11,8 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, generate_uid
 
 from dicom_gateway import sop_classes
+from dicom_gateway.intake import file_head
 from dicom_gateway.peer import Peer, associated
-from dicom_gateway.reception import file_head
 
 CANARY = "CANARY^NAME"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels import pixel_array
 from pydicom.uid import UID
 
@@ -240,4 +240,14 @@ def test_fewer_fragments_than_frames_is_undecodable(tmp_path):
     packed.PixelData = encapsulate([b"\0" * 100])
     path = saved(packed, tmp_path / "object.dcm")
     with pytest.raises(Undecodable, match="fewer fragments"):
+        list(frames_of(arrived(path), read_header(path)))
+
+
+def test_a_decoder_that_panics_over_damaged_data_is_a_frame_that_cannot_be_decoded(tmp_path):
+    told = image(ramp(1))
+    told.compress(sop_classes.RLE, generate_instance_uid=False)
+    frame = next(generate_frames(told.PixelData, number_of_frames=1))
+    told.PixelData = encapsulate([frame[:64] + b"\x81\x00" * 3000])  # runs beyond the end of the picture (PS3.5 G.3)
+    path = saved(told, tmp_path / "object.dcm")
+    with pytest.raises(Undecodable):
         list(frames_of(arrived(path), read_header(path)))

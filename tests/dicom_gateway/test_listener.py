@@ -18,11 +18,14 @@ import pytest
 from pydicom.uid import UID, generate_uid
 
 from dicom_gateway import sop_classes
+from dicom_gateway.callers import Callers
+from dicom_gateway.door import Limits
 from dicom_gateway.frames import frames_of
 from dicom_gateway.header import read_header
+from dicom_gateway.intake import file_head
 from dicom_gateway.listener import Listener
 from dicom_gateway.peer import Peer, associated, echo
-from dicom_gateway.reception import PDU_HEAD, file_head
+from dicom_gateway.prompt import PDU_HEAD
 from dicom_gateway.refusal import Unreachable
 from dicom_gateway.sender import Due, send
 from dicom_gateway.spool import Spool
@@ -110,7 +113,7 @@ def bad_things() -> dict[str, tuple[bytes, int, str]]:
     none = encoded(other(sop_classes.XA), scratch)
     scratch.unlink()
     return {
-        "a text file": (b"Dear Sir or Madam,\nplease find enclosed\n" * 20, UNREADABLE, "no SOP class or instance UID"),
+        "a text file": (b"Dear Sir or Madam,\nplease find enclosed\n" * 20, UNREADABLE, "the header is cut short"),
         "cut short": (run[: len(run) - 5000], UNREADABLE, "pixel data is cut short"),
         "rows and columns of 60000": (huge, UNREADABLE, "rows or columns outside 64 to 4096"),
         "two million frames": (many, UNREADABLE, "number of frames outside 1 to 10000"),
@@ -206,7 +209,7 @@ def test_an_announcement_that_fails_does_not_cost_the_sender_its_success(listen,
 
 
 def test_only_our_title_and_the_callers_on_the_list_are_let_in(listen):
-    port = listen(calling_ae_titles=("ARM1",)).port
+    port = listen(callers=Callers(called="CEMENTWATCH", titles=frozenset({"ARM1"}))).port
     welcome = Peer(host="127.0.0.1", port=port, calling="ARM1")
     assert echo(welcome)
     assert echo(replace(welcome, calling="RPL.r1"))
@@ -229,7 +232,7 @@ def test_a_replay_is_marked_and_is_no_duplicate_of_the_original(store, spool, pe
 
 
 def test_too_many_associations_are_turned_away(listen):
-    port = listen(max_associations=1).port
+    port = listen(limits=Limits(n_associations=1)).port
     peer = Peer(host="127.0.0.1", port=port)
     with associated(peer, [(sop_classes.VERIFICATION, sop_classes.IMPLICIT_LE)]):
         assert not echo(peer)
@@ -290,7 +293,10 @@ def test_stopping_does_not_wait_for_a_silent_stranger_or_an_open_association(lis
         socket.create_connection((peer.host, peer.port)),
         associated(peer, [(sop_classes.VERIFICATION, sop_classes.IMPLICIT_LE)]),
     ):
-        listener.stop()
+        stopping = threading.Thread(target=listener.stop)
+        stopping.start()
+        stopping.join(20)
+        assert not stopping.is_alive()
         deadline = time.monotonic() + 10
         while threading.active_count() >= before and time.monotonic() < deadline:
             time.sleep(0.02)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from dicom_gateway import quarantine
 from dicom_gateway import spool as spool_module
 from dicom_gateway.spool import PER_SHARD, Arrival, Duplicate, Origin, Spool
 
@@ -112,7 +114,7 @@ def test_what_cannot_be_used_lies_aside_with_its_reason(spool):
 
 
 def test_a_full_quarantine_takes_no_more(spool, monkeypatch):
-    monkeypatch.setattr(spool_module, "N_QUARANTINED", 1)
+    monkeypatch.setattr(quarantine, "N_QUARANTINED", 1)
     parts = [spool.begin(), spool.begin()]
     assert [spool.quarantine(part, origin(f"1.{n}"), "reason") is None for n, part in enumerate(parts)] == [False, True]
 
@@ -144,3 +146,87 @@ def test_a_stranger_among_the_files_is_overlooked(spool, name):
     put(spool, b"x", origin())
     (spool.arrivals / "000000000" / name).write_bytes(b"")
     assert [arrival.number for arrival in spool.after(0)] == [1]
+
+
+def test_memory_does_not_grow_with_what_arrives(spool):
+    ours = tracemalloc.Filter(True, "*/dicom_gateway/*.py")
+
+    def held_bytes(name: str, n_objects: int) -> int:
+        for each in range(n_objects):
+            put(spool, b"x", origin(f"{name}.{each}"))
+        return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([ours]).traces)
+
+    tracemalloc.start()
+    try:
+        before = held_bytes("1", 200)
+        assert held_bytes("2", 400) - before < 400 * 20  # one key alone takes 80
+    finally:
+        tracemalloc.stop()
+    assert isinstance(put(spool, b"x", origin("1.0")), Duplicate)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not an index at all" * 100])
+def test_an_index_that_is_lost_or_broken_is_made_anew(spool, content):
+    put(spool, b"x", origin())
+    index = spool.folder / "known.sqlite"
+    if content is None:
+        index.unlink()
+    else:
+        index.write_bytes(content)
+    assert isinstance(put(Spool(spool.folder), b"x", origin()), Duplicate)
+    rival = put(Spool(spool.folder), b"y", origin())
+    assert isinstance(rival, Arrival)
+    assert rival.has_rival
+
+
+def test_an_index_that_breaks_while_it_is_in_use_costs_no_arrival(spool):
+    put(spool, b"x", origin())
+    spool._known._connection.execute("DROP TABLE object")
+    assert isinstance(put(spool, b"y", origin("1.2")), Arrival)
+    assert isinstance(put(spool, b"x", origin()), Duplicate)
+
+
+def test_an_index_of_another_boot_is_not_believed(spool, monkeypatch):
+    first = put(spool, b"x", origin())
+    spool._known.add([("." + first.uid_hash, "0" * 16, 1)], 999)
+    monkeypatch.setattr(spool_module, "_boot_id", lambda: "another")
+    assert isinstance(put(Spool(spool.folder), b"x", origin()), Duplicate)
+
+
+def test_an_arrival_that_was_taken_away_is_no_twin(spool):
+    put(spool, b"x", origin()).path.unlink()
+    assert isinstance(put(spool, b"x", origin()), Arrival)
+
+
+def test_what_lies_aside_is_listed_in_order_page_by_page(spool):
+    for at in (3, 1, 2):
+        part = spool.begin()
+        part.write(b"junk")
+        spool.quarantine(part, origin(f"1.{at}", received_ns=at * 10**9), f"reason {at}", 0xC000)
+    (spool.quarantined / "2500000000.ab.cd.dcm").write_bytes(b"")  # its note was lost
+    (spool.quarantined / "letter.txt").write_bytes(b"")
+    found = quarantine.notes(spool.quarantined)
+    assert [note.reason for note in found] == [
+        "reason 1",
+        "reason 2",
+        "the note beside the object cannot be read",
+        "reason 3",
+    ]
+    assert [note.received_at for note in found] == [1.0, 2.0, 2.5, 3.0]
+    assert (found[0].source, found[0].status, found[0].size) == ("ARM1", 0xC000, 4)
+    assert [note.reason for note in quarantine.notes(spool.quarantined, found[0].number, 1)] == ["reason 2"]
+
+
+def test_what_is_removed_is_gone_and_its_number_and_folder_with_it(spool, monkeypatch):
+    monkeypatch.setattr(spool_module, "PER_SHARD", 2)
+    for each in range(5):
+        put(spool, b"x", origin(f"1.{each}"))
+    assert [arrival.number for arrival in spool.some_after(1, 3)] == [2, 3, 4]
+    for number in (2, 3, 5, 99):
+        spool.remove(number)
+    assert [arrival.number for arrival in spool.after(0)] == [1, 4]
+    assert spool.find(2) is None
+    assert len(list(spool.arrivals.iterdir())) == 2
+    spool.remove(1)
+    assert len(list(spool.arrivals.iterdir())) == 1
+    assert put(Spool(spool.folder), b"x", origin("1.9")).number == 6

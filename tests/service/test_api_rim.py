@@ -10,9 +10,11 @@ import pytest
 from db.connect import StoreUnreachable
 from db.heartbeat import beat
 from dicom_gateway.listener import Listener
+from dicom_gateway.spool import Origin
 from service.api.app import create_app
 from service.api.errors import CODE_OF_STATUS
 from service.api.guard import LARGEST_BODY
+from service.api.health import check_spool
 from service.settings import Settings
 from tests.service.conftest import Serving
 
@@ -270,3 +272,32 @@ def test_every_field_with_a_unit_in_its_name_says_it(room):
             for ending, unit in UNITS.items():
                 if field.endswith(ending):
                     assert unit in told["description"], f"{name}.{field}"
+
+
+def test_what_lies_aside_is_listed_with_its_reason(room):
+    assert room.api("quarantine") == {"items": [], "next_after": 0}
+    for at in (1, 2, 3):
+        part = room.deps.spool.begin()
+        part.write(b"junk")
+        origin = Origin(sop_instance_uid=f"1.{at}", source="ARM1", received_ns=at * 10**9)
+        room.deps.spool.quarantine(part, origin, "no pixel data", 0xC000)
+    page = room.api("quarantine", limit=2)
+    assert [item["received_at"][:19] for item in page["items"]] == ["1970-01-01T00:00:01", "1970-01-01T00:00:02"]
+    told = page["items"][0]
+    assert (told["source"], told["reason"], told["status"], told["size_bytes"]) == (
+        "ARM1",
+        "no pixel data",
+        "0xC000",
+        4,
+    )
+    assert [item["number"] for item in room.api("quarantine", after=page["next_after"])["items"]] == [3_000_000]
+    assert "cementwatch_quarantined 3.0" in room.client.get("/metrics").text
+
+
+def test_a_disk_that_fills_is_told_before_and_when_objects_are_refused(room):
+    free_mb = room.deps.spool.free_bytes() // 2**20
+    for wanted_mb, ok, words in ((free_mb * 2 // 3, True, "filling"), (free_mb * 2, False, "wanted")):
+        settings = room.deps.settings.model_copy(update={"min_free_mb": wanted_mb})
+        told_ok, reason = check_spool(replace(room.deps, settings=settings))
+        assert told_ok == ok
+        assert words in reason
