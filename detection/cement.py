@@ -52,7 +52,7 @@ def weigh_change(aligned: Gray, usable: Mask, scene: Scene, rules: Rules) -> Evi
     if scene.change is not None:
         # behind an instrument nothing new is learnt, and its shadow must not linger when it moves on
         change = np.where(usable, change, np.minimum(scene.change, fresh))
-    noise = _noise(change, weight, scene.noise, rules)
+    noise = _noise(change, weight, scene, rules)
     shadow = read_shadow(fresh, scene, rules)
     hits = _hits(change, noise, weight, usable, scene, rules)
     unseen = ~usable
@@ -147,11 +147,18 @@ def _local_rms(image: Gray, weight: Gray) -> Gray:
     return np.asarray(np.sqrt(rest), dtype=np.float32)
 
 
-def _noise(change: Gray, weight: Gray, before: Gray | None, rules: Rules) -> Gray:
-    """Coarse map of noise; where little quiet picture is left, what was known before stays."""
-    now = _local_rms(change, weight)
+def _noise(change: Gray, weight: Gray, scene: Scene, rules: Rules) -> Gray:
+    """Coarse map of noise; where little quiet picture is left, what was known before stays.
+
+    Noise lightens as often as it darkens, cement never does. So where cement is awaited what became lighter bounds the
+    noise, and slow cement that nobody has found yet cannot hide in the noise that it makes itself.
+    """
+    before, now = scene.noise, _local_rms(change, weight)
     if before is None:
         return np.asarray(np.maximum(now, rules.noise_floor), dtype=np.float32)
+    awaited = _thumb(_home(scene, change.shape, rules).astype(np.float32)) > 0.5
+    bound = rules.noise_skew * _local_rms(change, np.asarray(weight * (change < 0.0), dtype=np.float32))
+    now = np.where(awaited, np.minimum(now, bound), now)
     share = cv2.blur(_thumb(weight), (5, 5))
     rate = rules.noise_rate * np.clip(share * 2.0 - 0.6, 0.0, 1.0)
     # A new leak must not hide itself in its own noise: upward the estimate follows slowly.
@@ -237,15 +244,21 @@ def _accept(candidates: np.ndarray, seen: Gray, scene: Scene, rules: Rules) -> M
 
 
 def _seeds(scene: Scene, shape: tuple[int, ...], rules: Rules) -> Mask:
-    seeds = np.zeros(shape, np.uint8)
+    seeds = _home(scene, shape, rules)
     if scene.cement is not None:
         size = 2 * round(rules.reach_mm * scene.px_per_mm) + 1
         seeds |= cv2.dilate(scene.cement.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.uint8)
+    return seeds.astype(np.bool_)
+
+
+def _home(scene: Scene, shape: tuple[int, ...], rules: Rules) -> NDArray[np.uint8]:
+    """1 where cement is awaited: the body, and about the needle's tip; (h, w) uint8."""
+    home = np.zeros(shape, np.uint8)
     if scene.needle is not None:
         row, col = scene.needle.tip
-        cv2.circle(seeds, (round(col), round(row)), round(rules.tip_reach_mm * scene.px_per_mm), 1, -1)
+        cv2.circle(home, (round(col), round(row)), round(rules.tip_reach_mm * scene.px_per_mm), 1, -1)
     if scene.region is not None:
         c = scene.region.body.corners
         quad = [c.near_superior, c.near_inferior, c.far_inferior, c.far_superior]
-        cv2.fillPoly(seeds, [np.array([[round(col), round(row)] for row, col in quad], np.int32)], 1)
-    return seeds.astype(np.bool_)
+        cv2.fillPoly(home, [np.array([[round(col), round(row)] for row, col in quad], np.int32)], 1)
+    return home

@@ -214,6 +214,12 @@ class Rules:
     noise_floor: float = rule(
         0.004, unit="nats", source="16-bit rounding and texture", reason="noise is never taken as less"
     )
+    noise_skew: float = rule(
+        1.3,
+        unit="ratio",
+        source="phantom, slow cement at low dose",
+        reason="noise is at most so much more than what lightens shows",
+    )
     noise_rate: float = rule(0.2, unit="share per frame", source="choice", reason="how fast the noise map follows")
     strong_sigma: float = rule(
         5.0, unit="sigma", source="phantom, Rose criterion", reason="a pixel that founds a piece"
