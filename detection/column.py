@@ -69,7 +69,7 @@ def read_shadow(fresh: Gray, scene: Scene, rules: Rules) -> Shadow:
     noise = 1.48 * float(np.median(np.abs(profile[far] - np.median(profile[far]))))
     least = max(rules.least_contrast, rules.strong_sigma * noise, rules.column_share * float(profile.max()))
     filled = np.zeros(fresh.shape, np.bool_)
-    chosen = _first_run(profile > least)[column.steps]
+    chosen = _from_the_tip(profile > least, round(rules.tip_reach_mm))[column.steps]
     filled[column.rows[chosen], column.cols[chosen]] = True
     return Shadow(profile=profile, filled=filled)
 
@@ -83,10 +83,10 @@ def _along(fresh: Gray, column: Column) -> NDArray[np.float32]:
     return np.asarray(np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0), dtype=np.float32)
 
 
-def _first_run(is_filled: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Only what hangs together from the tip on: cement that creeps back leaves no gap."""
-    if not is_filled.any():
-        return is_filled
+def _from_the_tip(is_filled: NDArray[np.bool_], n_near: int) -> NDArray[np.bool_]:
+    """Only what hangs together with the tip's surroundings: cement that creeps back leaves no gap."""
+    if not is_filled[:n_near].any():
+        return np.zeros_like(is_filled)
     first = int(np.argmax(is_filled))
     gaps = np.flatnonzero(~is_filled[first:])
     run = is_filled.copy()

@@ -228,6 +228,7 @@ def _findings(frame: Frame, scene: Scene, shift: Shift, flags: frozenset[Flag], 
         vanished=tuple(_moved(piece, here) for piece in spread.vanished),
         zones=spread.zones,
         zones_watched=_watched(region),
+        zones_not_visible=region.not_visible if region is not None else not_visible(frame.view),
         cement_outlines=tuple(tuple(map(here, line)) for line in outlines_of(scene.cement))
         if scene.cement is not None
         else (),

@@ -72,7 +72,7 @@ TECHNICAL_PRIORITIES: Mapping[TechnicalCause, Priority] = {
     TechnicalCause.FRAMES_UNFIT: MEDIUM,
     TechnicalCause.VIEW_UNKNOWN: MEDIUM,
     TechnicalCause.BODY_NOT_FOUND: MEDIUM,
-    TechnicalCause.BODY_UNCERTAIN: LOW,
+    TechnicalCause.BODY_UNCERTAIN: MEDIUM,
     TechnicalCause.FIELD_COLLIMATED: MEDIUM,
     TechnicalCause.SCALE_UNKNOWN: LOW,
     TechnicalCause.POLARITY_UNCERTAIN: MEDIUM,

@@ -117,8 +117,11 @@ def _with_tract(zones: ZoneMap, layout: Layout, scene: Scene, rules: Rules) -> Z
     if layout.beyond[tract].max() < rules.tract_reach_mm * scene.px_per_mm:
         zones[tract] = ZONE_ORDER.index(Zone.BODY)
         return zones
-    held = [ZONE_ORDER.index(zone) for zone in HELD]
-    zones[scene.region.rim & (zones != 255) & ~np.isin(zones, held)] = ZONE_ORDER.index(Zone.NEEDLE_TRACT)
+    kept = [ZONE_ORDER.index(zone) for zone in HELD]
+    spinal = [ZONE_ORDER.index(zone) for zone in (Zone.CANAL, Zone.FORAMEN)]
+    if np.count_nonzero(np.isin(zones, spinal) & ~scene.region.rim) >= rules.least_leak_mm2 * scene.px_per_mm**2:
+        kept += spinal  # what reaches farther than a cast about the needle would is in the canal
+    zones[scene.region.rim & (zones != 255) & ~np.isin(zones, kept)] = ZONE_ORDER.index(Zone.NEEDLE_TRACT)
     return zones
 
 

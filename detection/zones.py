@@ -37,6 +37,14 @@ WATCHED: dict[View, tuple[Zone, ...]] = {
 }
 
 
+DRAWN = (Zone.POSTERIOR_BAND, Zone.CANAL, Zone.FORAMEN, Zone.DISC, Zone.SOFT_TISSUE)
+"""Zones with an outline of their own; veins share the strip beside the body, the tract lies wherever a needle does."""
+
+LEAST_DEPTH_MM = 2.0
+"""A zone thinner than this holds no leak that could be told from blur."""
+
+EVERY = (Zone.POSTERIOR_BAND, Zone.CANAL, Zone.FORAMEN, Zone.VEIN, Zone.DISC, Zone.SOFT_TISSUE, Zone.NEEDLE_TRACT)
+
 PARTLY: dict[View, tuple[Zone, ...]] = {View.LATERAL: (Zone.VEIN, Zone.SOFT_TISSUE)}
 """Watched where they show, in front of the body; what leaves it sideways lies over it and is not seen."""
 
@@ -44,8 +52,17 @@ PARTLY: dict[View, tuple[Zone, ...]] = {View.LATERAL: (Zone.VEIN, Zone.SOFT_TISS
 def not_visible(view: View) -> tuple[Zone, ...]:
     """The zones that a view cannot show, or only in part."""
     watched = set(WATCHED[view]) - set(PARTLY.get(view, ()))
-    every = (Zone.POSTERIOR_BAND, Zone.CANAL, Zone.FORAMEN, Zone.VEIN, Zone.DISC, Zone.SOFT_TISSUE, Zone.NEEDLE_TRACT)
-    return tuple(zone for zone in every if zone not in watched)
+    return tuple(zone for zone in EVERY if zone not in watched)
+
+
+def _with_room(zones: tuple[Zone, ...], layout: Layout, px_per_mm: float) -> tuple[Zone, ...]:
+    """The zones that have room in this picture: wide margins about an uncertain body may leave a sliver or nothing."""
+
+    def has_room(zone: Zone) -> bool:
+        place = np.asarray(layout.zones == ZONE_ORDER.index(zone), dtype=np.uint8)
+        return bool(cv2.distanceTransform(place, cv2.DIST_L2, 3).max() >= LEAST_DEPTH_MM / 2 * px_per_mm)
+
+    return tuple(zone for zone in zones if zone not in DRAWN or has_room(zone))
 
 
 def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask | None, rules: Rules) -> Region:
@@ -63,12 +80,13 @@ def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask
     if body.view is View.LATERAL and is_sure:
         unguarded = _polygons(body, frame, px_per_mm, replace(rules, wall_margin_mm=0.0))
         breached = _layout(unguarded, shape, opaque, frame)
+    watched = _with_room(WATCHED[body.view], intact, px_per_mm)
     return Region(
         body=body,
         intact=intact,
         breached=breached,
-        watched=tuple(zone for zone in WATCHED[body.view] if is_sure or zone is not Zone.POSTERIOR_BAND),
-        not_visible=not_visible(body.view),
+        watched=watched,
+        not_visible=tuple(zone for zone in EVERY if zone not in watched or zone in not_visible(body.view)),
         outlines=tuple(outlines),
         rim=_rim(opaque, px_per_mm),
         to_wall=_to_wall(body, shape) if body.view is View.LATERAL and is_sure else None,

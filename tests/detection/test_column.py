@@ -93,3 +93,7 @@ def test_a_needle_too_short_or_too_thin_is_not_read():
 def test_without_a_needle_there_is_no_shadow():
     shadow = read_shadow(change_behind((0.0, 20.0)), empty_scene(SIZE, PX_PER_MM), RULES)
     assert (shadow.profile, shadow.filled) == (None, None)
+
+
+def test_a_disturbed_stretch_far_from_the_tip_is_not_cement():
+    assert reach_mm(change_behind((25.0, 35.0))) == 0.0

@@ -113,6 +113,23 @@ def test_a_breach_lasts_as_long_as_cement_stands_in_it_and_ends_when_it_goes_bac
     assert not told[-1].is_breached
 
 
+def with_needle():
+    opaque = box(66, 20, 74, 90)
+    region = region_of(body_of(WHERE), SIZE, PX_PER_MM, opaque, RULES)
+    return empty_scene(SIZE, PX_PER_MM, region=region, opaque=opaque)
+
+
+def test_a_cast_about_the_needle_is_tract_and_not_canal():
+    assert [piece.zone for piece in last(box(65, 30, 75, 100), with_needle()).pieces] == [Zone.NEEDLE_TRACT]
+
+
+def test_canal_cement_that_reaches_beyond_the_needles_shadow_stays_canal_up_to_it():
+    leak = box(52, 40, 66, 54)
+    pieces = last(box(66, 30, 74, 100) | leak, with_needle()).pieces
+    canal = next(piece for piece in pieces if piece.zone is Zone.CANAL)
+    assert canal.area_mm2 == pytest.approx(leak.sum() / 4, rel=0.05)
+
+
 @pytest.mark.parametrize(("left", "side"), [(20, Side.IMAGE_LEFT), (130, Side.IMAGE_RIGHT)])
 def test_beside_the_body_in_ap_the_image_side_is_told(left, side):
     (piece,) = last(box(66, left, 82, left + 16), scene(View.AP)).pieces

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -145,3 +147,11 @@ def test_outlines_for_the_screen_name_every_watched_zone_that_has_a_place(view):
     drawn = {zone for zone, _ in region(view=view).outlines}
     # a vein shares the strip beside the body; the tract lies wherever the cannula does
     assert set(WATCHED[view]) - {Zone.VEIN, Zone.NEEDLE_TRACT} <= drawn
+
+
+def test_a_zone_that_wide_margins_leave_no_room_for_is_not_watched_and_said_to_be_invisible():
+    doubtful = replace(body_of(BODY), trust=0.3)
+    seen = region_of(doubtful, SIZE, PX_PER_MM, None, RULES)
+    assert Zone.DISC not in seen.watched
+    assert {Zone.DISC, Zone.POSTERIOR_BAND} <= set(seen.not_visible)
+    assert Zone.CANAL in seen.watched
