@@ -36,7 +36,8 @@ def vary(scene: Scene, seed: int, *, is_exam: bool = False) -> Scene:
         field=str(rng.choice(["full", "round", "blades"])),
         intensity=intensity,
         bits=8 if intensity is Intensity.DISPLAY else int(rng.choice([10, 12, 14])),
-        is_inverted=bool(rng.random() < 0.15),
+        # the LUT of a logarithmic object leads back to intensity, which is never inverted (PS3.3 C.8.7.1)
+        is_inverted=bool(rng.random() < 0.15) and intensity is not Intensity.LOG,
     )
     drawn = replace(
         scene,

@@ -24,6 +24,7 @@ from service.clinical.prefill import Watched, propose
 from service.clinical.questions import Cohort, conditions_of
 from service.clinical.record import given_of
 from service.clinical.remarks import Whole, remarks_on
+from service.clinical.shape import Id
 from service.clinical.whole import operation_of, whole_of
 
 router = APIRouter(tags=["record"])
@@ -32,7 +33,7 @@ router = APIRouter(tags=["record"])
 class FromJournal(Ask):
     """Whose record it is."""
 
-    patient: str = Field(max_length=64, description="Id of the patient in the record; add the patient first.")
+    patient: Id = Field(description="Id of the patient in the record; add the patient first.")
 
 
 class Confirmation(Ask):

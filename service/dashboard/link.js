@@ -11,6 +11,7 @@ export const ENTRY_TYPES = [
   "frame_failed", "object_kept", "objects_removed", "alert_raised", "alert_worsened", "alert_changed", "alert_ended", "acknowledged",
   "paused", "pause_ended", "reset", "act_refused", "acknowledge", "pause", "reset_asked", "injection_started",
   "injection_stopped", "aliquot", "resistance", "cement_mixed", "needle_placed", "stylet", "note",
+  "record_changed",
 ];
 
 export class Refused extends Error {

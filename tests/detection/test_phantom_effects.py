@@ -194,3 +194,11 @@ def test_a_story_keeps_what_it_is_about_when_it_is_drawn_anew(name):
         drawn = vary(story, seed)
         assert {what: getattr(drawn, what) for what in own} == own
         assert not story.motion.hammer_mm or drawn.motion.hammer_s == story.motion.hammer_s
+
+
+def test_a_logarithmic_picture_is_never_drawn_inverted():
+    """Its LUT leads back to intensity; inverted as well it would be no picture that a device could send."""
+    drawn = [vary(story, seed) for story in SCENARIOS.values() for seed in range(40)]
+    logs = [scene for scene in drawn if scene.chain.intensity is Intensity.LOG]
+    assert logs
+    assert not any(scene.chain.is_inverted for scene in logs)
