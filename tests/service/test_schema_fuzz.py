@@ -57,7 +57,8 @@ def named(path, parameters, known):
     """The path's own thing in place of a made-up one."""
     kind = path.removeprefix(f"{V1}/").partition("/")[0]
     name = "sop_instance_uid" if kind == "frames" else "id"
-    return {**parameters, name: known[kind]} if parameters and name in parameters else parameters
+    is_known = parameters and name in parameters and kind in known
+    return {**parameters, name: known[kind]} if is_known else parameters
 
 
 def ask_about(operation, mode, headers, known):
