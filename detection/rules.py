@@ -82,6 +82,15 @@ class Rules:
     same_scene_trust: float = rule(
         0.5, unit="correlation", source="phantom", reason="a remembered scene is taken up again above this"
     )
+    trust_share: float = rule(
+        0.7,
+        unit="share of the usual correlation",
+        source="phantom: a turn by 4 degrees",
+        reason="a sudden fall below this is another view",
+    )
+    trust_rate: float = rule(
+        0.05, unit="share per frame", source="choice", reason="how fast the usual correlation follows"
+    )
     lost_frames: float = rule(3, unit="frames", source="choice", reason="so many lost frames start a new scene")
     # reference
     reference_frames: float = rule(

@@ -37,8 +37,8 @@ def settle(calm: Calm, frame: Frame, memory: Memory, rules: Rules) -> Place:
     current = memory.scene
     if current is not None and _suits(current, calm, frame) and _is_open_alike(current, calm, rules):
         shift = find_shift(current.texture, texture, usable_for(current, calm.field), current.shift_px)
-        if shift.trust >= rules.least_trust:
-            return Place(scene=_at(current, shift), shift=shift)
+        if shift.trust >= max(rules.least_trust, _usual(current, rules)):
+            return Place(scene=_at(current, shift, rules), shift=shift)
     again = _return(texture, calm, frame, memory, rules)
     if again is not None:
         return again
@@ -95,8 +95,16 @@ def _is_open_alike(scene: Scene, calm: Calm, rules: Rules) -> bool:
     return bool(changed <= rules.same_field_share * np.count_nonzero(scene.field))
 
 
-def _at(scene: Scene, shift: Shift) -> Scene:
-    return replace(scene, shift_px=(shift.row, shift.col), n_lost=0)
+def _usual(scene: Scene, rules: Rules) -> float:
+    """The least trust of a picture that still looks like its scene: a small turn of the C-arm halves it at once."""
+    return rules.trust_share * scene.usual_trust
+
+
+def _at(scene: Scene, shift: Shift, rules: Rules) -> Scene:
+    usual = scene.usual_trust
+    if scene.n_averaged >= rules.reference_frames:
+        usual = shift.trust if usual == 0.0 else usual + rules.trust_rate * (shift.trust - usual)
+    return replace(scene, shift_px=(shift.row, shift.col), n_lost=0, usual_trust=usual)
 
 
 def _return(texture: Gray, calm: Calm, frame: Frame, memory: Memory, rules: Rules) -> Place | None:
@@ -108,9 +116,10 @@ def _return(texture: Gray, calm: Calm, frame: Frame, memory: Memory, rules: Rule
         start = guess_shift(scene.texture, texture)
         shift = find_shift(scene.texture, texture, usable_for(scene, calm.field), start)
         far = max(abs(shift.row), abs(shift.col)) > 0.25 * min(calm.attenuation.shape)
-        if shift.trust >= rules.same_scene_trust and not far and (best is None or shift.trust > best.shift.trust):
+        least = max(rules.same_scene_trust, _usual(scene, rules))
+        if shift.trust >= least and not far and (best is None or shift.trust > best.shift.trust):
             flags = frozenset({Flag.NEW_SCENE}) if scene.number != memory.current else frozenset()
-            best = Place(scene=_at(scene, shift), shift=shift, flags=flags)
+            best = Place(scene=_at(scene, shift, rules), shift=shift, flags=flags)
     return best
 
 

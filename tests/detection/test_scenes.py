@@ -74,6 +74,32 @@ def test_one_wild_frame_is_no_new_scene():
     assert memory.n_scenes == 1
 
 
+def turned(seed, share):
+    """A patient seen from a little aside: this share of what the picture shows is another's."""
+    mine, other = (mottle((320, 320), seed=each, grain_px=4.0)[64:256, 64:256] for each in (1, seed))
+    noise = np.random.default_rng([seed, 7]).normal(0, 12, SIZE)
+    return frame_of(1200 * np.exp(0.25 * ((1 - share) * mine + share * other)) + noise)
+
+
+def settled_scene():
+    """A memory whose scene has its reference and has been seen for a while."""
+    places, memory = walk([picture(1)])
+    scene = replace(places[0].scene, n_averaged=int(RULES.reference_frames))
+    return walk([picture(1)] * 5, remembered(memory, scene))[1]
+
+
+def test_a_small_turn_that_halves_the_likeness_at_once_is_a_new_scene():
+    frames = [turned(9, 0.55)] * 4
+    places, _ = walk(frames, settled_scene())
+    assert places[0].flags == {Flag.MOTION_NOT_TRUSTED}
+    assert numbers(places)[-1] == 1
+
+
+def test_what_changes_the_picture_a_little_stays_in_the_scene():
+    places, _ = walk([turned(9, 0.2)] * 4, settled_scene())
+    assert set(numbers(places)) == {0}
+
+
 def test_coming_back_finds_the_old_scene_at_once():
     places, memory = walk([picture(1)] * 2 + [picture(2)] * 4 + [picture(1, 3, -2)])
     assert numbers(places)[-1] == 0
