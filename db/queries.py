@@ -111,9 +111,9 @@ def entries_after(engine: Engine, number: int, procedure: str | None = None, lim
 
     Who signed in or looked at what is not told here: it stands under ``NO_PROCEDURE``, for ``log_of``.
     """
-    if procedure is not None:
-        return log_of(engine, procedure, number, limit=limit)
     query = select(ENTRY).where(ENTRY.c.number > number, ENTRY.c.procedure != NO_PROCEDURE)
+    if procedure is not None:
+        query = query.where(ENTRY.c.procedure == procedure)
     return _entries(engine, query.order_by(ENTRY.c.number).limit(limit))
 
 

@@ -34,7 +34,7 @@ router = APIRouter(tags=["live"])
 async def listen(
     deps: DepsHere,
     pulse: PulseHere,
-    procedure: Annotated[str | None, Query(description="Only this procedure.")] = None,
+    procedure: Annotated[str | None, Query(min_length=1, description="Only this procedure.")] = None,
     after: Annotated[
         int | None, Query(ge=0, le=2**62, description="Resume behind this entry; without it, from now on.")
     ] = None,

@@ -134,6 +134,7 @@ def test_what_screens_follow_tells_nothing_of_who_came(engine, procedure):
     add_user(engine, ANNA, BY)
     begin_session(engine, SCREEN, "-")
     assert {line.procedure for line in queries.entries_after(engine, 0)} == {procedure}
+    assert queries.entries_after(engine, 0, NO_PROCEDURE) == [], "not even to whoever asks for them by their place"
 
 
 def test_a_database_of_the_first_release_is_brought_up_with_what_it_holds(url, tmp_path):

@@ -140,6 +140,16 @@ def test_screens_and_procedure_logs_do_not_show_it(room):
     assert room.deps.journal.verify() is None
 
 
+def test_a_stream_of_no_procedure_is_bad_input_and_no_way_to_the_audit(room):
+    admit(room, "ada", Role.ADMIN)
+    room.open()
+    with browser_of(room, "ada"):
+        answer = room.client.get(
+            f"{V1}/live", params={"procedure": "", "after": 0, "lifetime": 0.3}, headers=issue(room, "wall", "read")
+        )
+    assert room.error(answer, 400)["details"]["field"] == "procedure"
+
+
 def test_changed_settings_are_written_without_their_secrets(room):
     def start(**changes):
         settings = Settings(**{**room.deps.settings.model_dump(), **changes})
