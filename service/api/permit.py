@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,7 +22,7 @@ from service.api.errors import Refused, answer, error_body, refusal
 from service.api.permissions import Permission, permissions_at
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-CSRF_HEADER = "x-csrf-token"
+CSRF_HEADER, PROCEDURE_HEADER = "x-csrf-token", "x-procedure"
 VIEW_TOLD_EVERY_S = 3600.0
 """A screen that stays open on one procedure is told of once an hour."""
 N_VIEWS_KEPT = 4096
@@ -100,7 +101,7 @@ class Audit:
             nonlocal is_refused
             if message["type"] == "http.response.start" and message["status"] == 200:
                 try:
-                    await run_in_threadpool(self._tell, identity, type, about)
+                    await run_in_threadpool(self._tell, identity, type, {**about, **_whose(message)})
                 except StoreFailure:
                     is_refused = True
                     body = error_body("unavailable", "The journal does not take the entry that this view must leave.")
@@ -112,7 +113,7 @@ class Audit:
 
     def _tell(self, identity: Identity, type: EntryType, about: Mapping[str, str]) -> None:
         now = self._now()
-        key = (identity.name, identity.session or "", about.get("id", about["address"]))
+        key = (identity.name, identity.session or "", *_sight_of(about))
         if type is EntryType.PATIENT_VIEWED and now - self._told.get(key, float("-inf")) < VIEW_TOLD_EVERY_S:
             return
         entry = Entry(at=now, type=type, procedure=NO_PROCEDURE, actor=identity.name, data=_told_of(about))
@@ -120,6 +121,23 @@ class Audit:
         self._told[key] = now
         while len(self._told) > N_VIEWS_KEPT:
             self._told.popitem(last=False)
+
+
+def _whose(message: Message) -> dict[str, str]:
+    """The procedure whose picture this is, as the route says: a view must not hide behind what the address claims."""
+    procedure = Headers(raw=message["headers"]).get(PROCEDURE_HEADER)
+    return {} if procedure is None else {"procedure": procedure}
+
+
+def _sight_of(about: Mapping[str, str]) -> tuple[str, ...]:
+    """What counts as one view: one thing of one kind, or the pictures of one procedure, of one object where none is known.
+
+    A run may be hundreds of objects of one frame, and a screen shows them all: they are one view.
+    """
+    kind = about["address"].partition("{")[0]
+    is_picture = "sop_instance_uid" in about
+    hidden = {"address", "index", "sop_instance_uid" if is_picture and "procedure" in about else "procedure"}
+    return kind, *(about[name] for name in sorted(about) if name not in hidden)
 
 
 def _told_of(about: Mapping[str, str]) -> dict[str, str]:

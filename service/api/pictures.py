@@ -129,7 +129,8 @@ def picture(place: tuple[Deps, Shelf], entry: Entry, look: Look, headers: Mappin
     deps, shelf = place
     gray = shelf.get(deps, int(entry.data["arrival"]), entry.frame.index if entry.frame else 0)
     marks = marks_of(entry.data) if look.overlay else None
-    return Response(draw(gray, marks, width=look.width), media_type="image/jpeg", headers=dict(headers))
+    told = {**headers, "X-Procedure": entry.procedure}
+    return Response(draw(gray, marks, width=look.width), media_type="image/jpeg", headers=told)
 
 
 def _unjudged(place: tuple[Deps, Shelf], sop_instance_uid: str, index: int, width: int | None) -> Response:
@@ -139,7 +140,8 @@ def _unjudged(place: tuple[Deps, Shelf], sop_instance_uid: str, index: int, widt
     if arrival is None:
         raise not_found("frame")
     gray = shelf.get(deps, arrival.number, index)
-    return Response(draw(gray, width=width), media_type="image/jpeg", headers={"Cache-Control": "no-cache"})
+    headers = {"Cache-Control": "no-cache"} | ({"X-Procedure": arrival.procedure} if arrival.procedure else {})
+    return Response(draw(gray, width=width), media_type="image/jpeg", headers=headers)
 
 
 def marks_of(data: Mapping[str, Any]) -> Marks:

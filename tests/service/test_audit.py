@@ -6,6 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from db import queries
+from db.arrivals import ArrivalRow, note_arrivals
+from detection.vocabulary import Mode
 from service.api import permit
 from service.api.permissions import Role
 from service.settings import Settings
@@ -81,6 +83,43 @@ def test_pictures_and_lists_show_patients_too(room):
         f"{V1}/procedures/{{id}}/frames/latest.jpg",
         f"{V1}/frames/{{sop_instance_uid}}/{{index}}.jpg",
     ]
+
+
+def test_pictures_of_another_procedure_are_another_view(room):
+    admit(room)
+    seen = []
+    for study in ("1.9.1", "1.9.2"):
+        seen.append(room.open(study))
+        room.see()
+        room.see()
+    with browser_of(room) as client:
+        for uid in ("1.2.3.1", "1.2.3.2", "1.2.3.3", "1.2.3.4"):
+            answer = client.get(f"{V1}/frames/{uid}/0.jpg", params={"procedure": seen[0]})
+            assert answer.status_code == 200
+    viewed = [data.get("procedure") for *_, data in told(room, "patient_viewed")]
+    assert viewed == seen, "once for each, whatever the address claims"
+
+
+def test_pictures_of_no_known_procedure_are_views_of_their_objects(room):
+    admit(room)
+    uids = ["1.2.3.71", "1.2.3.72"]
+    for uid in uids:
+        number = room.receive(uid)
+        about = {"study_instance_uid": "1.9", "series_instance_uid": "1.9.1", "mode": Mode.LIVE, "received_at": 1.0}
+        note_arrivals(room.engine, [ArrivalRow(number=number, source="CARM1", sop_instance_uid=uid, **about)])
+    with browser_of(room) as client:
+        for uid in (*uids, uids[0]):
+            assert client.get(f"{V1}/frames/{uid}/0.jpg").status_code == 200
+    assert [data["sop_instance_uid"] for *_, data in told(room, "patient_viewed")] == uids
+
+
+def test_things_of_another_kind_are_another_view_even_under_the_same_name():
+    sights = [
+        permit._sight_of({"address": f"{V1}/{kind}/{{id}}", "id": "1"})
+        for kind in ("procedures", "record/patients", "record/leaks")
+    ]
+    assert len(set(sights)) == 3
+    assert permit._sight_of({"address": f"{V1}/record/leaks/{{id}}/history", "id": "1"}) == sights[2]
 
 
 def test_a_program_is_named_too(room):
