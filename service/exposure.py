@@ -12,6 +12,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from service.settings import Settings
 
 Network = IPv4Network | IPv6Network
+UNKNOWN = "unknown"
+"""The address of a client whom the proxy does not name."""
 
 
 class TooExposed(Exception):

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.errors import Refused, refusal
-from service.exposure import Exposure
+from service.exposure import UNKNOWN, Exposure
 
 LARGEST_BODY = 1 << 20
 """Bytes; images come over DICOM, never here."""
@@ -22,7 +22,9 @@ BODY_WITHIN_S = 10.0
 """A body that is not there by then holds a connection for nothing."""
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 OPEN_PATHS = ("/api/v1/health/", "/health/", "/api/v1/version")
-"""What a probe on this machine may ask without the proxy."""
+"""What a probe on this machine may ask without the proxy, the proxy's own machine included."""
+MARKS_OF_A_PROXY = ("forwarded", "x-forwarded-", "x-real-ip", "via")
+"""How a request begins to say that it came through another server (RFC 7239, RFC 9110 7.6.3, and custom)."""
 
 
 class Guard:
@@ -47,14 +49,21 @@ class Guard:
 
     def _as_seen(self, scope: Scope) -> Scope:
         """The request as the proxy saw it: its client and scheme."""
-        if not self._exposure.proxies:
+        if scope["path"].startswith(OPEN_PATHS):
             return scope
         peer, headers = (scope.get("client") or ("", 0))[0], Headers(scope=scope)
+        if self._exposure.is_local and any(name.startswith(MARKS_OF_A_PROXY) for name in headers):
+            # through it the whole world would be the user ``local``
+            raise Refused(
+                403, "This came through a proxy that http_trusted_proxies does not name.", code="proxy_not_named"
+            )
+        if not self._exposure.proxies:
+            return scope
         if self._exposure.is_proxy(peer):
             if headers.get("x-forwarded-proto", "").strip().lower() != "https":
                 raise Refused(403, "The proxy must say that its client came over TLS.", code="tls_required")
             return {**scope, "client": (self._client_of(headers), 0), "scheme": "https"}
-        if self._exposure.has_tls or scope["path"].startswith(OPEN_PATHS):
+        if self._exposure.has_tls:
             return scope
         raise Refused(403, "This server is reached through its proxy only.", code="not_through_proxy")
 
@@ -62,7 +71,7 @@ class Guard:
         """The last address that no proxy of ours added; what stands before it was told by the client itself."""
         told = [each.strip() for each in ",".join(headers.getlist("x-forwarded-for")).split(",")]
         strangers = [each for each in told if each and not self._exposure.is_proxy(each)]
-        return strangers[-1][:64] if strangers else "unknown"
+        return strangers[-1][:64] if strangers else UNKNOWN
 
     def _check(self, headers: Headers, scope: Scope) -> None:
         host = headers.get("host", "")

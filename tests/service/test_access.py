@@ -345,6 +345,25 @@ def test_only_the_proxy_is_answered_and_only_about_tls(room):
         for proto in ({}, {"X-Forwarded-Proto": "http"}):
             assert room.error(httpx.get(f"{url}{V1}/alerts", headers=proto), 403)["code"] == "tls_required"
         room.error(httpx.get(f"{url}{V1}/alerts", headers={"X-Forwarded-Proto": "https"}), 401)
+        assert httpx.get(f"{url}/health/live").status_code == 200, "a probe on the proxy's own machine"
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"Forwarded": "for=203.0.113.9"},
+        {"X-Forwarded-For": "203.0.113.9"},
+        {"X-Forwarded-Host": "room.example"},
+        {"X-Real-IP": "203.0.113.9"},
+        {"Via": "1.1 gate"},
+    ],
+    ids=lambda mark: next(iter(mark)),
+)
+def test_a_proxy_that_nobody_named_makes_no_stranger_local(room, visitor, mark):
+    error = room.error(visitor.get(f"{V1}/alerts", headers=mark), 403)
+    assert error["code"] == "proxy_not_named"
+    assert "http_trusted_proxies" in error["message"]
+    assert visitor.get("/health/live", headers=mark).status_code == 200
 
 
 def test_a_proxy_makes_nobody_local(room):
