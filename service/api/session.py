@@ -14,6 +14,7 @@ from service.api.access import ONE_CLICK, Access, Identity
 from service.api.answers import time_or_none
 from service.api.deps import AccessHere, DepsHere, Who
 from service.api.errors import Refused
+from service.exposure import UNKNOWN
 
 router = APIRouter(prefix="/session", tags=["session"])
 
@@ -30,11 +31,16 @@ async def sign_in(
 ) -> wire.Session:
     """Sign in with name and password. The answer sets a cookie; each later change sends csrf_token as X-CSRF-Token."""
     address, now = _address_of(request), deps.now()
-    wait_s = access.throttle.wait_s(body.name, address, now)
+    wait_s = access.throttle.begin(body.name, address, now)
     if wait_s > 0:
         wait = str(math.ceil(wait_s))
         raise Refused(429, f"Too many failures. Try again in {wait} s.", headers={"Retry-After": wait})
-    if not await access.is_password_of(body.name, body.password):
+    try:
+        is_right = await access.is_password_of(body.name, body.password)
+    except BaseException:
+        access.throttle.give_up(body.name, address)
+        raise
+    if not is_right:
         access.throttle.fail(body.name, address, now)
         # a name that is unknown may be a password typed into the wrong field
         told = {"user": body.name if access.knows(body.name) else None, "address": address}
@@ -98,4 +104,4 @@ def _told(access: Access, who: Identity | None) -> wire.Session:
 
 
 def _address_of(request: Request) -> str:
-    return request.client.host if request.client else "unknown"
+    return request.client.host if request.client else UNKNOWN

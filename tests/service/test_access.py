@@ -13,6 +13,7 @@ from db.users import change_password, disable_user, revoke_token
 from service.api import throttle
 from service.api.access import ONE_CLICK
 from service.api.app import create_app
+from service.exposure import UNKNOWN
 from service.settings import Settings
 from tests.service.conftest import Serving, room_at
 from tests.service.visitors import PASSWORD, V1, admit, audit, browser_of, by, issue, sign_in
@@ -253,6 +254,57 @@ def test_the_wait_doubles_up_to_its_limit_and_is_forgiven():
     assert guesses.wait_s("anna", "a", throttle.FORGIVEN_AFTER_S) == 0
     guesses.succeed("anna", "a")
     assert guesses.wait_s("anna", "a", 0.0) == 0
+
+
+def test_ten_thousand_failures_are_a_minute_too():
+    guesses = throttle.Throttle()
+    for _ in range(10_000):
+        guesses.fail("anna", "a", 0.0)
+    assert guesses.wait_s("anna", "a", 0.0) == throttle.LONGEST_WAIT_S
+
+
+def test_a_clock_that_is_set_back_prolongs_no_wait():
+    guesses = throttle.Throttle()
+    for _ in range(100):
+        guesses.fail("anna", "a", 1_000_000.0)
+    assert guesses.wait_s("anna", "a", 0.0) == throttle.LONGEST_WAIT_S
+    assert guesses.wait_s("anna", "a", throttle.LONGEST_WAIT_S) == 0
+
+
+def test_guesses_at_once_are_as_many_as_guesses_in_turn():
+    guesses = throttle.Throttle()
+    let_in = [guesses.begin("anna", "a", 0.0) == 0 for _ in range(20)]
+    assert let_in.count(True) == throttle.FREE_FOR_NAME
+    for _ in range(throttle.FREE_FOR_NAME):
+        guesses.fail("anna", "a", 0.0)
+    assert guesses.begin("anna", "a", 0.0) == 1
+    assert guesses.begin("anna", "a", 1.0) == 0, "one more after its wait"
+    assert guesses.begin("anna", "a", 1.0) > 0, "and only one"
+    guesses.give_up("anna", "a")
+    assert guesses.begin("anna", "a", 1.0) == 0, "what was not compared is no guess"
+    guesses.succeed("anna", "a")
+    assert not guesses._under_way
+
+
+def test_guesses_at_once_do_not_pass_the_wait(room):
+    admit(room)
+
+    def guess(_):
+        body = {"name": "anna", "password": "wrong horse battery"}
+        return httpx.post(f"{room.url}{V1}/session", json=body, timeout=40).status_code
+
+    with ThreadPoolExecutor(12) as crowd:
+        statuses = list(crowd.map(guess, range(12)))
+    assert set(statuses) == {401, 429}
+    assert statuses.count(401) <= throttle.FREE_FOR_NAME + 2, "a slow machine may reach the end of the first waits"
+
+
+def test_guesses_at_an_address_that_is_not_known_keep_nobody_else_out():
+    guesses = throttle.Throttle()
+    for i in range(100):
+        guesses.fail(f"name{i % 10}", UNKNOWN, 0.0)
+    assert guesses.wait_s("anna", UNKNOWN, 0.0) == 0
+    assert guesses.wait_s("name1", UNKNOWN, 0.0) > 0
 
 
 def test_many_names_from_one_address_are_guesses_too():
