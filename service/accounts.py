@@ -73,11 +73,19 @@ def list_users(settings: Settings) -> None:
 
 @user.command("disable")
 @name_argument
+@click.option("--even-last", is_flag=True, help="Also the last user, or the last admin, who may sign in.")
 @click.pass_obj
-def disable_user(settings: Settings, name: str) -> None:
+def disable_user(settings: Settings, name: str, *, even_last: bool) -> None:
     """Sign a person out everywhere, for good; the name stays taken, because the journal names it."""
+    cost = _cost_of_losing(name, _register(settings))
+    if cost and not even_last:
+        raise click.ClickException(
+            f"{cost} Make another first with 'cementwatch user add NAME --role admin', or say --even-last."
+        )
     _change(settings, lambda engine: store.disable_user(engine, name, _by_whoever_types()))
     click.echo(f"user {name} is disabled")
+    if cost:
+        click.echo(cost, err=True)
 
 
 @user.command("password")
@@ -151,6 +159,23 @@ def _password(file: TextIO | None) -> str:
     if fault := passwords.fault_of(told):
         raise click.ClickException(fault)
     return str(told)
+
+
+def _cost_of_losing(name: str, register: store.Register) -> str | None:
+    """What nobody can do any more without this user; None when others can."""
+    active = [each for each in register.users.values() if each.disabled_at is None]
+    others = [each for each in active if each.name != name]
+    if len(others) == len(active):
+        return None
+    if not others:
+        return (
+            f"Without {name} nobody may sign in: local requests are not let in instead, "
+            "and a server that other machines reach does not start."
+        )
+    admin = str(Role.ADMIN)
+    if any(each.role == admin for each in active) and all(each.role != admin for each in others):
+        return f"Without {name} there is no admin, and nobody may read the audit."
+    return None
 
 
 def _by_whoever_types() -> store.Deed:

@@ -87,8 +87,20 @@ class Access:
 
     @property
     def is_on(self) -> bool:
-        """Whether anybody must say who they are: from the first user on, and beyond this machine always."""
-        return not self.terms.exposure.is_local or self.has_users
+        """Whether anybody must say who they are: beyond this machine always, and for ever from the first user on.
+
+        Whoever disables the last user shuts somebody out; that must not let everybody in.
+        """
+        return not self.terms.exposure.is_local or bool(self._known().users)
+
+    @property
+    def way_in(self) -> str:
+        """What to do for somebody who is not known."""
+        if self.has_users:
+            return "Sign in, or send a token that is valid."
+        if self._known().users:
+            return "Every user is disabled. Make one with 'cementwatch user add NAME --role admin'."
+        return "This server listens beyond its own machine and has no users yet."
 
     def identify(self, connection: HTTPConnection) -> Identity | None:
         """Whoever asks, or None. Refused with 503 as long as the register has never been read."""

@@ -60,7 +60,7 @@ class Permit:
             return self._whoever(connection), permission, named
         identity = self._access.identify(connection)
         if identity is None:
-            raise Refused(401, self._how_to_come_in())
+            raise Refused(401, self._access.way_in)
         if permission is None:
             raise _nothing_here(rows)
         if permission.scope not in identity.scopes:
@@ -77,11 +77,6 @@ class Permit:
             return self._access.identify(connection)
         except Refused:
             return None
-
-    def _how_to_come_in(self) -> str:
-        if self._access.has_users:
-            return "Sign in, or send a token that is valid."
-        return "This server listens beyond its own machine and has no users yet."
 
 
 class Audit:

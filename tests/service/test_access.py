@@ -144,6 +144,15 @@ def test_a_disabled_user_and_a_new_password_are_felt_at_once(room):
             time.sleep(0.05)
 
 
+def test_disabling_the_last_user_lets_nobody_in(room, visitor):
+    admit(room)
+    disable_user(room.engine, "anna", by())
+    room.app.state.access.look()
+    assert visitor.get(f"{V1}/session").json()["name"] is None
+    error = room.error(visitor.get(f"{V1}/alerts"), 401)
+    assert "cementwatch user add" in error["message"]
+
+
 def test_a_live_stream_ends_with_the_session(room):
     admit(room)
     with browser_of(room) as client, client.stream("GET", f"{V1}/live") as stream:

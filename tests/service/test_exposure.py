@@ -151,9 +151,33 @@ def test_users_and_tokens_are_made_listed_and_ended_at_the_command_line(empty):
     assert httpx.get(alerts, headers=header).status_code == 200
     assert run(folder, "token", "revoke", "monitor").exit_code == 0
     empty.until(lambda: httpx.get(alerts, headers=header).status_code == 401, "it is revoked", 10)
-    assert run(folder, "user", "disable", "anna").exit_code == 0
-    empty.until(lambda: httpx.get(alerts).status_code == 200, "access is open again", 10)
+    assert run(folder, "user", "disable", "anna", "--even-last").exit_code == 0
     assert "disabled" in run(folder, "user", "list").output
+    told = lambda: httpx.get(alerts).json()["error"]["message"]  # noqa: E731
+    empty.until(lambda: "Every user is disabled" in told(), "whoever is shut out lets nobody in", 10)
+    assert httpx.get(alerts).status_code == 401
+
+
+def test_the_last_who_may_sign_in_or_read_the_audit_is_not_disabled_by_the_way(tmp_path):
+    def disable(*words):
+        return run(tmp_path, "user", "disable", *words)
+
+    for name, role in (("ada", "admin"), ("anna", "operator")):
+        assert run(tmp_path, "user", "add", name, "--role", role, "--password-file", "password").exit_code == 0
+    refused = disable("ada")
+    assert refused.exit_code == 1
+    assert "there is no admin" in refused.output
+    assert disable("anna").exit_code == 0, "an admin is left"
+    refused = disable("ada")
+    assert "nobody may sign in" in refused.output
+    assert "--even-last" in refused.output
+    assert run(tmp_path, "user", "list").output.count("disabled") == 1
+    done = disable("ada", "--even-last")
+    assert done.exit_code == 0
+    assert "nobody may sign in" in done.output
+    exposed = settings(data_dir=tmp_path / "data", http_trusted_proxies=("192.0.2.1",))
+    with pytest.raises(TooExposed, match="cementwatch user add"):
+        roles.run_serve(exposed)
 
 
 @pytest.mark.parametrize(
