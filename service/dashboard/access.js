@@ -1,9 +1,10 @@
 // Who sits at this screen: signing in and out, and what they may do.
 
-import { SIGNED_OUT, ask, send } from "./link.js";
+import { SIGNED_OUT, ask, isOut, send } from "./link.js";
 import { element, say } from "./words.js";
 
 const SIGN_IN_MS = 15_000;
+const LOOK_AGAIN_MS = 10_000;
 
 export class Access {
   /** `parts` are the nodes of the page by name; every word from the server is put in as text. */
@@ -17,6 +18,7 @@ export class Access {
     this.oneClick.addEventListener("click", () => this.enter("session/one-click"));
     this.signOut.addEventListener("click", () => this.leave());
     document.addEventListener(SIGNED_OUT, () => this.show({ name: null, one_click: !this.oneClick.hidden }));
+    setInterval(() => this.lookAgain(), LOOK_AGAIN_MS);
   }
 
   /** Whether this screen may go on; a server that does not answer is the link's matter, not ours. */
@@ -30,6 +32,7 @@ export class Access {
 
   show(session) {
     const isIn = session.name !== null;
+    const wasOut = isOut();
     document.body.dataset.access = isIn ? "in" : "out";
     if (isIn) document.body.dataset.may = session.scopes.join(" ");
     this.panel.hidden = isIn;
@@ -39,9 +42,16 @@ export class Access {
     this.signOut.hidden = session.by !== "session";
     this.oneClick.hidden = !session.one_click;
     if (isIn && session.by === "local" && session.one_click) this.offerInTop();
-    if (!isIn) this.name.focus();
+    if (!isIn && !wasOut) this.name.focus(); // once: it must not be taken from whoever is typing
     this.wasIn ||= isIn;
     return isIn;
+  }
+
+  /** Somebody may have signed in in another tab. */
+  async lookAgain() {
+    if (!isOut()) return;
+    const session = await ask("session").catch(() => null);
+    if (session?.name) location.reload();
   }
 
   /** Where nobody need sign in, one may still want acts to carry a name. */

@@ -25,6 +25,9 @@ export class Refused extends Error {
 /** Told to the document when the server no longer knows who is asking. */
 export const SIGNED_OUT = "signed-out";
 
+/** Whether this screen knows that nobody is signed in at it: then there is nothing to ask for. */
+export const isOut = () => document.body.dataset.access === "out";
+
 /** JSON of one request; a Refused with the server's own words when it says no. */
 export async function ask(path, options = {}) {
   const limit = AbortSignal.timeout(options.patience ?? 5000);
@@ -39,6 +42,16 @@ let csrf;
 
 /** A change, with the word that only our own page knows. */
 export async function send(path, content, options = {}) {
+  try {
+    return await change(path, content, options);
+  } catch (error) {
+    if (error.code !== "csrf_token_missing") throw error;
+    csrf = undefined; // another tab has signed in anew, and with the cookie went the word
+    return change(path, content, options);
+  }
+}
+
+async function change(path, content, options) {
   csrf ??= (await ask("session")).csrf_token ?? "";
   const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf };
   return ask(path, { method: "POST", headers, body: JSON.stringify(content ?? {}), ...options });
@@ -84,7 +97,7 @@ export class Link {
 
   /** Each second: poll while the stream is silent, and try the stream again now and then. */
   tend() {
-    if (this.isStreaming) return;
+    if (this.isStreaming || isOut()) return;
     this.fetchAlerts(this.after === 0);
     if (performance.now() - this.triedAt > RETRY_STREAM_MS) this.openStream();
   }

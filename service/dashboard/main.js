@@ -2,7 +2,7 @@
 
 import { Access } from "./access.js";
 import { Alerts } from "./alerts.js";
-import { Link, ask } from "./link.js";
+import { Link, ask, isOut } from "./link.js";
 import { Sound } from "./sound.js";
 import { Sources } from "./sources.js";
 import { say } from "./words.js";
@@ -44,13 +44,12 @@ const link = new Link({
 
 function showContact() {
   const silence = link.silence();
-  const isOut = document.body.dataset.access === "out";
-  const isLost = silence > NO_CONTACT_MS && !isOut;
+  const isLost = silence > NO_CONTACT_MS && !isOut();
   document.body.dataset.contact = isLost ? "lost" : "good";
   part("no-contact").hidden = !isLost;
   say(part("no-contact-words"), isLost ? ` for ${Math.round(silence / 1000)} s. What stands below is old: watch the fluoroscopy itself.` : "");
-  part("contact").dataset.state = isOut ? "waiting" : isLost ? "lost" : link.isStreaming ? "live" : "polling";
-  say(part("contact-words"), isOut ? "Not signed in" : isLost ? "No contact" : link.isStreaming ? "Connected" : "Connected, polling");
+  part("contact").dataset.state = isOut() ? "waiting" : isLost ? "lost" : link.isStreaming ? "live" : "polling";
+  say(part("contact-words"), isOut() ? "Not signed in" : isLost ? "No contact" : link.isStreaming ? "Connected" : "Connected, polling");
 }
 
 function showQuiet() {
@@ -75,7 +74,7 @@ function tick() {
 }
 
 setInterval(tick, TICK_MS);
-setInterval(() => link.isStreaming || sources.catchUp(), 1000);
+setInterval(() => link.isStreaming || isOut() || sources.catchUp(), 1000);
 ask("version").then(
   (version) => say(part("version"), `cementwatch ${version.software} · algorithm ${version.algorithm} · rules ${version.rules}`),
   () => {},

@@ -103,6 +103,41 @@ def test_a_screen_that_is_signed_out_says_loudly_that_it_shows_nothing(room, pag
     expect(page.locator("main")).to_be_hidden()
 
 
+def test_whoever_signs_in_again_is_left_alone_meanwhile(room, page):
+    admit(room)
+    room.open()
+    page.goto(room.url + "/")
+    sign_in(page)
+    expect(page.locator("#contact")).to_have_attribute("data-state", "live")
+    disable_user(room.engine, "anna", by())
+    admit(room, "ben")
+    room.deps.bell.ring()
+    expect(page.get_by_label("Name")).to_be_focused()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.get_by_label("Password").focus()
+    page.wait_for_timeout(3500)
+    expect(page.get_by_label("Password")).to_be_focused()
+    assert len([url for url in asked if "/alerts" in url or "/live" in url or "/procedures" in url]) <= 1
+    sign_in(page, "ben")
+    expect(page.locator("#who")).to_have_text("ben · operator")
+
+
+def test_signing_in_anew_in_another_tab_costs_no_acknowledgement(room, watch, page):
+    admit(room)
+    room.open()
+    for id in ("alert-1", "alert-2"):
+        room.raise_alert(id)
+    page.goto(room.url + "/")
+    sign_in(page)
+    for id in ("alert-1", "alert-2"):
+        alert = page.locator(f".alert[data-id='{id}']")
+        alert.get_by_role("button", name="Acknowledge").click()
+        expect(alert).to_contain_text("Acknowledged by anna")
+        again = page.context.request.post(f"{room.url}/api/v1/session", data={"name": "anna", "password": PASSWORD})
+        assert again.status == 200
+
+
 def test_one_click_on_loopback(room, page):
     admit(room)
     settings = Settings(**{**room.deps.settings.model_dump(), "one_click_operator": True})
