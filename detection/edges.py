@@ -14,6 +14,8 @@ from detection.vocabulary import Gray, Mask, View
 
 GRID_MM = 0.5
 """Grid of the flattened picture."""
+GRID_SIDE = (16, 2048)
+"""Grid points along a side, least and most: 8 mm to a metre. Beyond them the scale is wrong."""
 TAPS_MM = np.array([-4.5, -3, -1.5, 0, 1.5, 3, 4.5], np.float32)
 """Where a profile is read across a side; positive is inside the body."""
 N_ALONG = 8
@@ -68,8 +70,11 @@ def flatten(reference: Gray, usable: Mask, px_per_mm: float, rules: Rules) -> Gr
     """The picture on a grid of ``GRID_MM`` in units of its own contrast nearby, held at +-2.5; 0 where not usable.
 
     Wide shadows go, and so does exposure: only what is brighter or darker than around it stays.
+    A scale that no picture has leaves one 0: a grid of its size would take the machine's memory.
     """
     factor = 1.0 / (px_per_mm * GRID_MM)
+    if min(reference.shape) * factor < GRID_SIDE[0] or max(reference.shape) * factor > GRID_SIDE[1]:
+        return np.zeros((1, 1), np.float32)
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
     weight = usable.astype(np.float32)
     picture = np.asarray(cv2.resize(reference * weight, None, fx=factor, fy=factor, interpolation=how), np.float32)

@@ -25,6 +25,8 @@ Point = tuple[float, float]
 """(row, col) in pixels."""
 Outline = tuple[Point, ...]
 """A closed line of points; the last joins the first."""
+SCALE_MM_PER_PX = (0.02, 2.0)
+"""What a picture's scale can be at the object plane: from magnified high resolution to the coarsest screen copy. Anything else is a mistake."""
 
 
 class View(StrEnum):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detection.vocabulary import Mask, View
+from detection.vocabulary import SCALE_MM_PER_PX, Mask, View
 
 LATERAL_DEG = (70.0, 110.0)
 AP_DEG = 20.0
@@ -82,14 +82,20 @@ def scale_of(imager: tuple[float, ...], calibrated: tuple[float, ...], magnifica
     """mm per pixel at the object plane, or None.
 
     A calibrated spacing counts as it is; a detector spacing only with a known magnification: without it the
-    truth lies anywhere between 1.3 and 1.9 times smaller.
+    truth lies anywhere between 1.3 and 1.9 times smaller. A scale that no fluoroscope has (metres for millimetres) is
+    unknown, too: every length in pixels follows from it.
     """
     if (spacing := _square(calibrated)) is not None:
-        return spacing
+        return _possible(spacing)
     spacing = _square(imager)
     if spacing is None or magnification is None or not 1 <= magnification <= 4:
         return None
-    return spacing / magnification
+    return _possible(spacing / magnification)
+
+
+def _possible(mm_per_px: float) -> float | None:
+    least, most = SCALE_MM_PER_PX
+    return mm_per_px if least <= mm_per_px <= most else None
 
 
 def _square(spacing: tuple[float, ...]) -> float | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from detection.rules import Rules
-from detection.vocabulary import Wall
+from detection.vocabulary import SCALE_MM_PER_PX, Wall
 from service.api.wire import FrameRef, Position, ProcedureKind
 
 OperatorEntry = Literal[
@@ -101,7 +101,9 @@ class Landmarks(Ask):
     right_inferior: Position | None = Field(None, description="AP view, image right; [row, col] px.")
     frame: FrameRef | None = Field(None, description="The frame that the corners lie on; null is the latest judged.")
     posterior_wall: Wall = Field(Wall.INTACT, description="broken moves every warning forward.")
-    mm_per_px: float | None = Field(None, gt=0, le=10, description="Scale at the object plane; mm/px.")
+    mm_per_px: float | None = Field(
+        None, ge=SCALE_MM_PER_PX[0], le=SCALE_MM_PER_PX[1], description="Scale at the object plane; mm/px."
+    )
 
 
 class SignIn(Ask):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from detection.anatomy import find_body, look_for_body, seed_of
+from detection.edges import flatten
 from detection.guesses import Seed, draw_guesses, quads_of
 from detection.memory import Needle
 from detection.vocabulary import ZONE_ORDER, Body, Corners, Flag, Origin, View, Zone
@@ -230,3 +231,9 @@ def test_an_uncertain_body_watches_only_what_is_surely_outside():
     assert zone_at(doubtful, 98 - (RULES.body_doubt_mm + 3) * PX_PER_MM) is Zone.CANAL
     assert not (doubtful.intact.zones == ZONE_ORDER.index(Zone.POSTERIOR_BAND)).any()
     assert np.array_equal(doubtful.breached.zones, doubtful.intact.zones)
+
+
+@pytest.mark.parametrize("mm_per_px", [0.0002, 0.001, 20.0])
+def test_a_scale_that_no_picture_has_finds_nothing_and_takes_no_room(mm_per_px):
+    assert flatten(bone(), FIELD, 1 / mm_per_px, RULES).size == 1
+    assert find(bone(), px_per_mm=1 / mm_per_px) is None

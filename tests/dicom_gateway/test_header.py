@@ -134,6 +134,10 @@ def test_words_of_a_still_tell_the_view_where_there_are_no_angles(read):
             {"PixelSpacing": ["0.3", "0.3"], "SOPClassUID": sop_classes.SC, "PixelSpacingCalibrationType": "FIDUCIAL"},
             0.3,
         ),
+        ({"PixelSpacing": ["0.02", "0.02"]}, 0.02),
+        ({"PixelSpacing": ["0.0003", "0.0003"]}, None),
+        ({"PixelSpacing": ["20", "20"]}, None),
+        ({"ImagerPixelSpacing": ["0.03", "0.03"], "EstimatedRadiographicMagnificationFactor": "3"}, None),
         ({}, None),
     ],
 )

@@ -222,6 +222,8 @@ def test_without_landmarks_what_was_found_is_told_with_its_trust(room):
         ("lateral", {"posterior_superior": [1]}, "posterior_superior.1"),
         ("lateral", {"posterior_superior": [84.0, 188.0], "anterior_superior": [90.0, 90.0]}, "posterior_superior"),
         ("lateral", {"mm_per_px": 0}, "mm_per_px"),
+        ("lateral", {"mm_per_px": 0.0002}, "mm_per_px"),
+        ("lateral", {"mm_per_px": 5}, "mm_per_px"),
         ("ap", {}, "posterior_superior"),
         ("oblique", {}, "view"),
         ("sideways", {}, "view"),
