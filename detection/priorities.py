@@ -80,6 +80,7 @@ TECHNICAL_PRIORITIES: Mapping[TechnicalCause, Priority] = {
     TechnicalCause.EXPOSURE_STEP: LOW,
     TechnicalCause.VIEW_CHANGED: LOW,
     TechnicalCause.CONTRAST_AGENT: LOW,
+    TechnicalCause.BORDER_OBJECT: LOW,
     TechnicalCause.DISK_FILLING: LOW,
     TechnicalCause.FORWARD_QUEUE: LOW,
     TechnicalCause.JOURNAL_FAILING: MEDIUM,
@@ -97,6 +98,7 @@ FLAG_CAUSES: Mapping[Flag, TechnicalCause] = {
     Flag.EXPOSURE_STEP: TechnicalCause.EXPOSURE_STEP,
     Flag.NEW_SCENE: TechnicalCause.VIEW_CHANGED,
     Flag.CONTRAST_AGENT: TechnicalCause.CONTRAST_AGENT,
+    Flag.BORDER_OBJECT: TechnicalCause.BORDER_OBJECT,
 }
 
 SILENT_FLAGS: frozenset[Flag] = frozenset(Flag) - FLAG_CAUSES.keys()

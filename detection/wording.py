@@ -54,6 +54,7 @@ TECHNICAL: Mapping[TechnicalCause, str] = {
     TechnicalCause.EXPOSURE_STEP: "The exposure has changed in a step.",
     TechnicalCause.VIEW_CHANGED: "The view has changed.",
     TechnicalCause.CONTRAST_AGENT: "Contrast agent recognised: it can hide cement.",
+    TechnicalCause.BORDER_OBJECT: "Something reaches in from the border: it can hide cement.",
     TechnicalCause.DISK_FILLING: "The disk is filling.",
     TechnicalCause.FORWARD_QUEUE: "The forward queue is growing.",
     TechnicalCause.JOURNAL_FAILING: "The journal cannot be written: alerts are not logged.",

@@ -398,6 +398,7 @@ def test_frames_say_nothing_about_what_silence_tells():
         (Flag.POLARITY_UNCERTAIN, TechnicalCause.POLARITY_UNCERTAIN),
         (Flag.ZONE_COLLIMATED, TechnicalCause.FIELD_COLLIMATED),
         (Flag.CONTRAST_AGENT, TechnicalCause.CONTRAST_AGENT),
+        (Flag.BORDER_OBJECT, TechnicalCause.BORDER_OBJECT),
     ],
 )
 def test_a_lasting_flag_is_a_technical_condition(flag, cause):
