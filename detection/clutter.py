@@ -5,13 +5,17 @@ half a second before. Contrast agent fills many millimetres of vessel out of rea
 and is gone again in two to five seconds. Three rules follow:
 
 * *Probation.* New pixels out of reach of what was there are not counted for a moment when there are several of them.
-* *The wave.* Enough of them within half a second, spread wide, are named, and with them everything new until they have cleared,
-  except what lies within reach of cement that is established: a leak from the bolus is told as ever.
-* *Release.* What stays, neither fading nor leaving, was no contrast agent: it is cement after ``stay_s`` at the latest,
-  for an unnamed leak is worse than a false alarm. Only what hangs on the border of the field stays held.
+* *The wave.* Enough of them within half a second, spread wide, are named, and with them everything new for as long as more
+  comes out of reach and two seconds beyond, except what lies within reach of cement that is established: a leak from the
+  bolus is told as ever. A wave that goes on for ``held_most_s`` is no contrast agent, and pauses.
+* *Release.* What stays ``stay_s`` without fading was no contrast agent but cement, for an unnamed leak is worse than a
+  false alarm. After ``held_most_s`` everything is let go, fading or not, and what hangs on the border, too.
 
-After a pause of the beam nothing can be said about speed, so what appeared meanwhile is taken for cement at once.
-All held pixels are told by flag, never in silence.
+Something broad that comes in from the border is held as well, but never in the body, its band, the canal or the foramen, nor
+within reach of the needle's tip or of established cement: there a false alarm is the lesser evil.
+
+After a pause of the beam nothing can be said about speed, so what appeared meanwhile is taken for cement at once; where
+the time of the frames does not advance nothing is held at all. As long as anything is held a flag says so.
 """
 
 from __future__ import annotations
@@ -23,7 +27,10 @@ import numpy as np
 
 from detection.memory import Clutter, Scene
 from detection.rules import Rules
-from detection.vocabulary import Flag, Gray, Mask
+from detection.vocabulary import ZONE_ORDER, Flag, Gray, Mask, Zone
+
+CEMENT_FIRST = (Zone.BODY, Zone.POSTERIOR_BAND, Zone.CANAL, Zone.FORAMEN)
+"""Zones in which nothing from the border is held: cement lies in them, or is feared most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,43 +52,70 @@ def sift(hits: Mask, change: Gray, scene: Scene, time_s: float, rules: Rules) ->
     ``change`` (h, w) float32 is how much denser each pixel is than the reference. Times are those of the frames.
     """
     before = scene.clutter
+    if before is not None and time_s <= before.at_s:
+        return Sifted(hits=hits, clutter=_without_time(hits, before, time_s, rules))
     if not hits.any() and (before is None or before.held is None):
-        wave_s = None if before is None else before.wave_s
-        return Sifted(hits=hits, clutter=Clutter(at_s=time_s, wave_s=wave_s))
+        begun = Clutter(at_s=time_s) if before is None else before
+        return Sifted(hits=hits, clutter=Clutter(at_s=time_s, wave_s=begun.wave_s, began_s=begun.began_s))
     age = _aged(hits, before, time_s, rules)
     clutter = replace(before or Clutter(at_s=time_s), at_s=time_s, age=age)
     fresh = hits & (age <= rules.onset_s)
     far = _far(fresh, age, scene, rules)
     if not far.any() and clutter.held is None:
         return Sifted(hits=hits, clutter=clutter)
+    settled = _settled(age, scene, rules)
+    clutter, hanging = _hung(clutter, fresh, scene, rules)
+    border = hanging & ~settled & ~_cement_first(scene, hits.shape, rules)
+    clutter = _waved(clutter, far & ~hanging, scene, rules)
+    is_wave = clutter.is_wave(time_s, rules.wave_tail_s)
     held = np.zeros(hits.shape, np.bool_) if clutter.held is None else clutter.held & (age > 0)
-    border = _from_the_border(fresh | held, scene, rules)
-    is_wave = _is_wave(far & ~border, held & ~border, clutter, scene, rules)
-    if is_wave:
-        clutter = replace(clutter, wave_s=time_s)
-    is_wave = is_wave or clutter.is_wave(time_s, rules.wave_tail_s)
-    held |= fresh & ~_settled(age, scene, rules) & (border | is_wave)
-    clutter = _released(replace(clutter, held=held), hits, change, border, rules)
+    held &= border | ~hanging | is_wave
+    held |= fresh & ~settled & (border | is_wave)
+    step = 0.0 if before is None else time_s - before.at_s
+    clutter = _released(replace(clutter, held=held), change, hits & ~border, step, rules)
     waits = far & (age <= rules.probation_s) if _mm2(far, scene) >= rules.suspect_mm2 else np.zeros_like(far)
     out = waits if clutter.held is None else waits | clutter.held
-    is_told = is_wave or _mm2(out & ~border, scene) >= rules.suspect_mm2
     return Sifted(
         hits=hits & ~out,
         clutter=clutter,
-        flags=frozenset({Flag.CONTRAST_AGENT} if is_told else ()),
+        flags=_told(out, border, is_wave=is_wave),
         covered=out & border if border.any() else None,
     )
 
 
-def _is_wave(far: Mask, held: Mask, clutter: Clutter, scene: Scene, rules: Rules) -> bool:
-    """Whether enough is new at once, or enough is left of what was."""
-    if _mm2(far, scene) >= rules.wave_mm2 and _extent_mm(far, scene) >= rules.wave_mm:
-        return True
-    return clutter.is_wave(clutter.at_s, rules.wave_tail_s) and _mm2(held, scene) >= rules.wave_left_mm2
+def _without_time(hits: Mask, before: Clutter, time_s: float, rules: Rules) -> Clutter:
+    """What is known after a frame that is no later than the one before: nothing about speed, so whatever is there is old."""
+    age = np.zeros(hits.shape, np.float32) if before.age is None else before.age
+    return Clutter(at_s=time_s, age=np.where(hits, np.maximum(age, np.float32(rules.onset_s + 1e-3)), np.float32(0)))
+
+
+def _told(out: Mask, border: Mask, *, is_wave: bool) -> frozenset[Flag]:
+    flags = set()
+    if is_wave or (out & ~border).any():
+        flags.add(Flag.CONTRAST_AGENT)
+    if (out & border).any():
+        flags.add(Flag.BORDER_OBJECT)
+    return frozenset(flags)
+
+
+def _waved(clutter: Clutter, far: Mask, scene: Scene, rules: Rules) -> Clutter:
+    """The clutter with its wave begun, renewed or left to end; only what comes out of reach does so, never what is held."""
+    now, began_s, wave_s = clutter.at_s, clutter.began_s, clutter.wave_s
+    area_mm2 = _mm2(far, scene)
+    if began_s is not None and wave_s is not None:
+        if clutter.is_wave(now, rules.wave_tail_s):
+            goes_on = area_mm2 >= rules.wave_left_mm2 and now - began_s <= rules.held_most_s
+            return replace(clutter, wave_s=now) if goes_on else clutter
+        was_long = wave_s - began_s > rules.held_most_s - rules.wave_tail_s
+        if was_long and 0 <= now - wave_s <= 2 * rules.wave_tail_s:
+            return clutter
+    if area_mm2 >= rules.wave_mm2 and _extent_mm(far, scene) >= rules.wave_mm:
+        return replace(clutter, wave_s=now, began_s=now)
+    return clutter
 
 
 def _aged(hits: Mask, before: Clutter | None, time_s: float, rules: Rules) -> Gray:
-    """For how long (s) each pixel has been new without a break, (h, w) float32; a flickering edge is no break."""
+    """For how long (s) each pixel has been new without a break, (h, w) float32; flickering edges grow old, too."""
     step = 1e-3 if before is None else max(time_s - before.at_s, 1e-3)
     age = np.zeros(hits.shape, np.float32) if before is None or before.age is None else before.age
     # what came while nobody looked is neither fast nor slow
@@ -91,7 +125,8 @@ def _aged(hits: Mask, before: Clutter | None, time_s: float, rules: Rules) -> Gr
     kept, here = np.flatnonzero(near), np.flatnonzero(hits)
     old = age.ravel()[here]
     aged = np.zeros(hits.size, np.float32)
-    aged[kept] = age.ravel()[kept]
+    ran = age.ravel()[kept]
+    aged[kept] = np.where(ran > 0, ran + np.float32(step), np.float32(0))
     aged[here] = np.where(old > 0, old + np.float32(step), np.float32(first))
     return aged.reshape(hits.shape)
 
@@ -132,36 +167,82 @@ def _settled(age: Gray, scene: Scene, rules: Rules) -> Mask:
     return _within(old, rules.reach_mm * scene.px_per_mm).astype(np.bool_)
 
 
-def _released(clutter: Clutter, hits: Mask, change: Gray, border: Mask, rules: Rules) -> Clutter:
-    """The clutter without what has stayed and does not fade."""
+def _cement_first(scene: Scene, shape: tuple[int, ...], rules: Rules) -> Mask:
+    """Where nothing is ever taken for an object from the border, (h, w) bool: cement is awaited there, or feared most."""
+    here = np.zeros(shape, np.uint8)
+    if scene.region is not None:
+        here |= np.isin(scene.region.intact.zones, [ZONE_ORDER.index(zone) for zone in CEMENT_FIRST]).astype(np.uint8)
+    if scene.needle is not None:
+        row, col = scene.needle.tip
+        cv2.circle(here, (round(col), round(row)), round(rules.tip_reach_mm * scene.px_per_mm), 1, -1)
+    return here.astype(np.bool_)
+
+
+def _released(clutter: Clutter, change: Gray, may_stay: Mask, step_s: float, rules: Rules) -> Clutter:
+    """The clutter without what has stayed and does not fade, nor what has been held for long.
+
+    ``may_stay`` (h, w) is what is seen and does not hang on the border. The peak sinks, so that one dense frame does
+    not make everything after it look faded.
+    """
     held, age = clutter.held, clutter.age
     assert held is not None and age is not None  # noqa: S101, PT018 - only called where something is held
-    if not held.any():
-        return replace(clutter, held=None, peak=None)
-    peak = np.where(held, change if clutter.peak is None else np.maximum(clutter.peak, change), np.float32(0))
-    stays = hits & ~border & (age >= rules.stay_s) & (change >= rules.fading_share * peak)
-    return replace(clutter, held=held & ~stays, peak=peak)
+    sunk = 0 if clutter.peak is None else clutter.peak * np.float32(np.exp(-step_s / rules.held_most_s))
+    peak = np.where(held, np.maximum(sunk, change), np.float32(0)).astype(np.float32)
+    stays = may_stay & (age >= rules.stay_s) & (change >= rules.fading_share * peak)
+    held = held & ~stays & (age <= rules.held_most_s)
+    return replace(clutter, held=held, peak=peak) if held.any() else replace(clutter, held=None, peak=None)
 
 
-def _from_the_border(new: Mask, scene: Scene, rules: Rules) -> Mask:
-    """Large parts (h, w) of what is new at once that touch the border of the open field and are broader than a vessel.
+def _hung(clutter: Clutter, fresh: Mask, scene: Scene, rules: Rules) -> tuple[Clutter, Mask]:
+    """The clutter with the object that hangs on the border as it is now, and what new and held lies on it or at its edge.
+
+    The object grows only by large parts that come at once, never by what creeps up to it.
+    """
+    assert clutter.age is not None  # noqa: S101 - only called where something is new
+    known = np.zeros(fresh.shape, np.bool_)
+    if clutter.object is not None:
+        known = clutter.object & (clutter.age > 0) & (clutter.age <= rules.held_most_s)
+    if not known.any() and not (fresh & scene.rim).any():
+        return replace(clutter, object=None), known
+    known = known | _from_the_border(fresh, known, scene, rules)
+    new = fresh if clutter.held is None else fresh | clutter.held
+    near = _near(known, rules.vessel_mm / 2, scene) & new
+    return replace(clutter, object=known if known.any() else None), near
+
+
+def _near(mask: Mask, reach_mm: float, scene: Scene) -> Mask:
+    """What lies so near a mask (h, w), looked at a millimetre to the pixel."""
+    small = (_small(mask, scene) > 0).astype(np.uint8)
+    near = _within(small, reach_mm * scene.px_per_mm / max(1, round(scene.px_per_mm)))
+    whole = cv2.resize(near, (mask.shape[1], mask.shape[0]), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(whole, np.bool_)
+
+
+def _small(mask: Mask, scene: Scene) -> Gray:
+    factor = max(1, round(scene.px_per_mm))
+    size = (max(1, mask.shape[1] // factor), max(1, mask.shape[0] // factor))
+    return np.asarray(cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
+def _from_the_border(fresh: Mask, known: Mask, scene: Scene, rules: Rules) -> Mask:
+    """Large parts (h, w) of what is new that hang on the border or on what hangs there, and are broader than a vessel.
 
     Looked at a millimetre to the pixel: bones and fingers leave gaps.
     """
-    if not (new & scene.rim).any():
-        return np.zeros(new.shape, np.bool_)
-    factor = max(1, round(scene.px_per_mm))
-    size = (max(1, new.shape[1] // factor), max(1, new.shape[0] // factor))
-    small = (cv2.resize(new.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
-    rim = cv2.resize(scene.rim.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
-    broad = cv2.morphologyEx(_within(small, 1), cv2.MORPH_OPEN, np.ones((round(rules.vessel_mm),) * 2, np.uint8))
+    least = rules.border_mm2 * (scene.px_per_mm / max(1, round(scene.px_per_mm))) ** 2
+    share = _small(fresh, scene)
+    count, labels = cv2.connectedComponents(_within((share > 0).astype(np.uint8), 1), connectivity=8)
+    large = np.bincount(labels.ravel(), weights=share.ravel(), minlength=count) >= least
+    large[0] = False
+    whole = (large[labels] | (_small(known, scene) > 0)).astype(np.uint8)
+    broad = cv2.morphologyEx(whole, cv2.MORPH_OPEN, np.ones((round(rules.vessel_mm),) * 2, np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(broad, connectivity=8)
-    touches = np.bincount(labels[rim & (broad > 0)], minlength=len(stats)) > 0
-    keep = touches & (stats[:, cv2.CC_STAT_AREA] >= rules.border_mm2 * (scene.px_per_mm / factor) ** 2)
+    anchor = (_small(scene.rim, scene) > 0) | (_small(known, scene) > 0)
+    keep = np.bincount(labels[anchor & (broad > 0)], minlength=len(stats)) > 0
+    keep &= stats[:, cv2.CC_STAT_AREA] >= least
     keep[0] = False
-    near = _within(keep[labels].astype(np.uint8), rules.vessel_mm / 2)
-    kept = cv2.resize(near, (new.shape[1], new.shape[0]), interpolation=cv2.INTER_NEAREST)
-    return np.asarray(kept, np.bool_) & new
+    kept = cv2.resize(keep[labels].astype(np.uint8), fresh.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return np.asarray(kept, np.bool_) & fresh
 
 
 def _extent_mm(mask: Mask, scene: Scene) -> float:

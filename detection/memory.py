@@ -87,18 +87,21 @@ class Clutter:
     """What is new in a scene, since when, and what of it is no cement.
 
     ``age`` (h, w) float32 says for how many seconds each pixel has been new, ``held`` (h, w) is what is named as no cement and
-    ``peak`` (h, w) float32 how dense that was at most. ``wave_s`` is when there was last enough of it.
+    ``peak`` (h, w) float32 how dense that was at most of late. ``object`` (h, w) is what hangs on the border. ``began_s`` is when
+    the last wave began, ``wave_s`` when something last came with it.
     """
 
     at_s: float
     age: Gray | None = None
     held: Mask | None = None
     peak: Gray | None = None
+    object: Mask | None = None
+    began_s: float | None = None
     wave_s: float | None = None
 
     def is_wave(self, time_s: float, tail_s: float) -> bool:
         """Whether a wave is under way, or has just passed."""
-        return self.wave_s is not None and time_s - self.wave_s <= tail_s
+        return self.wave_s is not None and 0 <= time_s - self.wave_s <= tail_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -284,9 +284,9 @@ class Rules:
     wave_mm: float = rule(
         20.0, unit="mm", source="choice: a first drop of cement is 5 to 15 mm", reason="and it must be spread this wide"
     )
-    wave_left_mm2: float = rule(5.0, unit="mm2", source="choice", reason="less contrast agent than this has cleared")
+    wave_left_mm2: float = rule(5.0, unit="mm2", source="choice", reason="this much more out of reach keeps a wave up")
     wave_tail_s: float = rule(
-        2.0, unit="s", source="contrast agent clears in 2-5 s", reason="and after this time nothing is held any more"
+        2.0, unit="s", source="contrast agent clears in 2-5 s", reason="this long after the last of it a wave is over"
     )
     settled_s: float = rule(
         2.0, unit="s", source="choice", reason="cement this old is established: what grows from it is cement"
@@ -299,6 +299,12 @@ class Rules:
     )
     fading_share: float = rule(
         0.75, unit="share of peak", source="phantom", reason="below this share of its densest something fades"
+    )
+    held_most_s: float = rule(
+        8.0,
+        unit="s",
+        source="twice stay_s; contrast agent clears in 2-5 s",
+        reason="nothing is held for longer, fading or not, and no wave goes on for longer",
     )
     beam_pause_s: float = rule(
         1.2,
@@ -313,7 +319,7 @@ class Rules:
         40.0,
         unit="mm2",
         source="phantom: a finger is 12 mm wide",
-        reason="this much new at once that hangs on the border is a hand, or what moves there; it stays held",
+        reason="this much new at once that hangs on the border is a hand, or what moves there; it is held",
     )
     # zones
     disc_height_share: float = rule(

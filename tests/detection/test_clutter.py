@@ -11,8 +11,20 @@ import pytest
 from detection.clutter import sift
 from detection.memory import Needle
 from detection.phantom.obstacles import ObstacleKind
-from detection.vocabulary import Flag, Zone
-from tests.detection.films import CANAL, RULES, disturbed, empty_scene, film, flags_of, leaked, watched
+from detection.vocabulary import ZONE_ORDER, Flag, Zone
+from detection.zones import region_of
+from tests.detection.films import (
+    CANAL,
+    RULES,
+    body_of,
+    corners,
+    disturbed,
+    empty_scene,
+    film,
+    flags_of,
+    leaked,
+    watched,
+)
 
 SIZE = (128, 128)
 RATE = 10
@@ -110,11 +122,85 @@ def test_what_stays_without_fading_is_cement_in_the_end():
     assert (told[-1].hits == tree()).all()
 
 
-def test_what_fades_is_held_for_as_long_as_it_lasts():
+def test_what_fades_is_held_for_longer_but_not_for_ever():
     n_stay = round(RATE * RULES.stay_s)
-    fading = [0.3] * 10 + list(np.linspace(0.3, 0.1, n_stay))
+    n_most = round(RATE * RULES.held_most_s)
+    fading = [0.3] * 10 + list(np.linspace(0.3, 0.1, n_stay)) + list(np.linspace(0.1, 0.05, n_most))
     told, _ = play([NOTHING, *[tree()] * len(fading)], change=[0.0, *fading])
-    assert not any(one.hits.any() for one in told)
+    assert not any(one.hits.any() for one in told[: 10 + n_stay])
+    assert all((one.hits == tree()).all() and not one.flags for one in told[n_most + 2 :])
+
+
+def test_one_dense_frame_does_not_make_a_cast_look_faded_for_ever():
+    n_stay = round(RATE * RULES.stay_s)
+    told, _ = play([NOTHING, *[tree()] * (n_stay + 10)], change=[0.0] + [0.2] * 5 + [0.28] + [0.2] * (n_stay + 4))
+    assert (told[-1].hits == tree()).all()
+    assert not told[-1].flags
+
+
+def test_what_is_left_of_a_wave_keeps_it_up_no_longer():
+    """Half as dense, and a vein that fills elsewhere at cement's pace: counted as it comes."""
+    left = tree() & (np.arange(SIZE[1]) > 100)
+    growing = [left | tube(1.0 * n) for n in range(1, 16)]
+    masks = [NOTHING, *[tree()] * 20, *[left] * 25, *growing]
+    told, _ = play(masks, change=[0.0] + [0.2] * 20 + [0.1] * 40)
+    assert told[-1].hits[tube(10.0) & ~tree()].all()
+
+
+def flickering(seconds):
+    """Wide shadows that come and go every half second, now here, now there."""
+    other = np.roll(tree(), 15, axis=0)
+    return [other if index // 5 % 2 else tree() for index in range(seconds * RATE)]
+
+
+def test_no_wave_goes_on_for_ever():
+    told, _ = play([NOTHING, *flickering(25)])
+    up = "".join("x" if one.flags else " " for one in told).split()
+    most = RULES.held_most_s + RULES.wave_tail_s + RULES.onset_s + RULES.probation_s
+    assert max(map(len, up)) <= RATE * most + 2
+    assert len(up) > 2
+
+
+@pytest.mark.parametrize(
+    "masks",
+    [[tree()] * 60, [tree()] * 20 + [tree() & (np.arange(SIZE[1]) > 122)] * 60, flickering(15)],
+    ids=["stays", "a little is left", "flickers"],
+)
+def test_whatever_is_held_is_told(masks):
+    told, _ = play([NOTHING, *masks])
+    assert all(one.flags for one, mask in zip(told[1:], masks, strict=True) if (mask & ~one.hits).any())
+
+
+def timed(masks, times):
+    """What is left of masks at these times."""
+    scene, told = empty_scene(SIZE, 2.0), []
+    for mask, time_s in zip(masks, times, strict=True):
+        sifted = sift(mask, np.where(mask, np.float32(0.2), np.float32(0)), scene, time_s, RULES)
+        scene = replace(scene, clutter=sifted.clutter)
+        told.append(sifted)
+    return told
+
+
+@pytest.mark.parametrize("step_s", [0.0, -0.1], ids=["the same", "backwards"])
+def test_where_time_does_not_advance_nothing_is_hidden(step_s):
+    """Everything would be new for ever."""
+    masks = [NOTHING, *[tree() | tube(1.0 * n) for n in range(20)]]
+    told = timed(masks, [100 + step_s * index for index in range(len(masks))])
+    assert all((one.hits == mask).all() and not one.flags for one, mask in zip(told, masks, strict=True))
+
+
+def test_a_time_told_twice_hides_nothing_afterwards():
+    """What was there is not new when time goes on."""
+    masks = [bolus() | tree()] * 20
+    told = timed(masks, [0.1 * (index // 2) for index in range(20)])
+    assert all((one.hits == masks[0]).all() for one in told)
+
+
+def test_a_clock_set_back_leaves_no_wave_behind():
+    told = timed(
+        [NOTHING, *[tree()] * 5, *[tree()] * 20], [100 + 0.1 * n for n in range(6)] + [50 + 0.1 * n for n in range(20)]
+    )
+    assert all((one.hits == tree()).all() and not one.flags for one in told[6:])
 
 
 def test_after_a_pause_of_the_beam_what_is_there_counts_at_once():
@@ -154,12 +240,54 @@ def hand(reach_mm):
     return mask
 
 
-def test_a_hand_that_reaches_in_is_held_for_as_long_as_it_rests():
+def test_a_hand_that_reaches_in_is_held_and_told_with_or_without_a_body():
     sliding = [hand(4.0 * n) for n in range(9)]
-    told, _ = play([*sliding, *[hand(32.0)] * 80])
+    told, _ = play([*sliding, *[hand(32.0)] * 60])
     assert not any(one.hits.any() for one in told)
     assert told[-1].covered[hand(32.0)].mean() > 0.9
-    assert Flag.CONTRAST_AGENT not in told[-1].flags
+    assert told[-1].flags == {Flag.BORDER_OBJECT}
+
+
+def test_a_hand_that_rests_is_let_go_in_the_end():
+    """It may be cement at the edge of a narrow field."""
+    told, _ = play([NOTHING, *[hand(32.0)] * (round(RATE * RULES.held_most_s) + 5)])
+    assert not told[-8].hits.any()
+    assert (told[-1].hits == hand(32.0)).all()
+    assert not told[-1].flags
+
+
+def test_what_creeps_up_to_a_hand_does_not_become_a_part_of_it():
+    """It was held for ever with all that touched it."""
+    growing = [cv2.circle(np.zeros(SIZE, np.uint8), (54, 84), 2 + n // 3, 1, -1) > 0 for n in range(60)]
+    told, _ = play([NOTHING, *[hand(32.0) | drop for drop in growing]])
+    beyond = growing[-1] & ~hand(40.0)
+    assert told[-1].hits[beyond].mean() > 0.9
+    assert not told[-1].hits[hand(30.0)].any()
+
+
+def test_from_the_border_nothing_is_held_where_cement_is_feared_most():
+    body = body_of(corners(50.0, 50.0, 94.0, 114.0))
+    scene = empty_scene(SIZE, 2.0, region=region_of(body, SIZE, 2.0, None, RULES))
+    gush = np.zeros(SIZE, np.bool_)
+    gush[60:80, :20] = True
+    waits = round(RATE * RULES.probation_s)
+    told, _ = play([NOTHING, *[gush] * 10], scene)
+    canal = gush & np.isin(scene.region.intact.zones, [ZONE_ORDER.index(Zone.CANAL), ZONE_ORDER.index(Zone.FORAMEN)])
+    assert np.count_nonzero(canal) > 50
+    assert told[waits + 2].hits[canal].all()
+
+
+def test_from_the_border_nothing_is_held_about_the_needles_tip_or_established_cement():
+    fingers = hand(32.0)
+    tip = empty_scene(SIZE, 2.0, needle=Needle(tip=(50.0, 34.0), tail=(50.0, 127.0), width_px=5.0))
+    old = cv2.circle(np.zeros(SIZE, np.uint8), (74, 76), 8, 1, -1) > 0
+    for scene, near in ((tip, (50, 34)), (with_cement(old), (62, 74))):
+        told, _ = play(
+            [NOTHING if scene is tip else old, *[fingers | old if scene is not tip else fingers] * 20], scene
+        )
+        assert told[-1].hits[near]
+        assert not told[-1].hits[:16, 20:48].any()
+        assert Flag.BORDER_OBJECT in told[-1].flags
 
 
 def test_brightness_and_mirroring_change_nothing():
