@@ -20,6 +20,7 @@ from detection.rules import Rules
 from detection.scenes import Place, average_in, remembered, settle, usable_for
 from detection.spread import Spread, measure_spread, outlines_of
 from detection.vocabulary import (
+    SCALE_MM_PER_PX,
     Body,
     Corners,
     Findings,
@@ -42,6 +43,8 @@ Mapping = Callable[[Point], Point]
 
 def examine(frame: Frame, memory: Memory, plan: Plan, rules: Rules) -> tuple[Findings, Memory]:
     """All that one frame says, given what earlier frames left behind. Pure: same input, same output, to the bit."""
+    if not _is_possible(frame.mm_per_px):
+        frame = replace(frame, mm_per_px=None)
     thumbnail = _thumbnail(frame.pixels)
     picture = calm(frame, rules)
     flags = picture_flags(picture, frame.ceiling, float(thumbnail.mean()), rules) | _frame_flags(
@@ -85,6 +88,11 @@ def _judge(
     findings = _findings(frame, scene, place.shift, flags, spread)
     watched = tuple(zone for zone in findings.zones_watched if zone not in hidden)
     return replace(findings, zones_watched=watched), scene
+
+
+def _is_possible(mm_per_px: float | None) -> bool:
+    """Whether a picture can have this scale; every neighbourhood in pixels follows from it."""
+    return mm_per_px is not None and SCALE_MM_PER_PX[0] <= mm_per_px <= SCALE_MM_PER_PX[1]
 
 
 def _thumbnail(pixels: Gray) -> Gray:
@@ -157,7 +165,7 @@ def _given_body(given: Landmarks, scene: Scene, memory: Memory, rules: Rules) ->
 def _with_region(scene: Scene, body: Body | None, rules: Rules) -> Scene:
     if body is None:
         return scene
-    if body.mm_per_px is not None:
+    if body.mm_per_px is not None and _is_possible(body.mm_per_px):
         scene = replace(scene, px_per_mm=1.0 / (body.mm_per_px * scene.factor), is_scale_known=True)
     scale = scene.px_per_mm if scene.is_scale_known else _depth_px(body.corners) / rules.nominal_depth_mm
     scene = replace(scene, px_per_mm=scale)

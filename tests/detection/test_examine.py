@@ -509,3 +509,15 @@ def test_landmarks_of_another_scene_are_matched_to_this_one():
     assert findings[-1].body.origin is Origin.OPERATOR
     expected = np.add(given.body.corners.near_superior, (6, -4))
     assert findings[-1].body.corners.near_superior == pytest.approx(tuple(expected), abs=1.0)
+
+
+@pytest.mark.parametrize("mm_per_px", [0.001, 20.0])
+def test_a_scale_that_no_picture_has_is_unknown_whoever_tells_it(mm_per_px):
+    """A plan that was stored before it was refused, or a frame from elsewhere."""
+    frames = [replace(frame, mm_per_px=mm_per_px) for frame in film(STILL).frames[: BUILDING + 1]]
+    (given,) = film(STILL).plan().landmarks.values()
+    plan = Plan(landmarks={given.body.view: replace(given, body=replace(given.body, mm_per_px=mm_per_px))})
+    findings, memory = watch(frames, plan)
+    assert findings[-1].is_fit
+    assert Flag.SCALE_UNKNOWN in findings[-1].flags
+    assert 0.5 < memory.scene.px_per_mm < 10
