@@ -88,6 +88,12 @@ class Rules:
         source="phantom: a turn by 4 degrees",
         reason="a sudden fall below this is another view",
     )
+    turn_frames: float = rule(
+        10,
+        unit="frames",
+        source="choice: about a second",
+        reason="so many frames with a fallen correlation start a new scene",
+    )
     trust_rate: float = rule(
         0.05, unit="share per frame", source="choice", reason="how fast the usual correlation follows"
     )
@@ -224,7 +230,7 @@ class Rules:
         0.004, unit="nats", source="16-bit rounding and texture", reason="noise is never taken as less"
     )
     noise_skew: float = rule(
-        1.3,
+        2.5,
         unit="ratio",
         source="phantom, slow cement at low dose",
         reason="noise is at most so much more than what lightens shows",

@@ -39,17 +39,23 @@ def settle(calm: Calm, frame: Frame, memory: Memory, rules: Rules) -> Place:
         shift = find_shift(current.texture, texture, usable_for(current, calm.field), current.shift_px)
         if shift.trust >= max(rules.least_trust, _usual(current, rules)):
             return Place(scene=_at(current, shift, rules), shift=shift)
+        if shift.trust >= rules.least_trust and current.n_lost + 1 < rules.turn_frames:
+            return _lost(current)  # a hand hides as much for a while; a turned C-arm stays turned
     again = _return(texture, calm, frame, memory, rules)
     if again is not None:
         return again
     if current is not None and _suits(current, calm, frame) and current.n_lost + 1 < rules.lost_frames:
-        lost = replace(current, n_lost=current.n_lost + 1)
-        return Place(scene=lost, shift=Shift(row=0.0, col=0.0, trust=0.0), flags=frozenset({Flag.MOTION_NOT_TRUSTED}))
+        return _lost(current)
     return Place(
         scene=_begin(texture, calm, frame, memory.n_scenes, rules),
         shift=Shift(row=0.0, col=0.0, trust=1.0),
         flags=frozenset({Flag.NEW_SCENE}) if memory.scenes else frozenset(),
     )
+
+
+def _lost(scene: Scene) -> Place:
+    lost = replace(scene, n_lost=scene.n_lost + 1)
+    return Place(scene=lost, shift=Shift(row=0.0, col=0.0, trust=0.0), flags=frozenset({Flag.MOTION_NOT_TRUSTED}))
 
 
 def average_in(scene: Scene, calm: Calm, rules: Rules) -> Scene:

@@ -89,10 +89,16 @@ def settled_scene():
 
 
 def test_a_small_turn_that_halves_the_likeness_at_once_is_a_new_scene():
-    frames = [turned(9, 0.55)] * 4
+    frames = [turned(9, 0.55)] * int(RULES.turn_frames)
     places, _ = walk(frames, settled_scene())
-    assert places[0].flags == {Flag.MOTION_NOT_TRUSTED}
+    assert all(place.flags == {Flag.MOTION_NOT_TRUSTED} for place in places[:-1])
     assert numbers(places)[-1] == 1
+
+
+def test_a_hand_that_comes_and_goes_leaves_the_scene_as_it_was():
+    places, _ = walk([*[turned(9, 0.55)] * 5, picture(1)], settled_scene())
+    assert set(numbers(places)) == {0}
+    assert places[-1].flags == frozenset()
 
 
 def test_what_changes_the_picture_a_little_stays_in_the_scene():
