@@ -27,6 +27,7 @@ LEAK_SCENE, QUIET_SCENE = "canal_leak", "contained"
 IN_TIME_S = 1.0
 """A canal alert later than this after its cast became visible counts as missed; the phantom's has gone 2 mm by then."""
 READY_S = 60.0
+COUNTED_S = 5.0
 SAFETY = (
     "Assistive research software, not a medical device. The operator remains responsible. "
     "No alert does not mean no leakage."
@@ -180,9 +181,19 @@ def _play_both(
             say(f"the receiver was lost: {error}")
             return 1
         _settle(account, now, sleep)
-    state = httpx.get(f"{base}/api/v1/alerts", params={"limit": 1}).json()["sources"]
+    sources = _counted(base, len(account.sent), now, sleep)
     stop.set()
-    return _report(account, state, say)
+    return _report(account, sources, say)
+
+
+def _counted(base: str, n_sent: int, now: Callable[[], float], sleep: Callable[[float], None]) -> list[dict[str, Any]]:
+    """The state of the sources once they count what was sent: a heartbeat is up to a second behind the frames."""
+    until = now() + COUNTED_S
+    while True:
+        sources: list[dict[str, Any]] = httpx.get(f"{base}/api/v1/alerts", params={"limit": 1}).json()["sources"]
+        if sum(source["frames_judged"] for source in sources) >= n_sent or now() > until:
+            return sources
+        sleep(0.2)
 
 
 def _report(account: Account, sources: list[dict[str, Any]], say: Say) -> int:
