@@ -170,10 +170,16 @@ def _hits(change: Gray, noise: Gray, weight: Gray, usable: Mask, scene: Scene, r
     """Pixels (h, w) that hold something new: broad by threshold with hysteresis, thin by their crest."""
     least = rules.least_contrast
     strong = (change > _full(np.maximum(rules.strong_sigma * noise, least), change)) & usable
-    weak = (change > _full(np.maximum(rules.weak_sigma * noise, least / 2), change)) & usable
+    weak = (change > _full(np.maximum(rules.weak_sigma * noise, least / 2), change)) & usable & ~_skirt(change, rules)
     crest = _crest(change, weight, rules.ridge_mm * scene.px_per_mm, rules)
     lines = crest & usable & (change > _full(rules.weak_sigma * noise, change))
     return _grow(strong | lines, weak | lines, rules.least_piece_mm2 * scene.px_per_mm**2)
+
+
+def _skirt(change: Gray, rules: Rules) -> Mask:
+    """What blur spreads about dense cement, (h, w) bool: next to something many times as strong."""
+    size = 2 * round(2 * rules.smooth_px) + 1
+    return np.asarray(change < rules.skirt_share * cv2.dilate(change, np.ones((size, size), np.uint8)))
 
 
 def _crest(change: Gray, weight: Gray, width_px: float, rules: Rules) -> Mask:

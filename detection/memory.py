@@ -125,6 +125,7 @@ class Scene:
     shift_px: Point = (0.0, 0.0)
     offset: float = 0.0
     n_lost: int = 0
+    n_unlike: int = 0
     usual_trust: float = 0.0
     needle: Needle | None = None
     opaque: Mask | None = None

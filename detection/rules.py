@@ -240,6 +240,12 @@ class Rules:
         5.0, unit="sigma", source="phantom, Rose criterion", reason="a pixel that founds a piece"
     )
     weak_sigma: float = rule(2.5, unit="sigma", source="phantom", reason="a pixel that may extend a piece")
+    skirt_share: float = rule(
+        0.2,
+        unit="share of the strongest neighbour",
+        source="half-width of the smoothing",
+        reason="less than this beside cement is its blur",
+    )
     least_contrast: float = rule(
         0.03, unit="nats", source="1 mm cast in lateral: 2 %", reason="never call less contrast cement"
     )
