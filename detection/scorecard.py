@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
-from detection.intervals import Figure, median, rate, share
+from detection.intervals import Figure, median, pooled, rate, share
 from detection.outcome import FAMILY, Outcome, Telling
 from detection.vocabulary import Kind, Zone
 
@@ -55,8 +55,8 @@ def _false_alarms(outcomes: Sequence[Outcome]) -> Iterator[Figure]:
 def _pictures(outcomes: Sequence[Outcome]) -> Iterator[Figure]:
     yield median("Dice of the cement mask", [each.precision.dice for each in outcomes])
     yield median("outline of the cement, error, mm", [each.precision.boundary_mm for each in outcomes])
-    errors = [abs(error) for each in outcomes for error in each.precision.distance_errors_mm]
-    yield median("distance to the wall, absolute error, mm", errors)
+    errors = [[abs(error) for error in each.precision.distance_errors_mm] for each in outcomes]
+    yield pooled("distance to the wall, absolute error, mm", errors, "scenes")
     volumes = [each.precision.volume_error for each in outcomes]
     yield median("volume, relative error", [None if error is None else abs(error) for error in volumes])
     yield share("volume within the band that was told", [each.precision.is_volume_in_band for each in outcomes])
@@ -66,7 +66,12 @@ def _bodies(outcomes: Sequence[Outcome]) -> Iterator[Figure]:
     asked = [each for each in outcomes if each.about.landmarks == "found"]
     if asked:
         yield share("body found", [each.precision.corner_errors_mm is not None for each in asked])
-        yield median("body corners, error, mm", [e for each in asked for e in each.precision.corner_errors_mm or ()])
+        yield pooled("body corners, error, mm", corner_errors(asked), "scenes")
+
+
+def corner_errors(outcomes: Iterable[Outcome]) -> list[Sequence[float]]:
+    """How far the corners of each scene's body lie from the true ones, mm; empty where it was not found."""
+    return [each.precision.corner_errors_mm or () for each in outcomes]
 
 
 def _fitness(outcomes: Sequence[Outcome]) -> Iterator[Figure]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import comb
+
 import pytest
 
-from detection.intervals import byar, median, rate, share, wilson
+from detection.intervals import byar, median, pooled, rank_about_median, rate, share, wilson
 from detection.outcome import Contact, Precision
 from detection.scorecard import breakdowns, curve_of, figures_of
 from detection.targets import targets_of
@@ -151,4 +153,23 @@ def test_intervals_are_those_of_the_books():
     assert share("", []).value is None
     assert rate("", 3, 0, "levels").value is None
     middle = median("", [*range(1, 21), None])
-    assert (middle.value, middle.low, middle.high) == (10.5, 6, 16)
+    assert (middle.value, middle.low, middle.high) == (10.5, 6, 15)
+
+
+def test_an_interval_about_a_median_holds_it_in_95_percent_and_no_narrower_one_does():
+    for n in range(1, 60):
+        rank = rank_about_median(n)
+        missed_by = [2 * sum(comb(n, k) for k in range(each)) / 2**n for each in (rank, rank + 1)]
+        assert missed_by[0] <= 0.05 < missed_by[1], n
+
+
+def test_a_handful_of_values_has_a_median_and_no_interval():
+    few = median("", [1.0, 2.0, 3.0, 4.0, 5.0])
+    assert (few.value, few.low, few.high) == (3.0, None, None)
+
+
+def test_frames_of_one_scene_make_no_interval():
+    told = pooled("", [[1.0, 1.0, 1.0], [], [3.0] * 4], "scenes")
+    assert (told.value, told.low, told.high) == (3.0, None, None)
+    assert told.of == "p95 3.00, n 7 of 2 scenes"
+    assert pooled("", [[]], "scenes").value is None
