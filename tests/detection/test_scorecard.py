@@ -77,6 +77,33 @@ def test_an_alarm_that_worsens_at_the_leak_tells_of_it():
     assert both.false_alarms == (before,)
 
 
+def test_a_leak_that_is_told_silently_is_told_but_not_caught():
+    silent = telling(101, is_true=True, told_as=Priority.LOW)
+    loud = telling(112, is_true=True, alert=silent.alert, is_first=False, told_as=Priority.MEDIUM)
+    assert outcome(silent, leak=leakage()).caught is None
+    assert outcome(silent, leak=leakage()).is_failed
+    assert outcome(silent, loud, leak=leakage()).delay == 12
+    told = figures(outcome(silent, leak=leakage()), MISSED)
+    assert told["recall, projection-visible leaks"].value == 0.0
+    assert told["visible leaks that were told, silently or not"].value == 0.5
+
+
+def test_a_false_alarm_that_grows_sounds_again_each_time():
+    grown = telling(50, is_true=False, alert="a30", is_first=False)
+    silent = telling(60, is_true=False, alert="a30", is_first=False, told_as=Priority.LOW)
+    told = figures(outcome(telling(30, is_true=False), grown, silent), QUIET)
+    assert told["false alarms, audible, per level"].value == 0.5
+    assert told["times that a false alarm sounded, per level"].value == 1.0
+
+
+def test_the_canal_named_beside_another_leak_is_counted_although_the_alarm_is_no_false_one():
+    disc = outcome(telling(104, is_true=True, zone=Zone.CANAL), leak=leakage(zone=Zone.DISC))
+    right = outcome(telling(104, is_true=True, zone=Zone.FORAMEN), leak=leakage(zone=Zone.CANAL))
+    nowhere = outcome(telling(30, is_true=False, zone=Zone.FORAMEN))
+    assert not disc.false_alarms
+    assert figures(disc, right, nowhere)["canal or foramen named where none leaked, per level"].of == "2 in 3 levels"
+
+
 def test_frames_refused_without_reason_and_the_reverse():
     told = figures(outcome(n_clear=90, n_unfit_clear=9, n_veiled=10, n_fit_veiled=4))
     assert told["clear frames called unfit"].value == pytest.approx(0.1)
