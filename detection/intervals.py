@@ -48,15 +48,22 @@ def rate(name: str, n_events: int, over: float, unit: str) -> Figure:
 def median(name: str, values: Sequence[float | None]) -> Figure:
     """The median with the 95th percentile, and the interval that order statistics give whatever the distribution.
 
-    Below six values there is no such interval.
+    Below six values there is no such interval. How many of all values are None, and count nowhere, is told.
     """
     known = sorted(value for value in values if value is not None)
     if not known:
-        return Figure(name=name, value=None, of="n 0")
+        return Figure(name=name, value=None, of=n_of(0, len(values)))
     n, rank = len(known), rank_about_median(len(known))
     low, high = (known[rank - 1], known[n - rank]) if rank else (None, None)
     top = float(np.percentile(known, 95))
-    return Figure(name=name, value=float(np.median(known)), low=low, high=high, of=f"p95 {top:.2f}, n {n}")
+    return Figure(
+        name=name, value=float(np.median(known)), low=low, high=high, of=f"p95 {top:.2f}, {n_of(n, len(values))}"
+    )
+
+
+def n_of(n: int, n_all: int) -> str:
+    """How many values there are; of how many, where some are missing."""
+    return f"n {n}" if n == n_all else f"n {n} of {n_all}"
 
 
 def pooled(name: str, groups: Sequence[Sequence[float]], unit: str) -> Figure:

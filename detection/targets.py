@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detection.intervals import Figure, median, pooled, rate, share
+from detection.intervals import Figure, median, n_of, pooled, rate, share
 from detection.outcome import Outcome
 from detection.scorecard import corner_errors, elsewhere, spinal
 
@@ -35,7 +35,7 @@ def targets_of(outcomes: Sequence[Outcome], *, is_given: bool) -> Iterator[Targe
     yield _at_least(share("recall, canal and foramen, large", [e.caught is not None for e in large]), asked_spinal)
     other = elsewhere(outcomes)
     yield _at_least(share("recall, vein, disc, soft tissue, tract", [e.caught is not None for e in other]), asked_other)
-    delays = [each.delay for each in leaks if each.delay is not None]
+    delays = [each.delay for each in leaks]
     yield _at_most(median("delay from visible onset, judged frames", delays), 2)
     yield _at_most(_p95("  the 95th percentile", delays), 5)
     yield _at_least(share(f"lead of {LEAD_S:g} s before contact, slow fronts", list(_leads(outcomes))), 0.95)
@@ -71,8 +71,10 @@ def _false(outcomes: Sequence[Outcome]) -> Iterator[Target]:
     yield _at_most(rate("false audible alarms per level", n_audible, len(outcomes), "levels"), 0.3)
 
 
-def _p95(name: str, values: Sequence[float]) -> Figure:
-    return Figure(name=name, value=float(np.percentile(values, 95)) if values else None, of=f"n {len(values)}")
+def _p95(name: str, values: Sequence[float | None]) -> Figure:
+    known = [value for value in values if value is not None]
+    of = n_of(len(known), len(values))
+    return Figure(name=name, value=float(np.percentile(known, 95)) if known else None, of=of)
 
 
 def _at_least(figure: Figure, wanted: float) -> Target:

@@ -46,6 +46,12 @@ def test_delay_is_counted_in_judged_frames_and_in_seconds():
     assert told["delay after visible onset, s"].value == pytest.approx(1.2)
 
 
+def test_a_delay_says_how_many_leaks_it_knows_nothing_of():
+    assert figures(CAUGHT, LATE, MISSED)["delay after visible onset, judged frames"].of.endswith("n 2 of 3")
+    assert targets(CAUGHT, LATE, MISSED)["the 95th percentile"].figure.of == "n 2 of 3"
+    assert figures(MISSED)["delay after visible onset, judged frames"].of == "n 0 of 1"
+
+
 def test_false_alarms_are_counted_once_each_by_their_worst_priority():
     worsened = telling(50, is_true=False, alert="a30", is_first=False)
     told = figures(QUIET, outcome(*NOISY.tellings, worsened, telling(60, is_true=False, priority=Priority.LOW)))
