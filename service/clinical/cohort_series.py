@@ -179,7 +179,10 @@ def _sites(engine: Engine, finding: str, modalities: tuple[str, ...]) -> dict[st
 
 
 def _leak_group(
-    found: Sequence[Sequence[Any]], sites: Mapping[str, Sequence[str]], named: Collection[str], modalities: Sequence[str]
+    found: Sequence[Sequence[Any]],
+    sites: Mapping[str, Sequence[str]],
+    named: Collection[str],
+    modalities: Sequence[str],
 ) -> LeakGroup:
     """One group; sites that are ``named`` in any group have a share here too, for a count of 0 has an upper limit."""
     examined = [row for row in found if row[0] in sites or set(row[2] or ()) & set(modalities)]

@@ -15,6 +15,8 @@ from service.clinical.scores_spine import LEVELS
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 Note = Annotated[str, Field(max_length=4000)]
 Word = Annotated[str, Field(max_length=200)]
+Listed = Annotated[str, Field(max_length=200, pattern=r"^[^;\s]([^;]*[^;\s])?$")]
+"""A word of a list, which stands between semicolons in a table."""
 Gauge = Annotated[float, Field(ge=6, le=30)]
 Months = Annotated[float, Field(ge=0, le=600)]
 Millilitres = Annotated[float, Field(ge=0, le=50)]

@@ -12,6 +12,7 @@ from service.clinical.shape import (
     Bm22Answers,
     Day,
     Id,
+    Listed,
     Moment,
     Months,
     Note,
@@ -90,7 +91,7 @@ class Operation(Shape):
     life_expectancy_months: Months | None = Field(None, description="Estimated life expectancy; months.")
     tomita: TomitaAnswers | None = Field(None, description=sentence_of("tomita"))
     tokuhashi: TokuhashiAnswers | None = Field(None, description=sentence_of("tokuhashi"))
-    operators: list[Word] | None = Field(None, description="Operators, by role or study code; no names.")
+    operators: list[Listed] | None = Field(None, description="Operators, by role or study code; no names.")
     experience_years: float | None = Field(None, ge=0, le=70, description="Experience of the first operator; years.")
     unit: Word | None = Field(None, description="X-ray unit and vendor.")
     planes: codes.Planes | None = Field(None, description="One C-arm or two.")
