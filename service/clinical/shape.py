@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from service.clinical.instruments import ImpossibleAnswer
 from service.clinical.scores import INSTRUMENTS, score
@@ -26,6 +26,18 @@ class Shape(BaseModel):
     """One kind of thing. What is not known is null, never 0; a field that is not known here is an error."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+def in_order(first: str, then: str, *, blamed: str, rule: str) -> Any:
+    """A check between two fields of a shape: where both are known, ``then`` is not before ``first``."""
+
+    def check(shape: Any) -> Any:
+        early, late = getattr(shape, first), getattr(shape, then)
+        if early and late and late < early:
+            raise ValueError(f"{blamed}: expected {rule}")
+        return shape
+
+    return model_validator(mode="after")(check)
 
 
 def _vertebra(level: str) -> str:
