@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from detection.memory import Layout, Region, Scene, Track
+from detection.patches import patch_of
 from detection.rules import Rules
 from detection.vocabulary import (
     ZONE_ORDER,
@@ -63,7 +65,7 @@ def measure_spread(scene: Scene, stamp: Stamp, intensity: Intensity, rules: Rule
         vanished=tuple(_ghost(track, scene) for track in gone),
         zones=_extents(parts, scene),
         front=front,
-        area_mm2=_mm2(float(cement.sum()), scene),
+        area_mm2=_mm2(float(np.count_nonzero(cement)), scene),
         volume_ml=_volume(cement, scene, intensity, rules),
         tracks=tuple(track for track in tracks if track.n_missed <= rules.forget_frames),
         history=history,
@@ -127,7 +129,7 @@ def _with_tract(zones: ZoneMap, layout: Layout, scene: Scene, rules: Rules) -> Z
 
 def _is_outside(mask: Mask, layout: Layout, px_per_mm: float, rules: Rules) -> bool:
     """Large enough, and reaching far enough beyond the body to be no blur of what is inside."""
-    if mask.sum() < rules.least_leak_mm2 * px_per_mm**2:
+    if np.count_nonzero(mask) < rules.least_leak_mm2 * px_per_mm**2:
         return False
     return bool(layout.beyond[mask].max() >= rules.leak_reach_mm * px_per_mm)
 
@@ -178,8 +180,16 @@ def _size(mask: Mask) -> tuple[float, float]:
 
 
 def _largest_outline(mask: Mask) -> np.ndarray | None:
-    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return max(outlines, key=len, default=None)
+    return max(_contours(mask), key=len, default=None)
+
+
+def _contours(mask: Mask) -> Sequence[np.ndarray]:
+    patch = patch_of(mask)
+    if patch is None:
+        return ()
+    where = (patch[1].start, patch[0].start)
+    how = (cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.findContours(mask[patch].view(np.uint8), *how, offset=where)[0]
 
 
 def outline_of(mask: Mask) -> Outline:
@@ -190,8 +200,7 @@ def outline_of(mask: Mask) -> Outline:
 
 def outlines_of(mask: Mask) -> tuple[Outline, ...]:
     """The outlines of all connected parts."""
-    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return tuple(_as_outline(outline) for outline in sorted(outlines, key=len, reverse=True)[:20])
+    return tuple(_as_outline(outline) for outline in sorted(_contours(mask), key=len, reverse=True)[:20])
 
 
 def _as_outline(outline: np.ndarray) -> Outline:
@@ -202,7 +211,7 @@ def _as_outline(outline: np.ndarray) -> Outline:
 def _follow(parts: dict[tuple[Zone, Side | None], Mask], scene: Scene, stamp: Stamp, rules: Rules) -> tuple[Track, ...]:
     """Tracks of every zone that holds or held cement, counting frames seen and missed."""
     before = {(track.zone, track.side): track for track in scene.tracks}
-    areas = {key: float(mask.sum()) for key, mask in parts.items()}
+    areas = {key: float(np.count_nonzero(mask)) for key, mask in parts.items()}
     tracks = []
     for key in {**before, **parts}:
         area = areas.get(key, 0.0) or _renamed(key, areas)
@@ -238,7 +247,7 @@ def _has_vanished(track: Track, px_per_mm: float, rules: Rules) -> bool:
 
 def _piece(zone: Zone, side: Side | None, mask: Mask, track: Track, scene: Scene) -> Piece:
     length, width = _size(mask)
-    area = float(mask.sum())
+    area = float(np.count_nonzero(mask))
     body_trust = scene.region.body.trust if scene.region is not None else 0.5
     return Piece(
         zone=zone,
@@ -275,7 +284,7 @@ def _ghost(track: Track, scene: Scene) -> Piece:
 def _extents(parts: dict[tuple[Zone, Side | None], Mask], scene: Scene) -> dict[Zone, Extent]:
     extents: dict[Zone, Extent] = {}
     for (zone, _), mask in parts.items():
-        length, area = _size(mask)[0], float(mask.sum())
+        length, area = _size(mask)[0], float(np.count_nonzero(mask))
         known = extents.get(zone)
         area_px = area * scene.factor**2 + (known.area_px if known else 0.0)
         longest = length / scene.px_per_mm
@@ -296,10 +305,9 @@ def _front(
     region = scene.region
     if region is None or region.to_wall is None:
         return None, ()
-    within = cement & np.isin(
-        region.intact.zones, [ZONE_ORDER.index(zone) for zone in (*HELD, Zone.CANAL, Zone.FORAMEN)]
-    )
-    distances = region.to_wall[within]
+    places = np.flatnonzero(cement)
+    known = [ZONE_ORDER.index(zone) for zone in (*HELD, Zone.CANAL, Zone.FORAMEN)]
+    distances = region.to_wall.ravel()[places[np.isin(region.intact.zones.ravel()[places], known)]]
     n_edge = max(3, round(rules.edge_mm2 * scene.px_per_mm**2))
     if distances.size < 2 * n_edge:
         return None, scene.front
