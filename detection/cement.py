@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from detection.column import read_shadow
 from detection.memory import Scene
+from detection.patches import linked, patch_of, widened
 from detection.rules import Rules
 from detection.vocabulary import Gray, Mask
 
@@ -44,22 +45,20 @@ def weigh_change(aligned: Gray, usable: Mask, scene: Scene, rules: Rules) -> Evi
 
     ``usable`` (h, w) is the open field of both without what instruments hide.
     """
-    weight = _quiet(usable, scene, rules)
-    raw = _as_exposed(aligned, weight, scene, rules) - scene.reference
-    background = _background(raw, weight, rules.background_mm * scene.px_per_mm)
-    fresh = np.asarray(cv2.GaussianBlur(raw - background, (0, 0), rules.smooth_px), dtype=np.float32)
-    change = fresh if scene.change is None else scene.change + rules.accumulate * (fresh - scene.change)
-    if scene.change is not None:
-        # behind an instrument nothing new is learnt, and its shadow must not linger when it moves on
-        change = np.where(usable, change, np.minimum(scene.change, fresh))
-    noise = _noise(change, weight, scene, rules)
+    quiet = _quiet(usable, scene, rules)
+    raw = _as_exposed(aligned, quiet, scene, rules) - scene.reference
+    background = _background(raw, quiet, rules.background_mm * scene.px_per_mm)
+    raw -= background
+    fresh = np.asarray(cv2.GaussianBlur(raw, (0, 0), rules.smooth_px), dtype=np.float32)
+    change = fresh if scene.change is None else _accumulated(scene.change, fresh, usable, rules)
+    noise = _noise(change, quiet, scene, rules)
     shadow = read_shadow(fresh, scene, rules)
-    hits = _hits(change, noise, weight, usable, scene, rules)
+    hits = _hits(change, noise, quiet.weight, usable, scene, rules)
     unseen = ~usable
     if shadow.filled is not None and scene.column is not None:
         hits |= shadow.filled
         unseen[scene.column.rows, scene.column.cols] = False
-    offset = float(np.vdot(background, weight)) / max(float(weight.sum()), 1.0)
+    offset = float(np.vdot(background, quiet.weight)) / max(float(cv2.countNonZero(quiet.weight)), 1.0)
     return Evidence(
         change=change,
         noise=noise,
@@ -77,12 +76,14 @@ def remember(scene: Scene, evidence: Evidence, rules: Rules) -> Scene:
     What ``clutter`` holds has been taken out of the evidence's hits, and is not remembered as seen either.
     """
     before = np.zeros(evidence.hits.shape, np.float32) if scene.seen is None else scene.seen
-    near = cv2.dilate(evidence.hits.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
-    step = np.where(evidence.hits, 1.0, np.where(near | evidence.unseen, 0.0, -1.0)).astype(np.float32)
-    seen = np.clip(before + step, 0.0, rules.seen_cap)
+    stays = widened(evidence.hits, 1) | evidence.unseen
+    # 1 more where it was hit, as many where it stays, 1 less elsewhere
+    seen = before + np.asarray(stays.view(np.uint8) + evidence.hits.view(np.uint8), dtype=np.float32)
+    seen -= np.float32(1)
+    np.clip(seen, 0.0, rules.seen_cap, out=seen)
     if scene.clutter is not None and scene.clutter.held is not None:
-        seen = np.where(scene.clutter.held, np.float32(0), seen)
-    cement = _accept((seen >= rules.confirm_frames).astype(np.uint8), seen, scene, rules)
+        seen[scene.clutter.held] = 0
+    cement = _accept(seen >= rules.confirm_frames, seen, scene, rules)
     # the offset is followed slowly: recursive filters smear a step over several frames
     offset = scene.offset + rules.noise_rate * (evidence.offset - scene.offset)
     return replace(
@@ -96,16 +97,31 @@ def remember(scene: Scene, evidence: Evidence, rules: Rules) -> Scene:
     )
 
 
-def _quiet(usable: Mask, scene: Scene, rules: Rules) -> Gray:
-    """1 where neither cement nor instrument is suspected, (h, w) float32."""
+def _accumulated(before: Gray, fresh: Gray, usable: Mask, rules: Rules) -> Gray:
+    step = fresh - before
+    step *= np.float32(rules.accumulate)
+    step += before
+    # behind an instrument nothing new is learnt, and its shadow must not linger when it moves on
+    return np.asarray(cv2.copyTo(step, usable.view(np.uint8), np.minimum(before, fresh)), dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Quiet:
+    """``weight`` (h, w) float32 is 1 where neither cement nor instrument is suspected; ``thumb`` is its coarse map."""
+
+    weight: Gray
+    thumb: Gray
+
+
+def _quiet(usable: Mask, scene: Scene, rules: Rules) -> Quiet:
     quiet, suspected = usable, scene.cement
     held = scene.clutter.held if scene.clutter is not None else None
     if held is not None:
         suspected = held if suspected is None else suspected | held
     if suspected is not None:
-        size = 2 * round(rules.guard_mm * scene.px_per_mm) + 1
-        quiet = quiet & ~cv2.dilate(suspected.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.bool_)
-    return quiet.astype(np.float32)
+        quiet = quiet & ~widened(suspected, round(rules.guard_mm * scene.px_per_mm))
+    weight = quiet.astype(np.float32)
+    return Quiet(weight=weight, thumb=_thumb(weight))
 
 
 def _thumb(image: Gray) -> Gray:
@@ -118,12 +134,12 @@ def _full(thumb: Gray, like: Gray) -> Gray:
     return np.asarray(full, dtype=np.float32)
 
 
-def _as_exposed(aligned: Gray, weight: Gray, scene: Scene, rules: Rules) -> Gray:
+def _as_exposed(aligned: Gray, weight: Quiet, scene: Scene, rules: Rules) -> Gray:
     """The picture as it would look at the reference's tube voltage: another one scales all attenuation alike.
 
     The slope is that of the quiet picture against the reference; the level is left to the background.
     """
-    before, now, quiet = _thumb(scene.reference), _thumb(aligned), _thumb(weight) > 0.9
+    before, now, quiet = _thumb(scene.reference), _thumb(aligned), weight.thumb > 0.9
     if quiet.sum() < 64:
         return aligned
     x, y = before[quiet] - before[quiet].mean(), now[quiet] - now[quiet].mean()
@@ -133,33 +149,39 @@ def _as_exposed(aligned: Gray, weight: Gray, scene: Scene, rules: Rules) -> Gray
     return np.asarray(aligned / np.float32(slope), dtype=np.float32)
 
 
-def _background(raw: Gray, weight: Gray, width_px: float) -> Gray:
+def _background(raw: Gray, quiet: Quiet, width_px: float) -> Gray:
     size = 2 * round(width_px / THUMB / 2) + 1
-    top = cv2.blur(_thumb(raw * weight), (size, size))
-    bottom = cv2.blur(_thumb(weight), (size, size))
+    top = cv2.blur(_thumb(raw * quiet.weight), (size, size))
+    bottom = cv2.blur(quiet.thumb, (size, size))
     return _full(top / (bottom + 1e-3), raw)
 
 
-def _local_rms(image: Gray, weight: Gray) -> Gray:
-    power = cv2.blur(_thumb(image * image * weight), (5, 5))
+def _local_rms(square: Gray, weight: Gray) -> Gray:
+    """Coarse map of the root of a mean; both are coarse maps: the squares, weighed, and their weight."""
+    power = cv2.blur(square, (5, 5))
     # running sums may round to a little less than nothing
-    rest = np.maximum(power, 0.0) / (np.maximum(cv2.blur(_thumb(weight), (5, 5)), 0.0) + 1e-3)
+    rest = np.maximum(power, 0.0) / (np.maximum(cv2.blur(weight, (5, 5)), 0.0) + 1e-3)
     return np.asarray(np.sqrt(rest), dtype=np.float32)
 
 
-def _noise(change: Gray, weight: Gray, scene: Scene, rules: Rules) -> Gray:
+def _noise(change: Gray, quiet: Quiet, scene: Scene, rules: Rules) -> Gray:
     """Coarse map of noise; where little quiet picture is left, what was known before stays.
 
     Noise lightens as often as it darkens, cement never does. So where cement is awaited what became lighter bounds the
     noise, and slow cement that nobody has found yet cannot hide in the noise that it makes itself.
     """
-    before, now = scene.noise, _local_rms(change, weight)
+    square = change * change
+    square *= quiet.weight
+    before, now = scene.noise, _local_rms(_thumb(square), quiet.thumb)
     if before is None:
         return np.asarray(np.maximum(now, rules.noise_floor), dtype=np.float32)
     awaited = _thumb(_home(scene, change.shape, rules).astype(np.float32)) > 0.5
-    bound = rules.noise_skew * _local_rms(change, np.asarray(weight * (change < 0.0), dtype=np.float32))
+    lighter = (change < 0.0).view(np.uint8)
+    bound = rules.noise_skew * _local_rms(
+        *(_thumb(np.asarray(cv2.copyTo(each, lighter), dtype=np.float32)) for each in (square, quiet.weight))
+    )
     now = np.where(awaited, np.minimum(now, bound), now)
-    share = cv2.blur(_thumb(weight), (5, 5))
+    share = cv2.blur(quiet.thumb, (5, 5))
     rate = rules.noise_rate * np.clip(share * 2.0 - 0.6, 0.0, 1.0)
     # A new leak must not hide itself in its own noise: upward the estimate follows slowly.
     rate = np.where(now > before, rate * 0.25, rate)
@@ -194,7 +216,7 @@ def _crest(change: Gray, weight: Gray, width_px: float, rules: Rules) -> Mask:
         small = np.asarray(cv2.resize(change, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
         quiet = np.asarray(cv2.resize(weight, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
     ridge = _ridge(small, width_px / factor)
-    typical = np.maximum(_local_rms(ridge, quiet), 1e-6)
+    typical = np.maximum(_local_rms(_thumb(ridge * ridge * quiet), _thumb(quiet)), 1e-6)
     least = np.asarray(rules.ridge_sigma * typical, dtype=np.float32)
     crest = (ridge > _full(least, ridge)).astype(np.uint8)
     if factor == 1:
@@ -215,11 +237,12 @@ def _ridge(change: Gray, width_px: float) -> Gray:
 
 def _grow(strong: Mask, weak: Mask, least_px: float) -> Mask:
     """Hysteresis: connected weak pixels that hold strong ones and are large enough."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(weak.astype(np.uint8), connectivity=8)
-    held = np.bincount(labels[strong], minlength=count)
-    keep = (stats[:, cv2.CC_STAT_AREA] >= least_px) & (held >= 3)
-    keep[0] = False
-    return np.asarray(keep[labels])
+    places, part, count = linked(weak)
+    held = np.bincount(part[strong.ravel()[places]], minlength=count)
+    keep = (np.bincount(part, minlength=count) >= least_px) & (held >= 3)
+    grown = np.zeros(weak.shape, np.bool_)
+    grown.ravel()[places] = keep[part]
+    return grown
 
 
 def _big_share(hits: Mask, scene: Scene, rules: Rules) -> float:
@@ -235,26 +258,28 @@ def _big_share(hits: Mask, scene: Scene, rules: Rules) -> float:
     return float(max((stats[label, cv2.CC_STAT_AREA] for label in touching), default=0)) / max(int(field.sum()), 1)
 
 
-def _accept(candidates: np.ndarray, seen: Gray, scene: Scene, rules: Rules) -> Mask:
+def _accept(candidates: Mask, seen: Gray, scene: Scene, rules: Rules) -> Mask:
     """Candidates that hang together with body, needle tip or earlier cement, or that have stayed for long."""
-    count, labels = cv2.connectedComponents(candidates, connectivity=8)
-    if count < 2:
-        return np.zeros(candidates.shape, np.bool_)
-    seeded = np.bincount(labels[_seeds(scene, candidates.shape, rules)], minlength=count) > 0
-    steady = (
-        np.bincount(labels[seen >= rules.steady_frames], minlength=count) > rules.least_piece_mm2 * scene.px_per_mm**2
-    )
-    keep = seeded | steady
-    keep[0] = False
-    return np.asarray(keep[labels])
+    accepted = np.zeros(candidates.shape, np.bool_)
+    patch = patch_of(candidates)
+    if patch is None:
+        return accepted
+    places, part, count = linked(candidates[patch])
+    is_seed = _seeds(scene, candidates.shape, rules)[patch].ravel()[places]
+    is_steady = seen[patch].ravel()[places] >= rules.steady_frames
+    seeded = np.bincount(part[is_seed], minlength=count) > 0
+    steady = np.bincount(part[is_steady], minlength=count) > rules.least_piece_mm2 * scene.px_per_mm**2
+    within = np.zeros(candidates[patch].shape, np.bool_)
+    within.ravel()[places] = (seeded | steady)[part]
+    accepted[patch] = within
+    return accepted
 
 
 def _seeds(scene: Scene, shape: tuple[int, ...], rules: Rules) -> Mask:
-    seeds = _home(scene, shape, rules)
+    seeds = _home(scene, shape, rules).view(np.bool_)
     if scene.cement is not None:
-        size = 2 * round(rules.reach_mm * scene.px_per_mm) + 1
-        seeds |= cv2.dilate(scene.cement.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.uint8)
-    return seeds.astype(np.bool_)
+        seeds |= widened(scene.cement, round(rules.reach_mm * scene.px_per_mm))
+    return seeds
 
 
 def _home(scene: Scene, shape: tuple[int, ...], rules: Rules) -> NDArray[np.uint8]:
