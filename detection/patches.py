@@ -13,6 +13,7 @@ from detection.vocabulary import Mask
 
 Patch = tuple[slice, slice]
 """Rows and columns of a part of a picture."""
+NOWHERE: Patch = (slice(0, 0), slice(0, 0))
 
 
 def patch_of(mask: Mask, reach_px: int = 0) -> Patch | None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from detection.memory import Layout, Region, Scene, Track
-from detection.patches import patch_of
+from detection.patches import NOWHERE, Patch, patch_of
 from detection.rules import Rules
 from detection.vocabulary import (
     ZONE_ORDER,
@@ -48,6 +48,20 @@ class Spread:
     is_breached: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """Cement of one zone and side: its pixels, and the outline (n, 1, 2) as OpenCV has it, the length and the mean width of the
+    largest connected bit of it."""
+
+    area_px: float
+    contour: np.ndarray
+    length_px: float
+    width_px: float
+
+
+Parts = dict[tuple[Zone, Side | None], Part]
+
+
 def measure_spread(scene: Scene, stamp: Stamp, intensity: Intensity, rules: Rules) -> Spread:
     """Pieces, zones, front and volume of a scene whose ``cement`` mask is up to date."""
     cement = scene.cement if scene.cement is not None else np.zeros(scene.reference.shape, np.bool_)
@@ -58,7 +72,7 @@ def measure_spread(scene: Scene, stamp: Stamp, intensity: Intensity, rules: Rule
     gone = [track for track in tracks if _has_vanished(track, scene.px_per_mm, rules)]
     seen = {(track.zone, track.side): track for track in tracks}
     pieces = tuple(
-        _piece(zone, side, mask, seen[zone, side], scene) for (zone, side), mask in parts.items() if zone not in HELD
+        _piece(zone, side, part, seen[zone, side], scene) for (zone, side), part in parts.items() if zone not in HELD
     )
     return Spread(
         pieces=pieces,
@@ -92,38 +106,45 @@ def _is_breached(history: tuple[tuple[float, float], ...], scene: Scene, rules: 
     return place < 0.0 and before - place >= rules.breach_mm * scene.px_per_mm
 
 
-def _parts(cement: Mask, scene: Scene, rules: Rules) -> dict[tuple[Zone, Side | None], Mask]:
+def _parts(cement: Mask, scene: Scene, rules: Rules) -> Parts:
     """Cement split by zone and side; specks are left out, anterior strips are vein or soft tissue by shape."""
-    parts: dict[tuple[Zone, Side | None], Mask] = {}
+    patch = patch_of(cement)
+    if patch is None:
+        return {}
+    here = cement[patch]
     if scene.region is None:
-        return {(Zone.ELSEWHERE, None): cement} if cement.any() else {}
-    layout = scene.region.breached if scene.is_breached else scene.region.intact
-    zones = _with_tract(np.where(cement, layout.zones, 255), layout, scene, rules)
+        return {(Zone.ELSEWHERE, None): _part_of(here, patch)}
+    whole = scene.region.breached if scene.is_breached else scene.region.intact
+    layout = Layout(zones=whole.zones[patch], beyond=whole.beyond[patch])
+    rim = None if scene.region.rim is None else scene.region.rim[patch]
+    zones = _with_tract(np.where(here, layout.zones, 255), layout, rim, scene.px_per_mm, rules)
+    parts: Parts = {}
     for index in np.unique(zones[zones != 255]):
         zone = ZONE_ORDER[index]
         mask = zones == index
         if zone in HELD:
-            parts[zone, None] = mask
+            parts[zone, None] = _part_of(mask, patch)
             continue
-        for side, half in _by_side(zone, mask, scene.region):
+        for side, half in _by_side(zone, mask, patch, scene.region):
             if _is_outside(half, layout, scene.px_per_mm, rules):
-                parts[_by_shape(zone, half, scene.px_per_mm), side] = half
+                part = _part_of(half, patch)
+                parts[_by_shape(zone, part, scene.px_per_mm), side] = part
     return parts
 
 
-def _with_tract(zones: ZoneMap, layout: Layout, scene: Scene, rules: Rules) -> ZoneMap:
+def _with_tract(zones: ZoneMap, layout: Layout, rim: Mask | None, px_per_mm: float, rules: Rules) -> ZoneMap:
     """Cement along the needle takes in the strip beside the needle; what ends close to the body is no tract cement."""
     tract = zones == ZONE_ORDER.index(Zone.NEEDLE_TRACT)
-    if scene.region is None or scene.region.rim is None or not tract.any():
+    if rim is None or not tract.any():
         return zones
-    if layout.beyond[tract].max() < rules.tract_reach_mm * scene.px_per_mm:
+    if layout.beyond[tract].max() < rules.tract_reach_mm * px_per_mm:
         zones[tract] = ZONE_ORDER.index(Zone.BODY)
         return zones
     kept = [ZONE_ORDER.index(zone) for zone in HELD]
     spinal = [ZONE_ORDER.index(zone) for zone in (Zone.CANAL, Zone.FORAMEN)]
-    if np.count_nonzero(np.isin(zones, spinal) & ~scene.region.rim) >= rules.least_leak_mm2 * scene.px_per_mm**2:
+    if np.count_nonzero(np.isin(zones, spinal) & ~rim) >= rules.least_leak_mm2 * px_per_mm**2:
         kept += spinal  # what reaches farther than a cast about the needle would is in the canal
-    zones[scene.region.rim & (zones != 255) & ~np.isin(zones, kept)] = ZONE_ORDER.index(Zone.NEEDLE_TRACT)
+    zones[rim & (zones != 255) & ~np.isin(zones, kept)] = ZONE_ORDER.index(Zone.NEEDLE_TRACT)
     return zones
 
 
@@ -134,17 +155,19 @@ def _is_outside(mask: Mask, layout: Layout, px_per_mm: float, rules: Rules) -> b
     return bool(layout.beyond[mask].max() >= rules.leak_reach_mm * px_per_mm)
 
 
-def _by_side(zone: Zone, mask: Mask, region: Region) -> list[tuple[Side | None, Mask]]:
+def _by_side(zone: Zone, mask: Mask, patch: Patch, region: Region) -> list[tuple[Side | None, Mask]]:
+    """The mask of a patch, split where the sides of its zone are told apart."""
     if zone in (Zone.CANAL, Zone.FORAMEN):
         return [(Side.POSTERIOR, mask)]
     rows, cols = np.nonzero(mask)
-    below = (rows - region.centre[0]) * region.down[0] + (cols - region.centre[1]) * region.down[1] > 0
+    down, across = rows + patch[0].start - region.centre[0], cols + patch[1].start - region.centre[1]
     if zone is Zone.DISC:
+        below = down * region.down[0] + across * region.down[1] > 0
         return _split(mask, rows, cols, below, (Side.INFERIOR, Side.SUPERIOR))
     if zone is Zone.SOFT_TISSUE:
         if region.body.view is View.LATERAL:
             return [(Side.ANTERIOR, mask)]
-        return _split(mask, rows, cols, cols > region.centre[1], (Side.IMAGE_RIGHT, Side.IMAGE_LEFT))
+        return _split(mask, rows, cols, across > 0, (Side.IMAGE_RIGHT, Side.IMAGE_LEFT))
     return [(None, mask)]
 
 
@@ -159,59 +182,49 @@ def _split(
     return halves
 
 
-def _by_shape(zone: Zone, mask: Mask, px_per_mm: float) -> Zone:
+def _by_shape(zone: Zone, part: Part, px_per_mm: float) -> Zone:
     """A thin tube in the strip beside the body is a vein."""
     if zone is not Zone.SOFT_TISSUE:
         return zone
-    length, width = _size(mask)
-    is_thin = width <= 3.5 * px_per_mm and length >= 3.0 * max(width, 1.0)
+    is_thin = part.width_px <= 3.5 * px_per_mm and part.length_px >= 3.0 * max(part.width_px, 1.0)
     return Zone.VEIN if is_thin else Zone.SOFT_TISSUE
 
 
-def _size(mask: Mask) -> tuple[float, float]:
-    """Length and mean width in pixels of the largest connected part."""
-    outline = _largest_outline(mask)
-    if outline is None:
-        return 0.0, 0.0
-    (_, _), (side_a, side_b), _ = cv2.minAreaRect(outline)
+def _part_of(mask: Mask, patch: Patch) -> Part:
+    """What a mask of a patch that is not empty amounts to."""
+    contour = max(_contours(mask, patch), key=len)
+    (_, _), (side_a, side_b), _ = cv2.minAreaRect(contour)
     length = max(side_a, side_b) + 1.0
-    area = float(cv2.contourArea(outline)) + len(outline) / 2.0
-    return length, area / length
+    area = float(cv2.contourArea(contour)) + len(contour) / 2.0
+    n_set = float(np.count_nonzero(mask))
+    return Part(area_px=n_set, contour=contour, length_px=length, width_px=area / length)
 
 
-def _largest_outline(mask: Mask) -> np.ndarray | None:
-    return max(_contours(mask), key=len, default=None)
-
-
-def _contours(mask: Mask) -> Sequence[np.ndarray]:
-    patch = patch_of(mask)
-    if patch is None:
-        return ()
+def _contours(mask: Mask, patch: Patch) -> Sequence[np.ndarray]:
+    """The outlines in the picture of the mask of a patch."""
     where = (patch[1].start, patch[0].start)
     how = (cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return cv2.findContours(mask[patch].view(np.uint8), *how, offset=where)[0]
-
-
-def outline_of(mask: Mask) -> Outline:
-    """The outline of the largest connected part, in (row, col), thinned to what a screen needs."""
-    outline = _largest_outline(mask)
-    return () if outline is None else _as_outline(outline)
+    return cv2.findContours(mask.view(np.uint8), *how, offset=where)[0]
 
 
 def outlines_of(mask: Mask) -> tuple[Outline, ...]:
-    """The outlines of all connected parts."""
-    return tuple(_as_outline(outline) for outline in sorted(_contours(mask), key=len, reverse=True)[:20])
+    """The outlines of all connected parts, largest first, in (row, col), thinned to what a screen needs."""
+    patch = patch_of(mask)
+    if patch is None:
+        return ()
+    largest_first = sorted(_contours(mask[patch], patch), key=len, reverse=True)
+    return tuple(map(_as_outline, largest_first[:20]))
 
 
 def _as_outline(outline: np.ndarray) -> Outline:
     points = cv2.approxPolyDP(outline, 0.7, closed=True)[:, 0]
-    return tuple((float(row), float(col)) for col, row in points)
+    return tuple((float(row), float(col)) for col, row in points.tolist())
 
 
-def _follow(parts: dict[tuple[Zone, Side | None], Mask], scene: Scene, stamp: Stamp, rules: Rules) -> tuple[Track, ...]:
+def _follow(parts: Parts, scene: Scene, stamp: Stamp, rules: Rules) -> tuple[Track, ...]:
     """Tracks of every zone that holds or held cement, counting frames seen and missed."""
     before = {(track.zone, track.side): track for track in scene.tracks}
-    areas = {key: float(np.count_nonzero(mask)) for key, mask in parts.items()}
+    areas = {key: part.area_px for key, part in parts.items()}
     tracks = []
     for key in {**before, **parts}:
         area = areas.get(key, 0.0) or _renamed(key, areas)
@@ -219,7 +232,7 @@ def _follow(parts: dict[tuple[Zone, Side | None], Mask], scene: Scene, stamp: St
         if old is None:
             old = Track(zone=key[0], side=key[1], first_seen=stamp, n_seen=0, n_missed=0, peak_px=0.0, outline=())
         is_here = area > rules.gone_share * old.peak_px
-        outline = outline_of(parts[key]) if key in parts and area >= old.peak_px else old.outline
+        outline = _as_outline(parts[key].contour) if key in parts and area >= old.peak_px else old.outline
         tracks.append(
             replace(
                 old,
@@ -245,9 +258,8 @@ def _has_vanished(track: Track, px_per_mm: float, rules: Rules) -> bool:
     return can_go and was_real and track.n_missed >= rules.vanish_frames
 
 
-def _piece(zone: Zone, side: Side | None, mask: Mask, track: Track, scene: Scene) -> Piece:
-    length, width = _size(mask)
-    area = float(np.count_nonzero(mask))
+def _piece(zone: Zone, side: Side | None, part: Part, track: Track, scene: Scene) -> Piece:
+    length, width, area = part.length_px, part.width_px, part.area_px
     body_trust = scene.region.body.trust if scene.region is not None else 0.5
     return Piece(
         zone=zone,
@@ -259,7 +271,7 @@ def _piece(zone: Zone, side: Side | None, mask: Mask, track: Track, scene: Scene
         tubularity=max(0.0, 1.0 - width / max(length, 1.0)),
         n_seen=track.n_seen,
         first_seen=track.first_seen,
-        outline=outline_of(mask),
+        outline=_as_outline(part.contour),
         trust=round(body_trust * min(1.0, 0.5 + 0.1 * track.n_seen), 3),
     )
 
@@ -281,13 +293,12 @@ def _ghost(track: Track, scene: Scene) -> Piece:
     )
 
 
-def _extents(parts: dict[tuple[Zone, Side | None], Mask], scene: Scene) -> dict[Zone, Extent]:
+def _extents(parts: Parts, scene: Scene) -> dict[Zone, Extent]:
     extents: dict[Zone, Extent] = {}
-    for (zone, _), mask in parts.items():
-        length, area = _size(mask)[0], float(np.count_nonzero(mask))
+    for (zone, _), part in parts.items():
         known = extents.get(zone)
-        area_px = area * scene.factor**2 + (known.area_px if known else 0.0)
-        longest = length / scene.px_per_mm
+        area_px = part.area_px * scene.factor**2 + (known.area_px if known else 0.0)
+        longest = part.length_px / scene.px_per_mm
         if known and known.length_mm is not None:
             longest = max(longest, known.length_mm)
         extents[zone] = Extent(
@@ -305,9 +316,11 @@ def _front(
     region = scene.region
     if region is None or region.to_wall is None:
         return None, ()
-    places = np.flatnonzero(cement)
-    known = [ZONE_ORDER.index(zone) for zone in (*HELD, Zone.CANAL, Zone.FORAMEN)]
-    distances = region.to_wall.ravel()[places[np.isin(region.intact.zones.ravel()[places], known)]]
+    patch = patch_of(cement) or NOWHERE
+    within = cement[patch]
+    is_known = np.zeros(len(ZONE_ORDER), np.bool_)
+    is_known[[ZONE_ORDER.index(zone) for zone in (*HELD, Zone.CANAL, Zone.FORAMEN)]] = True
+    distances = region.to_wall[patch][within][is_known[region.intact.zones[patch][within]]]
     n_edge = max(3, round(rules.edge_mm2 * scene.px_per_mm**2))
     if distances.size < 2 * n_edge:
         return None, scene.front
@@ -351,7 +364,8 @@ def _volume(cement: Mask, scene: Scene, intensity: Intensity, rules: Rules) -> B
     """Beer-Lambert with scatter: wide, because neither scatter nor the mix is known (physics.md section 9)."""
     if intensity is Intensity.DISPLAY or not scene.is_scale_known or scene.change is None:
         return None
-    contrast = np.maximum(scene.change[cement], 0.0)
+    patch = patch_of(cement) or NOWHERE
+    contrast = np.maximum(scene.change[patch][cement[patch]], 0.0)
     pixel_mm2 = 1.0 / scene.px_per_mm**2
     low = _path_mm(contrast, rules.scatter_low, rules.mu_high_per_mm).sum() * pixel_mm2 / 1000.0
     high = _path_mm(contrast, rules.scatter_high, rules.mu_low_per_mm).sum() * pixel_mm2 / 1000.0
