@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from detection.column import read_shadow
 from detection.memory import Scene
-from detection.patches import linked, patch_of, widened
+from detection.patches import EVERYWHERE, linked, on_edge, patch_of, widened
 from detection.rules import Rules
 from detection.vocabulary import Gray, Mask
 
 THUMB = 8
 """Working pixels to one pixel of the coarse maps of background and noise."""
+GROWTH_PX = 32
+"""So far about what is surely new its weak surroundings are looked at first; where they go on farther, everywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -237,11 +239,19 @@ def _ridge(change: Gray, width_px: float) -> Gray:
 
 def _grow(strong: Mask, weak: Mask, least_px: float) -> Mask:
     """Hysteresis: connected weak pixels that hold strong ones and are large enough."""
-    places, part, count = linked(weak)
-    held = np.bincount(part[strong.ravel()[places]], minlength=count)
-    keep = (np.bincount(part, minlength=count) >= least_px) & (held >= 3)
     grown = np.zeros(weak.shape, np.bool_)
-    grown.ravel()[places] = keep[part]
+    for patch in (patch_of(strong, GROWTH_PX), EVERYWHERE):
+        if patch is None:
+            break
+        places, part, count = linked(weak[patch])
+        held = np.bincount(part[strong[patch].ravel()[places]], minlength=count)
+        if patch is not EVERYWHERE and held[part[on_edge(places, patch, weak.shape)]].any():
+            continue  # what goes on beyond the patch is not known from it
+        keep = (np.bincount(part, minlength=count) >= least_px) & (held >= 3)
+        within = np.zeros(weak[patch].shape, np.bool_)
+        within.ravel()[places] = keep[part]
+        grown[patch] = within
+        break
     return grown
 
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from detection.memory import Layout, Region
+from detection.patches import among
 from detection.rules import Rules
 from detection.vocabulary import ZONE_ORDER, Body, Gray, Mask, Outline, Point, View, Wall, Zone, ZoneMap
 
@@ -191,7 +192,7 @@ def _mark_tract(zones: ZoneMap, opaque: Mask, axes: _Axes) -> None:
     size = 2 * round(axes.depth * 0.08) + 1
     beside = cv2.dilate(opaque.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.bool_)
     held = [ZONE_ORDER.index(zone) for zone in (Zone.BODY, Zone.POSTERIOR_BAND)]
-    tract = (beside & (zones == ZONE_ORDER.index(Zone.ELSEWHERE))) | (opaque & ~np.isin(zones, held))
+    tract = (beside & (zones == ZONE_ORDER.index(Zone.ELSEWHERE))) | (opaque & ~among(zones, held))
     zones[tract] = ZONE_ORDER.index(Zone.NEEDLE_TRACT)
 
 
@@ -203,7 +204,7 @@ def _rim(opaque: Mask | None, px_per_mm: float) -> Mask | None:
 
 
 def _beyond(zones: ZoneMap) -> Gray:
-    held = np.isin(zones, [ZONE_ORDER.index(Zone.BODY), ZONE_ORDER.index(Zone.POSTERIOR_BAND)])
+    held = among(zones, [ZONE_ORDER.index(Zone.BODY), ZONE_ORDER.index(Zone.POSTERIOR_BAND)])
     return np.asarray(cv2.distanceTransform((~held).astype(np.uint8), cv2.DIST_L2, 5), dtype=np.float32)
 
 
