@@ -35,7 +35,7 @@ def picture_flags(calm: Calm, ceiling: float, values_mean: float, rules: Rules) 
         flags.add(Flag.TOO_DARK)
     if values_mean >= rules.burnt_share * ceiling:
         flags.add(Flag.SATURATED)
-    n_open = np.count_nonzero(calm.field)
+    n_open = int(np.count_nonzero(calm.field))
     if n_open / calm.field.size < rules.least_field:
         flags.add(Flag.NO_FIELD)
     elif float(np.std(_open_part(calm, n_open)[::7])) < rules.least_spread:
@@ -58,6 +58,5 @@ def hidden_zones(scene: Scene, field: Mask, rules: Rules) -> tuple[Zone, ...]:
     return tuple(
         zone
         for zone in scene.region.watched
-        if shut[inside[zone]]
-        and shut[inside[zone]] > rules.collimated_share * np.count_nonzero(zones == inside[zone])
+        if shut[inside[zone]] and shut[inside[zone]] > rules.collimated_share * np.count_nonzero(zones == inside[zone])
     )

@@ -103,9 +103,18 @@ def follow(needle: Needle, reference: Gray, field: Mask, px_per_mm: float, rules
     forth = _reach(contrast[n_before:], round(length), step, rules)
     back = _reach(contrast[: n_before + round(length)][::-1], round(length), step, rules)
     ends = first - along * back, last + along * forth
-    middle = np.array([np.mean(at) for at in np.nonzero(field)])
+    middle = _middle_of(field)
     tip, tail = sorted(ends, key=lambda end: float(np.linalg.norm(end - middle)))
     return replace(needle, tip=(float(tip[0]), float(tip[1])), tail=(float(tail[0]), float(tail[1])))
+
+
+def _middle_of(field: Mask) -> NDArray[np.float64]:
+    """The mean (row, col) of a mask; nan where it is empty."""
+    n_open = np.count_nonzero(field)
+    if n_open == 0:
+        return np.full(2, np.nan)
+    counts = np.count_nonzero(field, axis=1), np.count_nonzero(field, axis=0)
+    return np.array([float(each @ np.arange(each.size)) / n_open for each in counts])
 
 
 def _contrast_along(

@@ -50,8 +50,10 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Part:
-    """Cement of one zone and side: its pixels, and the outline (n, 1, 2) as OpenCV has it, the length and the mean width of the
-    largest connected bit of it."""
+    """Cement of one zone and side.
+
+    ``contour`` (n, 1, 2) is the outline of its largest connected bit as OpenCV has it, length and mean width are those of that bit.
+    """
 
     area_px: float
     contour: np.ndarray

@@ -215,5 +215,5 @@ def _to_wall(body: Body, shape: tuple[int, int]) -> Gray:
     normal = np.array([-line[1], line[0]])
     if normal @ (np.array(c.far_superior) - start) < 0:
         normal = -normal
-    rows, cols = np.indices(shape, dtype=np.float32)
+    rows, cols = np.ogrid[: shape[0], : shape[1]]
     return np.asarray((rows - start[0]) * normal[0] + (cols - start[1]) * normal[1], dtype=np.float32)
