@@ -8,6 +8,7 @@ it serves only as a starting guess after a large move.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 
 import cv2
 import numpy as np
@@ -91,11 +92,22 @@ def _half(image: Gray, level: int) -> Gray:
 
 
 def _warp(image: Gray, row: float, col: float, border: int, fill: float) -> Gray:
-    matrix = np.array([[1.0, 0.0, col], [0.0, 1.0, row]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    size = (image.shape[1], image.shape[0])
-    warped = cv2.warpAffine(image, matrix, size, flags=flags, borderMode=border, borderValue=fill)
-    return np.asarray(warped, dtype=np.float32)
+    """What ``cv2.warpAffine`` gives for a mere shift, but for the last bit, in a quarter of its time."""
+    height, width = image.shape
+    (down, lower), (right, farther) = _whole_and_rest(row, height), _whole_and_rest(col, width)
+    sides = max(0, -down), max(0, down + 1), max(0, -right), max(0, right + 1)
+    wide = cv2.copyMakeBorder(image, *sides, border, value=fill)
+    here = wide[max(0, down) :, max(0, right) :]
+    beside = cv2.addWeighted(here[: height + 1, :width], 1 - farther, here[: height + 1, 1 : width + 1], farther, 0.0)
+    return np.asarray(cv2.addWeighted(beside[:-1], 1 - lower, beside[1:], lower, 0.0), dtype=np.float32)
+
+
+def _whole_and_rest(way: float, size: int) -> tuple[int, float]:
+    """A way as whole pixels and the rest, in the 32nds that OpenCV interpolates in; beyond the picture where it is no number."""
+    if not isfinite(way):
+        return size, 0.0
+    steps = (round(way * NEAREST) + NEAREST // 64) // (NEAREST // 32)
+    return max(-size - 1, min(size, steps // 32)), steps % 32 / 32
 
 
 def _moved(image: Gray, row: float, col: float) -> Gray:
