@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from detection.memory import Layout, Region
-from detection.patches import among
+from detection.patches import among, patch_of
 from detection.rules import Rules
 from detection.vocabulary import ZONE_ORDER, Body, Gray, Mask, Outline, Point, View, Wall, Zone, ZoneMap
 
@@ -60,8 +60,12 @@ def _with_room(zones: tuple[Zone, ...], layout: Layout, px_per_mm: float) -> tup
     """The zones that have room in this picture: wide margins about an uncertain body may leave a sliver or nothing."""
 
     def has_room(zone: Zone) -> bool:
-        place = np.asarray(layout.zones == ZONE_ORDER.index(zone), dtype=np.uint8)
-        return bool(cv2.distanceTransform(place, cv2.DIST_L2, 3).max() >= LEAST_DEPTH_MM / 2 * px_per_mm)
+        place = np.asarray(layout.zones == ZONE_ORDER.index(zone), dtype=np.bool_)
+        patch = patch_of(place, 1)
+        if patch is None:
+            return False
+        depth = cv2.distanceTransform(place[patch].view(np.uint8), cv2.DIST_L2, 3)
+        return bool(depth.max() >= LEAST_DEPTH_MM / 2 * px_per_mm)
 
     return tuple(zone for zone in zones if zone not in DRAWN or has_room(zone))
 
