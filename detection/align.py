@@ -8,6 +8,7 @@ it serves only as a starting guess after a large move.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 
 import cv2
 import numpy as np
@@ -16,6 +17,8 @@ from detection.vocabulary import Gray, Mask, Point
 
 TEXTURE_SHRINK = 2
 """Texture is kept at half the working size: sub-pixel there is a quarter of a millimetre."""
+NEAREST = 1024
+"""Steps to a pixel in which OpenCV tells the nearest pixel of a moved picture; a copy of whole pixels is thirty times as quick."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +73,15 @@ def bring_back(image: Gray, shift: Point, *, outside: float | None = None) -> Gr
 
 def bring_field_back(field: Mask, shift: Point) -> Mask:
     """The open field (h, w) as ``bring_back`` would move it; what was not seen is closed."""
-    matrix = np.array([[1.0, 0.0, shift[1]], [0.0, 1.0, shift[0]]])
-    size = (field.shape[1], field.shape[0])
-    moved = cv2.warpAffine(field.astype(np.uint8), matrix, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
-    return np.asarray(moved, dtype=np.bool_)
+    down, right = (
+        max(-size, min(size, (round(way * NEAREST) + NEAREST // 2) // NEAREST))
+        for way, size in zip(shift, field.shape, strict=True)
+    )
+    height, width = field.shape
+    moved = np.zeros_like(field)
+    seen = field[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)]
+    moved[max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)] = seen
+    return moved
 
 
 def _half(image: Gray, level: int) -> Gray:
@@ -84,11 +92,22 @@ def _half(image: Gray, level: int) -> Gray:
 
 
 def _warp(image: Gray, row: float, col: float, border: int, fill: float) -> Gray:
-    matrix = np.array([[1.0, 0.0, col], [0.0, 1.0, row]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    size = (image.shape[1], image.shape[0])
-    warped = cv2.warpAffine(image, matrix, size, flags=flags, borderMode=border, borderValue=fill)
-    return np.asarray(warped, dtype=np.float32)
+    """What ``cv2.warpAffine`` gives for a mere shift, but for the last bit, in a quarter of its time."""
+    height, width = image.shape
+    (down, lower), (right, farther) = _whole_and_rest(row, height), _whole_and_rest(col, width)
+    sides = max(0, -down), max(0, down + 1), max(0, -right), max(0, right + 1)
+    wide = cv2.copyMakeBorder(image, *sides, border, value=fill)
+    here = wide[max(0, down) :, max(0, right) :]
+    beside = cv2.addWeighted(here[: height + 1, :width], 1 - farther, here[: height + 1, 1 : width + 1], farther, 0.0)
+    return np.asarray(cv2.addWeighted(beside[:-1], 1 - lower, beside[1:], lower, 0.0), dtype=np.float32)
+
+
+def _whole_and_rest(way: float, size: int) -> tuple[int, float]:
+    """A way as whole pixels and the rest, in the 32nds that OpenCV interpolates in; beyond the picture where it is no number."""
+    if not isfinite(way):
+        return size, 0.0
+    steps = (round(way * NEAREST) + NEAREST // 64) // (NEAREST // 32)
+    return max(-size - 1, min(size, steps // 32)), steps % 32 / 32
 
 
 def _moved(image: Gray, row: float, col: float) -> Gray:
@@ -102,11 +121,14 @@ def _refine(reference: Gray, current: Gray, weight: Gray, start: Point, n_steps:
     for _ in range(n_steps):
         rest = _moved(current, row, col) - reference
         # Huber weights: new cement that nobody suspected yet pulls with bounded force.
-        pull = weight * np.minimum(1.0, 0.8 / (np.abs(rest) + 1e-6))
+        pull = np.abs(rest)
+        pull += np.float32(1e-6)
+        np.divide(np.float32(0.8), pull, out=pull)
+        np.minimum(pull, np.float32(1.0), out=pull)
+        pull *= weight
         wr, wc = pull * slope_row, pull * slope_col
-        normal = np.array(
-            [[np.vdot(wr, slope_row), np.vdot(wr, slope_col)], [np.vdot(wr, slope_col), np.vdot(wc, slope_col)]]
-        )
+        across = np.vdot(wr, slope_col)
+        normal = np.array([[np.vdot(wr, slope_row), across], [across, np.vdot(wc, slope_col)]])
         if np.linalg.det(normal) < 1e-3:
             return start
         step = np.linalg.solve(normal, np.array([np.vdot(wr, rest), np.vdot(wc, rest)]))
@@ -118,7 +140,8 @@ def _refine(reference: Gray, current: Gray, weight: Gray, start: Point, n_steps:
 
 def _correlation(reference: Gray, current: Gray, weight: Gray) -> float:
     seen = weight * (current != 0.0)
-    power = float(np.vdot(seen * reference, reference)) * float(np.vdot(seen * current, current))
+    before = seen * reference
+    power = float(np.vdot(before, reference)) * float(np.vdot(seen * current, current))
     if power <= 0.0:
         return 0.0
-    return max(0.0, float(np.vdot(seen * reference, current)) / float(np.sqrt(power)))
+    return max(0.0, float(np.vdot(before, current)) / float(np.sqrt(power)))

@@ -146,8 +146,12 @@ def _densest(quads: Quads, rules: Rules) -> tuple[NDArray[np.float32], float]:
     """The outline (4, 2) that most of the crowd lies about, and the share of the crowd close to it."""
     flat = quads.reshape(len(quads), -1).astype(np.float64)
     squares = (flat * flat).sum(axis=1)
-    apart = np.maximum(squares[:, None] + squares[None, :] - 2 * flat @ flat.T, 0) / 4
-    near = np.exp(-apart / (2 * rules.body_crowd_mm**2))
+    apart = squares[:, None] + squares[None, :]
+    apart -= 2 * flat @ flat.T
+    np.maximum(apart, 0, out=apart)
+    apart /= 4
+    apart /= -(2 * rules.body_crowd_mm**2)
+    near = np.exp(apart, out=apart)
     weights = near[int(np.argmax(near.sum(axis=1)))]
     outline = np.average(quads, axis=0, weights=weights).astype(np.float32)
     off = np.linalg.norm(quads - outline, axis=2).max(axis=1)

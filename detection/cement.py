@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from detection.column import read_shadow
 from detection.memory import Scene
+from detection.patches import linked, patch_of, widened
 from detection.rules import Rules
-from detection.scales import THUMB, find_hits, full, home_of, thumb
+from detection.scales import THUMB, Quiet, find_hits, full, home_of, thumb
 from detection.vocabulary import Gray, Mask
 
 
@@ -42,21 +43,19 @@ def weigh_change(aligned: Gray, usable: Mask, scene: Scene, rules: Rules) -> Evi
 
     ``usable`` (h, w) is the open field of both without what instruments hide.
     """
-    weight = _quiet(usable, scene, rules)
-    raw = _as_exposed(aligned, weight, scene, rules) - scene.reference
-    background = _background(raw, weight, rules.background_mm * scene.px_per_mm)
-    fresh = np.asarray(cv2.GaussianBlur(raw - background, (0, 0), rules.smooth_px), dtype=np.float32)
-    change = fresh if scene.change is None else scene.change + rules.accumulate * (fresh - scene.change)
-    if scene.change is not None:
-        # behind an instrument nothing new is learnt, and its shadow must not linger when it moves on
-        change = np.where(usable, change, np.minimum(scene.change, fresh))
-    hits, noise = find_hits(change, weight, usable, scene, rules)
+    quiet = _quiet(usable, scene, rules)
+    raw = _as_exposed(aligned, quiet, scene, rules) - scene.reference
+    background = _background(raw, quiet, rules.background_mm * scene.px_per_mm)
+    raw -= background
+    fresh = np.asarray(cv2.GaussianBlur(raw, (0, 0), rules.smooth_px), dtype=np.float32)
+    change = fresh if scene.change is None else _accumulated(scene.change, fresh, usable, rules)
+    hits, noise = find_hits(change, quiet, usable, scene, rules)
     shadow = read_shadow(fresh, scene, rules)
     unseen = ~usable
     if shadow.filled is not None and scene.column is not None:
         hits |= shadow.filled
         unseen[scene.column.rows, scene.column.cols] = False
-    offset = float(np.vdot(background, weight)) / max(float(weight.sum()), 1.0)
+    offset = float(np.vdot(background, quiet.weight)) / max(float(cv2.countNonZero(quiet.weight)), 1.0)
     return Evidence(
         change=change,
         noise=noise,
@@ -74,12 +73,14 @@ def remember(scene: Scene, evidence: Evidence, rules: Rules) -> Scene:
     What ``clutter`` holds has been taken out of the evidence's hits, and is not remembered as seen either.
     """
     before = np.zeros(evidence.hits.shape, np.float32) if scene.seen is None else scene.seen
-    near = cv2.dilate(evidence.hits.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
-    step = np.where(evidence.hits, 1.0, np.where(near | evidence.unseen, 0.0, -1.0)).astype(np.float32)
-    seen = np.clip(before + step, 0.0, rules.seen_cap)
+    stays = widened(evidence.hits, 1) | evidence.unseen
+    # 1 more where it was hit, as many where it stays, 1 less elsewhere
+    seen = before + np.asarray(stays.view(np.uint8) + evidence.hits.view(np.uint8), dtype=np.float32)
+    seen -= np.float32(1)
+    np.clip(seen, 0.0, rules.seen_cap, out=seen)
     if scene.clutter is not None and scene.clutter.held is not None:
-        seen = np.where(scene.clutter.held, np.float32(0), seen)
-    cement = _accept((seen >= rules.confirm_frames).astype(np.uint8), seen, scene, rules)
+        seen[scene.clutter.held] = 0
+    cement = _accept(seen >= rules.confirm_frames, seen, scene, rules)
     # the offset is followed slowly: recursive filters smear a step over several frames
     offset = scene.offset + rules.noise_rate * (evidence.offset - scene.offset)
     return replace(
@@ -93,24 +94,31 @@ def remember(scene: Scene, evidence: Evidence, rules: Rules) -> Scene:
     )
 
 
-def _quiet(usable: Mask, scene: Scene, rules: Rules) -> Gray:
-    """1 where neither cement nor instrument is suspected, (h, w) float32."""
+def _accumulated(before: Gray, fresh: Gray, usable: Mask, rules: Rules) -> Gray:
+    step = fresh - before
+    step *= np.float32(rules.accumulate)
+    step += before
+    # behind an instrument nothing new is learnt, and its shadow must not linger when it moves on
+    return np.asarray(cv2.copyTo(step, usable.view(np.uint8), np.minimum(before, fresh)), dtype=np.float32)
+
+
+def _quiet(usable: Mask, scene: Scene, rules: Rules) -> Quiet:
     quiet, suspected = usable, scene.cement
     held = scene.clutter.held if scene.clutter is not None else None
     if held is not None:
         suspected = held if suspected is None else suspected | held
     if suspected is not None:
-        size = 2 * round(rules.guard_mm * scene.px_per_mm) + 1
-        quiet = quiet & ~cv2.dilate(suspected.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.bool_)
-    return quiet.astype(np.float32)
+        quiet = quiet & ~widened(suspected, round(rules.guard_mm * scene.px_per_mm))
+    weight = quiet.astype(np.float32)
+    return Quiet(weight=weight, thumb=thumb(weight))
 
 
-def _as_exposed(aligned: Gray, weight: Gray, scene: Scene, rules: Rules) -> Gray:
+def _as_exposed(aligned: Gray, weight: Quiet, scene: Scene, rules: Rules) -> Gray:
     """The picture as it would look at the reference's tube voltage: another one scales all attenuation alike.
 
     The slope is that of the quiet picture against the reference; the level is left to the background.
     """
-    before, now, quiet = thumb(scene.reference), thumb(aligned), thumb(weight) > 0.9
+    before, now, quiet = thumb(scene.reference), thumb(aligned), weight.thumb > 0.9
     if quiet.sum() < 64:
         return aligned
     x, y = before[quiet] - before[quiet].mean(), now[quiet] - now[quiet].mean()
@@ -120,10 +128,10 @@ def _as_exposed(aligned: Gray, weight: Gray, scene: Scene, rules: Rules) -> Gray
     return np.asarray(aligned / np.float32(slope), dtype=np.float32)
 
 
-def _background(raw: Gray, weight: Gray, width_px: float) -> Gray:
+def _background(raw: Gray, quiet: Quiet, width_px: float) -> Gray:
     size = 2 * round(width_px / THUMB / 2) + 1
-    top = cv2.blur(thumb(raw * weight), (size, size))
-    bottom = cv2.blur(thumb(weight), (size, size))
+    top = cv2.blur(thumb(raw * quiet.weight), (size, size))
+    bottom = cv2.blur(quiet.thumb, (size, size))
     return full(top / (bottom + 1e-3), raw)
 
 
@@ -140,23 +148,25 @@ def _big_share(hits: Mask, scene: Scene, rules: Rules) -> float:
     return float(max((stats[label, cv2.CC_STAT_AREA] for label in touching), default=0)) / max(int(field.sum()), 1)
 
 
-def _accept(candidates: np.ndarray, seen: Gray, scene: Scene, rules: Rules) -> Mask:
+def _accept(candidates: Mask, seen: Gray, scene: Scene, rules: Rules) -> Mask:
     """Candidates that hang together with body, needle tip or earlier cement, or that have stayed for long."""
-    count, labels = cv2.connectedComponents(candidates, connectivity=8)
-    if count < 2:
-        return np.zeros(candidates.shape, np.bool_)
-    seeded = np.bincount(labels[_seeds(scene, candidates.shape, rules)], minlength=count) > 0
-    steady = (
-        np.bincount(labels[seen >= rules.steady_frames], minlength=count) > rules.least_piece_mm2 * scene.px_per_mm**2
-    )
-    keep = seeded | steady
-    keep[0] = False
-    return np.asarray(keep[labels])
+    accepted = np.zeros(candidates.shape, np.bool_)
+    patch = patch_of(candidates)
+    if patch is None:
+        return accepted
+    places, part, count = linked(candidates[patch])
+    is_seed = _seeds(scene, candidates.shape, rules)[patch].ravel()[places]
+    is_steady = seen[patch].ravel()[places] >= rules.steady_frames
+    seeded = np.bincount(part[is_seed], minlength=count) > 0
+    steady = np.bincount(part[is_steady], minlength=count) > rules.least_piece_mm2 * scene.px_per_mm**2
+    within = np.zeros(candidates[patch].shape, np.bool_)
+    within.ravel()[places] = (seeded | steady)[part]
+    accepted[patch] = within
+    return accepted
 
 
 def _seeds(scene: Scene, shape: tuple[int, ...], rules: Rules) -> Mask:
-    seeds = home_of(scene, shape, rules)
+    seeds = home_of(scene, shape, rules).view(np.bool_)
     if scene.cement is not None:
-        size = 2 * round(rules.reach_mm * scene.px_per_mm) + 1
-        seeds |= cv2.dilate(scene.cement.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.uint8)
-    return seeds.astype(np.bool_)
+        seeds |= widened(scene.cement, round(rules.reach_mm * scene.px_per_mm))
+    return seeds

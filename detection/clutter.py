@@ -26,6 +26,7 @@ import cv2
 import numpy as np
 
 from detection.memory import Clutter, Scene
+from detection.patches import among, patch_of, widened
 from detection.rules import Rules
 from detection.vocabulary import ZONE_ORDER, Flag, Gray, Mask, Zone
 
@@ -120,15 +121,20 @@ def _aged(hits: Mask, before: Clutter | None, time_s: float, rules: Rules) -> Gr
     age = np.zeros(hits.shape, np.float32) if before is None or before.age is None else before.age
     # what came while nobody looked is neither fast nor slow
     first = rules.onset_s + 1e-3 if before is None or step > rules.beam_pause_s else min(step, rules.onset_s)
-    near = cv2.dilate(hits.astype(np.uint8), np.ones((3, 3), np.uint8))
+    aged = np.zeros(hits.shape, np.float32)
+    patch = patch_of(hits, 1)
+    if patch is None:
+        return aged
+    new, before_here = hits[patch], age[patch]
+    near = cv2.dilate(new.view(np.uint8), np.ones((3, 3), np.uint8))
     # new pixels are few: by their places is ten times as quick as by masks
-    kept, here = np.flatnonzero(near), np.flatnonzero(hits)
-    old = age.ravel()[here]
-    aged = np.zeros(hits.size, np.float32)
-    ran = age.ravel()[kept]
-    aged[kept] = np.where(ran > 0, ran + np.float32(step), np.float32(0))
-    aged[here] = np.where(old > 0, old + np.float32(step), np.float32(first))
-    return aged.reshape(hits.shape)
+    kept, here = np.flatnonzero(near), np.flatnonzero(new)
+    old, ran = before_here.ravel()[here], before_here.ravel()[kept]
+    within = np.zeros(new.size, np.float32)
+    within[kept] = np.where(ran > 0, ran + np.float32(step), np.float32(0))
+    within[here] = np.where(old > 0, old + np.float32(step), np.float32(first))
+    aged[patch] = within.reshape(new.shape)
+    return aged
 
 
 def _far(fresh: Mask, age: Gray, scene: Scene, rules: Rules) -> Mask:
@@ -145,12 +151,12 @@ def _far(fresh: Mask, age: Gray, scene: Scene, rules: Rules) -> Mask:
         old |= scene.cement & ~fresh
     factor = max(1, round(scene.px_per_mm / 2))
     size = (max(1, old.shape[1] // factor), max(1, old.shape[0] // factor))
-    small = cv2.resize(old.astype(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(old.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
     reach_px = rules.reach_mm * scene.px_per_mm / factor
     near = _within((small > 0).astype(np.uint8), reach_px)
     if scene.opaque is not None:
         # behind the needle cement runs unseen and comes out on its other side
-        hidden = cv2.resize(scene.opaque.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        hidden = cv2.resize(scene.opaque.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
         near |= _within(near & hidden, reach_px)
     reached = cv2.resize(near, (old.shape[1], old.shape[0]), interpolation=cv2.INTER_NEAREST)
     if scene.needle is not None:
@@ -168,19 +174,18 @@ def _settled(age: Gray, scene: Scene, rules: Rules) -> Mask:
     """What lies within reach of established cement, (h, w) bool: whatever comes up there is cement."""
     if scene.cement is None:
         return np.zeros(age.shape, np.bool_)
-    old = (scene.cement & (age >= rules.settled_s)).astype(np.uint8)
-    return _within(old, rules.reach_mm * scene.px_per_mm).astype(np.bool_)
+    return widened(scene.cement & (age >= rules.settled_s), round(rules.reach_mm * scene.px_per_mm))
 
 
 def _cement_first(scene: Scene, shape: tuple[int, ...], rules: Rules) -> Mask:
     """Where nothing is ever taken for an object from the border, (h, w) bool: cement is awaited there, or feared most."""
     here = np.zeros(shape, np.uint8)
     if scene.region is not None:
-        here |= np.isin(scene.region.intact.zones, [ZONE_ORDER.index(zone) for zone in CEMENT_FIRST]).astype(np.uint8)
+        here |= among(scene.region.intact.zones, map(ZONE_ORDER.index, CEMENT_FIRST)).view(np.uint8)
     if scene.needle is not None:
         row, col = scene.needle.tip
         cv2.circle(here, (round(col), round(row)), round(rules.tip_reach_mm * scene.px_per_mm), 1, -1)
-    return here.astype(np.bool_)
+    return here.view(np.bool_)
 
 
 def _released(clutter: Clutter, change: Gray, may_stay: Mask, step_s: float, rules: Rules) -> Clutter:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.ma  # the first np.median loads it: 80 ms, and not in the middle of a frame
 from numpy.typing import NDArray
 
 from detection.memory import Column, Needle, Scene

@@ -32,8 +32,13 @@ SIDES = (
 )
 """Corners at the ends of each side and the part of their line that is read: superior, inferior, near and far side of the body;
 then the near and the far wall of the bodies above and below, which go on in one line."""
-PART = 30_000
-"""Rows that one OpenCV look-up can hold."""
+FIRST, LAST = np.array([side[0] for side in SIDES]), np.array([side[1] for side in SIDES])
+N_SPOTS = N_ALONG * TAPS_MM.size
+ALONG = np.repeat([np.linspace(side[2], side[3], N_ALONG) for side in SIDES], TAPS_MM.size, axis=1).astype(np.float32)
+REACH = np.tile(TAPS_MM / np.float32(GRID_MM), N_ALONG)
+"""Where each of the ``N_SPOTS`` taps of a side lies along it, as a share of it, (8, n), and across it, in grid steps, (n,)."""
+PART = 128
+"""Outlines looked at together: what they need stays in the processor's cache, and far below what one OpenCV look-up can hold."""
 SHAPES: Mapping[View, NDArray[np.float32]] = {
     View.LATERAL: np.array(
         [
@@ -103,26 +108,34 @@ def support_of(flat: Gray, quad: Quads, view: View) -> tuple[float, float]:
 
 def profiles_of(flat: Gray, quads: Quads) -> NDArray[np.float32]:
     """The mean profile across each of ``SIDES``, (n, 8, taps)."""
-    return np.asarray(_profiles(flat, quads).mean(axis=2), dtype=np.float32)
+    means = np.empty((len(quads), len(SIDES), TAPS_MM.size), np.float32)
+    for begin in range(0, len(quads), PART):
+        taps = _profiles(flat, quads[begin : begin + PART])
+        total = means[begin : begin + PART]
+        total[:] = taps[:, :, 0]
+        for along in range(1, N_ALONG):
+            total += taps[:, :, along]
+    means /= np.float32(N_ALONG)
+    return means
 
 
 def _profiles(flat: Gray, quads: Quads) -> NDArray[np.float32]:
-    """Profiles along each of ``SIDES``, (n, 8, ``N_ALONG``, taps)."""
-    first, last = np.array([side[0] for side in SIDES]), np.array([side[1] for side in SIDES])
-    start, way = quads[:, first], quads[:, last] - quads[:, first]
+    """Profiles along each of ``SIDES``, (n, 8, ``N_ALONG``, taps), of ``PART`` outlines at most."""
+    start, way = quads[:, FIRST], quads[:, LAST] - quads[:, FIRST]
     inward = np.stack([-way[..., 1], way[..., 0]], axis=2)
     inward /= np.linalg.norm(inward, axis=2, keepdims=True) + 1e-6
     inward *= np.sign(((quads.mean(axis=1)[:, None] - start) * inward).sum(axis=2, keepdims=True))
-    along = np.array([np.linspace(side[2], side[3], N_ALONG) for side in SIDES], np.float32)
-    spots = start[:, :, None] + way[:, :, None] * along[None, :, :, None]
-    reach = TAPS_MM / np.float32(GRID_MM)
-    rows = (spots[..., 0, None] + inward[:, :, None, None, 0] * reach).reshape(-1, N_ALONG * reach.size)
-    cols = (spots[..., 1, None] + inward[:, :, None, None, 1] * reach).reshape(-1, N_ALONG * reach.size)
-    parts = [
-        cv2.remap(flat, cols[i : i + PART], rows[i : i + PART], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        for i in range(0, len(rows), PART)
-    ]
-    return np.asarray(np.concatenate(parts), dtype=np.float32).reshape(len(quads), len(SIDES), N_ALONG, reach.size)
+    rows, cols = (_spots(start[..., each], way[..., each], inward[..., each]).reshape(-1, N_SPOTS) for each in (0, 1))
+    taps = cv2.remap(flat, cols, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return np.asarray(taps, dtype=np.float32).reshape(len(quads), len(SIDES), N_ALONG, TAPS_MM.size)
+
+
+def _spots(start: NDArray[np.float32], way: NDArray[np.float32], inward: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows or columns of every tap along every side, (n, 8, ``N_SPOTS``); all that is given is (n, 8)."""
+    spots = way[..., None] * ALONG
+    spots += start[..., None]
+    spots += inward[..., None] * REACH
+    return spots
 
 
 def _blur(picture: Gray, sigma_mm: float) -> Gray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detection.memory import Scene
 from detection.pixels import Calm
@@ -34,22 +35,28 @@ def picture_flags(calm: Calm, ceiling: float, values_mean: float, rules: Rules) 
         flags.add(Flag.TOO_DARK)
     if values_mean >= rules.burnt_share * ceiling:
         flags.add(Flag.SATURATED)
-    if calm.field.mean() < rules.least_field:
+    n_open = int(np.count_nonzero(calm.field))
+    if n_open / calm.field.size < rules.least_field:
         flags.add(Flag.NO_FIELD)
-    elif float(np.std(calm.attenuation[calm.field][::7])) < rules.least_spread:
+    elif float(np.std(_open_part(calm, n_open)[::7])) < rules.least_spread:
         flags.add(Flag.NO_DETAIL)
     return frozenset(flags)
+
+
+def _open_part(calm: Calm, n_open: int) -> NDArray[np.float32]:
+    is_whole = n_open == calm.field.size
+    return np.ravel(calm.attenuation) if is_whole else np.asarray(calm.attenuation[calm.field], dtype=np.float32)
 
 
 def hidden_zones(scene: Scene, field: Mask, rules: Rules) -> tuple[Zone, ...]:
     """Watched zones of which too much lies outside the open field."""
     if scene.region is None:
         return ()
-    sizes = np.bincount(scene.region.intact.zones.ravel(), minlength=len(ZONE_ORDER))
-    shut = np.bincount(scene.region.intact.zones[~field].ravel(), minlength=len(ZONE_ORDER))
+    zones = scene.region.intact.zones
+    shut = np.bincount(zones[~field], minlength=len(ZONE_ORDER))
     inside = {zone: index for index, zone in enumerate(ZONE_ORDER)}
     return tuple(
         zone
         for zone in scene.region.watched
-        if sizes[inside[zone]] and shut[inside[zone]] > rules.collimated_share * sizes[inside[zone]]
+        if shut[inside[zone]] and shut[inside[zone]] > rules.collimated_share * np.count_nonzero(zones == inside[zone])
     )

@@ -45,10 +45,10 @@ class Track:
     side: Side | None
     first_seen: Stamp
     first_reach_px: float
-    n_seen: int
-    n_missed: int
-    peak_px: float
-    outline: Outline
+    n_seen: int = 0
+    n_missed: int = 0
+    peak_px: float = 0.0
+    outline: Outline = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

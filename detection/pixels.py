@@ -56,24 +56,32 @@ def shrink(image: Gray, factor: int) -> Gray:
 
 def _attenuation(darkness: Gray, ceiling: float, intensity: Intensity, polarity: Polarity) -> Gray:
     if intensity is Intensity.LINEAR and polarity is not Polarity.DENSE_IS_BRIGHT:
-        return np.asarray(np.log(ceiling + 1.0) - cv2.log(np.maximum(darkness, 0.0) + 1.0), dtype=np.float32)
+        depth = np.maximum(darkness, np.float32(0))
+        depth += np.float32(1)
+        cv2.log(depth, dst=depth)
+        # in double, then rounded: by bits of the picture at a time
+        np.subtract(np.log(ceiling + 1.0), depth, out=depth, dtype=np.float64, casting="same_kind")
+        return np.asarray(depth, dtype=np.float32)
     return np.asarray(DISPLAY_SPAN * (1.0 - darkness / ceiling), dtype=np.float32)
 
 
 def _open_field(darkness: Gray, ceiling: float, given: Mask | None, rules: Rules) -> Mask:
     """Where the picture shows patient: not the black that touches the border, not burnt out, not shut by header."""
-    black = np.asarray(darkness <= rules.black_share * ceiling, dtype=np.uint8)
-    open_ = ~_touching_border(black) & (darkness < rules.burnt_share * ceiling)
+    open_ = np.asarray(darkness < rules.burnt_share * ceiling, dtype=np.bool_)
+    open_ &= ~_touching_border(np.asarray(darkness <= rules.black_share * ceiling, dtype=np.bool_))
     if given is not None:
         open_ &= given
+    if open_.all():
+        return open_
     kernel = np.ones((2 * round(rules.field_margin_px) + 1,) * 2, np.uint8)
-    return cv2.erode(open_.astype(np.uint8), kernel, borderValue=1).astype(np.bool_)
+    return cv2.erode(open_.view(np.uint8), kernel, borderValue=1).view(np.bool_)
 
 
-def _touching_border(black: np.ndarray) -> Mask:
-    """The parts of a 0/1 picture (h, w) uint8 that are connected to its border."""
+def _touching_border(black: Mask) -> Mask:
+    """The parts of a mask (h, w) that are connected to its border."""
     if not (black[0].any() or black[-1].any() or black[:, 0].any() or black[:, -1].any()):
         return np.zeros(black.shape, np.bool_)
-    _, labels = cv2.connectedComponents(black, connectivity=4)
-    rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    return np.asarray(np.isin(labels, np.unique(rim[rim > 0])))
+    # one black frame about the picture joins them all
+    framed = cv2.copyMakeBorder(black.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
+    cv2.floodFill(framed, None, (0, 0), 2, flags=4)
+    return np.asarray(framed[1:-1, 1:-1] == 2)

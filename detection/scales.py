@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection.memory import Scene
+from detection.patches import EVERYWHERE, linked, on_edge, patch_of
 from detection.rules import Rules
 from detection.vocabulary import Gray, Mask
 
@@ -24,30 +25,41 @@ Grid = tuple[int, int]
 """Size (w, h) of those maps."""
 
 
+GROWTH_PX = 32
+"""So far about what is surely new its weak surroundings are looked at first; where they go on farther, everywhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Quiet:
+    """``weight`` (h, w) float32 is 1 where neither cement nor instrument is suspected; ``thumb`` is its coarse map."""
+
+    weight: Gray
+    thumb: Gray
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scale:
-    """The accumulated change as one sharpness sees it: ``change`` and ``weight`` (h, w) float32, ``usable`` (h, w) bool.
+    """The accumulated change as one sharpness sees it: ``change`` (h, w) float32, ``usable`` (h, w) bool.
 
-    ``factor`` working pixels make one pixel here; ``grid`` is that of the maps, the same at every scale.
+    ``factor`` working pixels make one pixel here; the maps have one size at every scale.
     """
 
     factor: int
     change: Gray
-    weight: Gray
+    quiet: Quiet
     usable: Mask
-    grid: Grid
 
 
-def find_hits(change: Gray, weight: Gray, usable: Mask, scene: Scene, rules: Rules) -> tuple[Mask, tuple[Gray, ...]]:
+def find_hits(change: Gray, quiet: Quiet, usable: Mask, scene: Scene, rules: Rules) -> tuple[Mask, tuple[Gray, ...]]:
     """Working pixels (h, w) that hold something new, and the noise map of each scale with this frame counted.
 
-    ``change`` (h, w) float32 in attenuation units; ``weight`` 1 where nothing is suspected; ``usable`` what can be judged.
+    ``change`` (h, w) float32 in attenuation units; ``usable`` (h, w) is what can be judged.
     """
     near = _near(home_of(scene, change.shape, rules), rules.beside_mm * scene.px_per_mm)
-    haze = np.clip(_haze(change, weight, rules.haze_mm * scene.px_per_mm), 0.0, np.float32(rules.haze_most))
+    haze = np.clip(_haze(change, quiet, rules.haze_mm * scene.px_per_mm), 0.0, np.float32(rules.haze_most))
     hits, noises = np.zeros(change.shape, np.bool_), []
     for k, factor in enumerate(_factors(scene, rules)):
-        scale = _at_scale(change, weight, usable, factor, haze)
+        scale = _at_scale(change, quiet, usable, factor, haze)
         noises.append(_noise(scale, near, scene.noise[k] if k < len(scene.noise) else None, rules))
         haze_sigma = rules.haze_sigma if k else 0.0
         least = np.maximum(np.float32(haze_sigma) * noises[0], np.float32(rules.least_contrast))
@@ -74,22 +86,22 @@ def _factors(scene: Scene, rules: Rules) -> tuple[int, ...]:
     return tuple(sorted({1, *(max(1, factor) for factor in broad)}))
 
 
-def _at_scale(change: Gray, weight: Gray, usable: Mask, factor: int, haze: Gray) -> Scale:
-    grid = max(1, change.shape[1] // THUMB), max(1, change.shape[0] // THUMB)
+def _at_scale(change: Gray, quiet: Quiet, usable: Mask, factor: int, haze: Gray) -> Scale:
     if factor == 1:
-        return Scale(factor=1, change=change - full(haze, change), weight=weight, usable=usable, grid=grid)
+        return Scale(factor=1, change=change - full(haze, change), quiet=quiet, usable=usable)
     size = (change.shape[1] // factor, change.shape[0] // factor)
     # where nothing can be seen nothing must leak in
     seen = cv2.resize(usable.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    mean = cv2.resize(np.where(usable, change, np.float32(0)), size, interpolation=cv2.INTER_AREA)
-    small = np.asarray(mean / np.maximum(seen, 0.5), dtype=np.float32)
-    quiet = np.asarray(cv2.resize(weight, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+    shown = cv2.copyTo(change, usable.view(np.uint8))
+    small = np.asarray(cv2.resize(shown, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+    small /= np.maximum(seen, np.float32(0.5))
+    small -= full(haze, small)
+    weight = np.asarray(cv2.resize(quiet.weight, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
     return Scale(
         factor=factor,
-        change=np.asarray(cv2.GaussianBlur(small - full(haze, small), (0, 0), 1.0), dtype=np.float32),
-        weight=quiet,
+        change=np.asarray(cv2.GaussianBlur(small, (0, 0), 1.0), dtype=np.float32),
+        quiet=Quiet(weight=weight, thumb=quiet.thumb),
         usable=np.asarray(seen > 0.5),
-        grid=grid,
     )
 
 
@@ -100,12 +112,12 @@ def _whole(hits: Mask, like: Gray) -> Mask:
     return np.asarray(cv2.resize(hits.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST), dtype=np.bool_)
 
 
-def _haze(change: Gray, weight: Gray, reach_px: float) -> Gray:
+def _haze(change: Gray, quiet: Quiet, reach_px: float) -> Gray:
     """What scatter and glare of dense cement spread about it, as a map on the grid: the median of a neighbourhood.
 
     A median is deaf to a vein, which fills less than half of it; behind cement the average of what surrounds it stands in.
     """
-    total, share = thumb(change * weight), thumb(weight)
+    total, share = thumb(change * quiet.weight), quiet.thumb
     size = 2 * round(reach_px / THUMB / 2) + 1
     around = cv2.blur(total, (size, size)) / (cv2.blur(share, (size, size)) + 1e-2)
     cells = np.where(share > 0.5, total / np.maximum(share, 0.5), around).astype(np.float32)
@@ -125,16 +137,20 @@ def _noise(scale: Scale, near: Mask, before: Gray | None, rules: Rules) -> Gray:
     Noise lightens as often as it darkens, cement never does. So where cement may come to what became lighter bounds the
     noise, and slow cement that nobody has found yet cannot hide in the noise that it makes itself.
     """
-    lighter = np.asarray(scale.weight * (scale.change < 0.0), dtype=np.float32)
-    bound = rules.noise_skew * _local_rms(scale.change, lighter, scale.grid)
-    now = _local_rms(scale.change, scale.weight, scale.grid)
+    weight, share = scale.quiet.weight, cv2.blur(scale.quiet.thumb, (5, 5))
+    grid: Grid = (scale.quiet.thumb.shape[1], scale.quiet.thumb.shape[0])
+    square = scale.change * scale.change
+    square *= weight
+    lighter = (scale.change < 0.0).view(np.uint8)
+    light = [thumb(np.asarray(cv2.copyTo(each, lighter), dtype=np.float32), grid) for each in (square, weight)]
+    bound = rules.noise_skew * _local_rms(light[0], light[1])
+    now = _local_rms(thumb(square, grid), scale.quiet.thumb)
     now = np.asarray(np.where(near, np.minimum(now, bound), now), dtype=np.float32)
     if before is None:
         return np.asarray(np.maximum(now, rules.noise_floor), dtype=np.float32)
-    share = cv2.blur(thumb(scale.weight, scale.grid), (5, 5))
     rate = rules.noise_rate * np.clip(share * 2.0 - 0.6, 0.0, 1.0)
     # where hardly anything lightens, what is there is no noise and tells nothing about it
-    rate *= np.where(near, np.clip(10.0 * cv2.blur(thumb(lighter, scale.grid), (5, 5)), 0.0, 1.0), 1.0)
+    rate *= np.where(near, np.clip(10.0 * cv2.blur(light[1], (5, 5)), 0.0, 1.0), 1.0)
     # A new leak must not hide itself in its own noise: upward the estimate follows slowly.
     rate = np.where(now > before, rate * 0.25, rate)
     return np.asarray(np.maximum(before + rate * (now - before), rules.noise_floor), dtype=np.float32)
@@ -150,7 +166,7 @@ def _hits_at(scale: Scale, noise: Gray, least: Gray, scene: Scene, rules: Rules)
     weak = (change > full(np.maximum(rules.weak_sigma * noise, least / 2), change)) & scale.usable
     weak &= ~_skirt(scale, rules)
     if scale.factor == 1:
-        crest = _crest(change, scale.weight, rules.ridge_mm * px_per_mm, rules)
+        crest = _crest(change, scale.quiet.weight, rules.ridge_mm * px_per_mm, rules)
         lines = crest & scale.usable & (change > full(rules.weak_sigma * noise, change))
         strong, weak = strong | lines, weak | lines
     return _grow(strong, weak, rules.least_piece_mm2 * px_per_mm**2)
@@ -177,9 +193,7 @@ def _crest(change: Gray, weight: Gray, width_px: float, rules: Rules) -> Mask:
         small = np.asarray(cv2.resize(change, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
         quiet = np.asarray(cv2.resize(weight, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
     ridge = _ridge(small, width_px / factor)
-    typical = np.maximum(
-        _local_rms(ridge, quiet, (max(1, small.shape[1] // THUMB), max(1, small.shape[0] // THUMB))), 1e-6
-    )
+    typical = np.maximum(_local_rms(thumb(ridge * ridge * quiet), thumb(quiet)), 1e-6)
     least = np.asarray(rules.ridge_sigma * typical, dtype=np.float32)
     crest = (ridge > full(least, ridge)).astype(np.uint8)
     if factor == 1:
@@ -200,17 +214,27 @@ def _ridge(change: Gray, width_px: float) -> Gray:
 
 def _grow(strong: Mask, weak: Mask, least_px: float) -> Mask:
     """Hysteresis: connected weak pixels that hold strong ones and are large enough."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(weak.astype(np.uint8), connectivity=8)
-    held = np.bincount(labels[strong], minlength=count)
-    keep = (stats[:, cv2.CC_STAT_AREA] >= least_px) & (held >= 3)
-    keep[0] = False
-    return np.asarray(keep[labels])
+    grown = np.zeros(weak.shape, np.bool_)
+    for patch in (patch_of(strong, GROWTH_PX), EVERYWHERE):
+        if patch is None:
+            break
+        places, part, count = linked(weak[patch])
+        held = np.bincount(part[strong[patch].ravel()[places]], minlength=count)
+        if patch is not EVERYWHERE and held[part[on_edge(places, patch, weak.shape)]].any():
+            continue  # what goes on beyond the patch is not known from it
+        keep = (np.bincount(part, minlength=count) >= least_px) & (held >= 3)
+        within = np.zeros(weak[patch].shape, np.bool_)
+        within.ravel()[places] = keep[part]
+        grown[patch] = within
+        break
+    return grown
 
 
-def _local_rms(image: Gray, weight: Gray, grid: Grid) -> Gray:
-    power = cv2.blur(thumb(image * image * weight, grid), (5, 5))
+def _local_rms(square: Gray, weight: Gray) -> Gray:
+    """Coarse map of the root of a mean; both are coarse maps: the squares, weighed, and their weight."""
+    power = cv2.blur(square, (5, 5))
     # running sums may round to a little less than nothing
-    rest = np.maximum(power, 0.0) / (np.maximum(cv2.blur(thumb(weight, grid), (5, 5)), 0.0) + 1e-3)
+    rest = np.maximum(power, 0.0) / (np.maximum(cv2.blur(weight, (5, 5)), 0.0) + 1e-3)
     return np.asarray(np.sqrt(rest), dtype=np.float32)
 
 

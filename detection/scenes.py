@@ -14,6 +14,7 @@ from detection.align import TEXTURE_SHRINK, Shift, bring_back, find_shift, guess
 from detection.column import column_of
 from detection.memory import Memory, Scene
 from detection.needle import see_needle
+from detection.patches import widened
 from detection.pixels import Calm
 from detection.rules import Rules
 from detection.vocabulary import Flag, Frame, Gray, Mask
@@ -82,7 +83,7 @@ def usable_for(scene: Scene, field: Mask) -> Mask:
     if scene.opaque is not None:
         usable = usable & ~scene.opaque
     if scene.cement is not None:
-        usable = usable & ~cv2.dilate(scene.cement.astype(np.uint8), np.ones((15, 15), np.uint8)).astype(np.bool_)
+        usable = usable & ~widened(scene.cement, 7)
     return usable[::TEXTURE_SHRINK, ::TEXTURE_SHRINK][: scene.texture.shape[0], : scene.texture.shape[1]]
 
 

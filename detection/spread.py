@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection.memory import Layout, Region, Scene, Track
+from detection.patches import NOWHERE, Patch, patch_of
 from detection.rules import Rules
 from detection.vocabulary import (
     ZONE_ORDER,
@@ -34,9 +36,6 @@ HELD = (Zone.BODY, Zone.POSTERIOR_BAND)
 STRIPS = (Zone.VEIN, Zone.SOFT_TISSUE)
 """They share the strip beside the body."""
 
-Parts = dict[tuple[Zone, Side | None], Mask]
-"""The cement of each zone and side, (h, w)."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
@@ -53,6 +52,24 @@ class Spread:
     is_breached: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """Cement of one zone and side.
+
+    ``contour`` (n, 1, 2) is the outline of its largest connected bit as OpenCV has it, length and mean width are those of that bit.
+    ``reach_px`` is how far it reaches from where cement may be.
+    """
+
+    area_px: float
+    contour: np.ndarray
+    length_px: float
+    width_px: float
+    reach_px: float = 0.0
+
+
+Parts = dict[tuple[Zone, Side | None], Part]
+
+
 def measure_spread(scene: Scene, stamp: Stamp, intensity: Intensity, rules: Rules) -> Spread:
     """Pieces, zones, front and volume of a scene whose ``cement`` mask is up to date."""
     cement = scene.cement if scene.cement is not None else np.zeros(scene.reference.shape, np.bool_)
@@ -64,14 +81,14 @@ def measure_spread(scene: Scene, stamp: Stamp, intensity: Intensity, rules: Rule
     gone = [track for track in tracks if _has_vanished(track, scene.px_per_mm, rules)]
     seen = {(track.zone, track.side): track for track in tracks}
     pieces = tuple(
-        _piece(zone, side, mask, seen[zone, side], scene) for (zone, side), mask in parts.items() if zone not in HELD
+        _piece(zone, side, part, seen[zone, side], scene) for (zone, side), part in parts.items() if zone not in HELD
     )
     return Spread(
         pieces=pieces,
         vanished=tuple(_ghost(track, scene) for track in gone),
         zones=_extents(parts, scene),
         front=front,
-        area_mm2=_mm2(float(cement.sum()), scene),
+        area_mm2=_mm2(float(np.count_nonzero(cement)), scene),
         volume_ml=_volume(cement, scene, intensity, rules),
         tracks=tuple(track for track in tracks if track.n_missed <= rules.forget_frames),
         history=history,
@@ -100,98 +117,94 @@ def _is_breached(history: tuple[tuple[float, float], ...], scene: Scene, rules: 
 
 def _parts(cement: Mask, scene: Scene, rules: Rules) -> Parts:
     """Cement split by zone and side; specks are left out, anterior strips are vein or soft tissue by shape."""
-    parts: Parts = {}
+    patch = patch_of(cement)
+    if patch is None:
+        return {}
+    here = cement[patch]
     if scene.region is None:
-        return {(Zone.ELSEWHERE, None): cement} if cement.any() else {}
-    layout = scene.region.breached if scene.is_breached else scene.region.intact
-    zones = _with_tract(np.where(cement, layout.zones, 255), layout, scene, rules)
+        return {(Zone.ELSEWHERE, None): _part_of(here, patch)}
+    whole = scene.region.breached if scene.is_breached else scene.region.intact
+    layout = Layout(zones=whole.zones[patch], beyond=whole.beyond[patch])
+    rim = None if scene.region.rim is None else scene.region.rim[patch]
+    zones = _with_tract(np.where(here, layout.zones, 255), layout, rim, scene.px_per_mm, rules)
+    parts: Parts = {}
     for index in np.unique(zones[zones != 255]):
         zone = ZONE_ORDER[index]
         mask = zones == index
         if zone in HELD:
-            parts[zone, None] = mask
+            parts[zone, None] = _part_of(mask, patch)
             continue
-        for side, half in _by_side(zone, mask, scene.region):
+        for side, half in _by_side(zone, mask, patch, scene.region):
             if _is_outside(half, layout, scene.px_per_mm, rules):
-                parts[zone, side] = half
+                parts[zone, side] = replace(_part_of(half, patch), reach_px=float(layout.beyond[half].max()))
     return parts
 
 
 def _with_veins(parts: Parts, scene: Scene, time_s: float, rules: Rules) -> Parts:
     """Beside the body what runs is in a vein, and so is a thin tube that points away; what is broader than a vessel is not."""
 
-    def named(zone: Zone, side: Side | None, mask: Mask) -> Zone:
-        if zone is not Zone.SOFT_TISSUE or scene.region is None:
+    def named(zone: Zone, side: Side | None, part: Part) -> Zone:
+        if zone is not Zone.SOFT_TISSUE or part.width_px > rules.vessel_mm * scene.px_per_mm:
             return zone
         known = [track for track in scene.tracks if track.zone in STRIPS and track.side is side]
-        reach = _reach_px(mask, scene)
-        if _size(mask)[1] > rules.vessel_mm * scene.px_per_mm:
-            return zone
         was_vein = any(track.zone is Zone.VEIN for track in known)
-        is_vein = was_vein or _is_tube(mask, reach, scene, rules) or _is_running(reach, known, scene, time_s, rules)
-        return Zone.VEIN if is_vein else zone
+        is_running = _is_running(part, known, scene.px_per_mm, time_s, rules)
+        return Zone.VEIN if was_vein or is_running or _is_tube(part, scene.px_per_mm, rules) else zone
 
-    return {(named(zone, side, mask), side): mask for (zone, side), mask in parts.items()}
-
-
-def _reach_px(mask: Mask, scene: Scene) -> float:
-    """How far a part reaches from where cement may be."""
-    if scene.region is None:
-        return 0.0
-    layout = scene.region.breached if scene.is_breached else scene.region.intact
-    return float(layout.beyond[mask].max())
+    return {(named(zone, side, part), side): part for (zone, side), part in parts.items()}
 
 
-def _is_tube(mask: Mask, reach: float, scene: Scene, rules: Rules) -> bool:
+def _is_tube(part: Part, px_per_mm: float, rules: Rules) -> bool:
     """Thin, long, and not along the wall, where every leak begins as a strip."""
-    length, width = _size(mask)
-    is_thin = width <= rules.vein_width_mm * scene.px_per_mm and length >= 3.0 * max(width, 1.0)
-    return is_thin and reach >= 0.7 * length
+    is_thin = part.width_px <= rules.vein_width_mm * px_per_mm and part.length_px >= 3.0 * max(part.width_px, 1.0)
+    return is_thin and part.reach_px >= 0.7 * part.length_px
 
 
-def _is_running(reach: float, known: list[Track], scene: Scene, time_s: float, rules: Rules) -> bool:
+def _is_running(part: Part, known: list[Track], px_per_mm: float, time_s: float, rules: Rules) -> bool:
     """Whether the tip has gone on as fast as only veins let it since it was first seen."""
     for track in known:
-        age_s = time_s - track.first_seen.time_s
-        if age_s >= rules.vein_least_s and reach - track.first_reach_px >= rules.vein_mm_s * age_s * scene.px_per_mm:
+        age_s, gone_px = time_s - track.first_seen.time_s, part.reach_px - track.first_reach_px
+        if age_s >= rules.vein_least_s and gone_px >= rules.vein_mm_s * age_s * px_per_mm:
             return True
     return False
 
 
-def _with_tract(zones: ZoneMap, layout: Layout, scene: Scene, rules: Rules) -> ZoneMap:
+def _with_tract(zones: ZoneMap, layout: Layout, rim: Mask | None, px_per_mm: float, rules: Rules) -> ZoneMap:
     """Cement along the needle takes in the strip beside the needle; what ends close to the body is no tract cement."""
     tract = zones == ZONE_ORDER.index(Zone.NEEDLE_TRACT)
-    if scene.region is None or scene.region.rim is None or not tract.any():
+    if rim is None or not tract.any():
         return zones
-    if layout.beyond[tract].max() < rules.tract_reach_mm * scene.px_per_mm:
+    if layout.beyond[tract].max() < rules.tract_reach_mm * px_per_mm:
         zones[tract] = ZONE_ORDER.index(Zone.BODY)
         return zones
     kept = [ZONE_ORDER.index(zone) for zone in HELD]
     spinal = [ZONE_ORDER.index(zone) for zone in (Zone.CANAL, Zone.FORAMEN)]
-    if np.count_nonzero(np.isin(zones, spinal) & ~scene.region.rim) >= rules.least_leak_mm2 * scene.px_per_mm**2:
+    if np.count_nonzero(np.isin(zones, spinal) & ~rim) >= rules.least_leak_mm2 * px_per_mm**2:
         kept += spinal  # what reaches farther than a cast about the needle would is in the canal
-    zones[scene.region.rim & (zones != 255) & ~np.isin(zones, kept)] = ZONE_ORDER.index(Zone.NEEDLE_TRACT)
+    zones[rim & (zones != 255) & ~np.isin(zones, kept)] = ZONE_ORDER.index(Zone.NEEDLE_TRACT)
     return zones
 
 
 def _is_outside(mask: Mask, layout: Layout, px_per_mm: float, rules: Rules) -> bool:
     """Large enough, and reaching far enough beyond the body to be no blur of what is inside."""
-    if mask.sum() < rules.least_leak_mm2 * px_per_mm**2:
+    if np.count_nonzero(mask) < rules.least_leak_mm2 * px_per_mm**2:
         return False
     return bool(layout.beyond[mask].max() >= rules.leak_reach_mm * px_per_mm)
 
 
-def _by_side(zone: Zone, mask: Mask, region: Region) -> list[tuple[Side | None, Mask]]:
+def _by_side(zone: Zone, mask: Mask, patch: Patch, region: Region) -> list[tuple[Side | None, Mask]]:
+    """The mask of a patch, split where the sides of its zone are told apart."""
     if zone in (Zone.CANAL, Zone.FORAMEN):
         return [(Side.POSTERIOR, mask)]
     rows, cols = np.nonzero(mask)
-    below = (rows - region.centre[0]) * region.down[0] + (cols - region.centre[1]) * region.down[1] > 0
+    down, across = rows + patch[0].start - region.centre[0], cols + patch[1].start - region.centre[1]
     if zone is Zone.DISC:
+        below = down * region.down[0] + across * region.down[1] > 0
         return _split(mask, rows, cols, below, (Side.INFERIOR, Side.SUPERIOR))
     if zone is Zone.SOFT_TISSUE:
         if region.body.view is View.LATERAL:
             return [(Side.ANTERIOR, mask)]
-        return _split(mask, rows, cols, cols > region.centre[1], (Side.IMAGE_RIGHT, Side.IMAGE_LEFT))
+        return _split(mask, rows, cols, across > 0, (Side.IMAGE_RIGHT, Side.IMAGE_LEFT))
     return [(None, mask)]
 
 
@@ -206,51 +219,49 @@ def _split(
     return halves
 
 
-def _size(mask: Mask) -> tuple[float, float]:
-    """Length and mean width in pixels of the largest connected part."""
-    outline = _largest_outline(mask)
-    if outline is None:
-        return 0.0, 0.0
-    (_, _), (side_a, side_b), _ = cv2.minAreaRect(outline)
+def _part_of(mask: Mask, patch: Patch) -> Part:
+    """What a mask of a patch that is not empty amounts to."""
+    contour = max(_contours(mask, patch), key=len)
+    (_, _), (side_a, side_b), _ = cv2.minAreaRect(contour)
     length = max(side_a, side_b) + 1.0
-    area = float(cv2.contourArea(outline)) + len(outline) / 2.0
-    return length, area / length
+    area = float(cv2.contourArea(contour)) + len(contour) / 2.0
+    n_set = float(np.count_nonzero(mask))
+    return Part(area_px=n_set, contour=contour, length_px=length, width_px=area / length)
 
 
-def _largest_outline(mask: Mask) -> np.ndarray | None:
-    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return max(outlines, key=len, default=None)
-
-
-def outline_of(mask: Mask) -> Outline:
-    """The outline of the largest connected part, in (row, col), thinned to what a screen needs."""
-    outline = _largest_outline(mask)
-    return () if outline is None else _as_outline(outline)
+def _contours(mask: Mask, patch: Patch) -> Sequence[np.ndarray]:
+    """The outlines in the picture of the mask of a patch."""
+    where = (patch[1].start, patch[0].start)
+    how = (cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.findContours(mask.view(np.uint8), *how, offset=where)[0]
 
 
 def outlines_of(mask: Mask) -> tuple[Outline, ...]:
-    """The outlines of all connected parts."""
-    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return tuple(_as_outline(outline) for outline in sorted(outlines, key=len, reverse=True)[:20])
+    """The outlines of all connected parts, largest first, in (row, col), thinned to what a screen needs."""
+    patch = patch_of(mask)
+    if patch is None:
+        return ()
+    largest_first = sorted(_contours(mask[patch], patch), key=len, reverse=True)
+    return tuple(map(_as_outline, largest_first[:20]))
 
 
 def _as_outline(outline: np.ndarray) -> Outline:
     points = cv2.approxPolyDP(outline, 0.7, closed=True)[:, 0]
-    return tuple((float(row), float(col)) for col, row in points)
+    return tuple((float(row), float(col)) for col, row in points.tolist())
 
 
 def _follow(parts: Parts, scene: Scene, stamp: Stamp, rules: Rules) -> tuple[Track, ...]:
     """Tracks of every zone that holds or held cement, counting frames seen and missed."""
     before = {(track.zone, track.side): track for track in scene.tracks}
-    areas = {key: float(mask.sum()) for key, mask in parts.items()}
+    areas = {key: part.area_px for key, part in parts.items()}
     tracks = []
     for key in {**before, **parts}:
         area = areas.get(key, 0.0) or _renamed(key, areas)
         old = before.get(key)
         if old is None:
-            old = _begun(key, parts[key], scene, stamp)
+            old = Track(zone=key[0], side=key[1], first_seen=stamp, first_reach_px=parts[key].reach_px)
         is_here = area > rules.gone_share * old.peak_px
-        outline = outline_of(parts[key]) if key in parts and area >= old.peak_px else old.outline
+        outline = _as_outline(parts[key].contour) if key in parts and area >= old.peak_px else old.outline
         tracks.append(
             replace(
                 old,
@@ -261,20 +272,6 @@ def _follow(parts: Parts, scene: Scene, stamp: Stamp, rules: Rules) -> tuple[Tra
             )
         )
     return tuple(tracks)
-
-
-def _begun(key: tuple[Zone, Side | None], mask: Mask, scene: Scene, stamp: Stamp) -> Track:
-    reach = _reach_px(mask, scene)
-    return Track(
-        zone=key[0],
-        side=key[1],
-        first_seen=stamp,
-        first_reach_px=reach,
-        n_seen=0,
-        n_missed=0,
-        peak_px=0.0,
-        outline=(),
-    )
 
 
 def _renamed(key: tuple[Zone, Side | None], areas: dict[tuple[Zone, Side | None], float]) -> float:
@@ -289,9 +286,8 @@ def _has_vanished(track: Track, px_per_mm: float, rules: Rules) -> bool:
     return can_go and was_real and track.n_missed >= rules.vanish_frames
 
 
-def _piece(zone: Zone, side: Side | None, mask: Mask, track: Track, scene: Scene) -> Piece:
-    length, width = _size(mask)
-    area = float(mask.sum())
+def _piece(zone: Zone, side: Side | None, part: Part, track: Track, scene: Scene) -> Piece:
+    length, width, area = part.length_px, part.width_px, part.area_px
     body_trust = scene.region.body.trust if scene.region is not None else 0.5
     return Piece(
         zone=zone,
@@ -303,7 +299,7 @@ def _piece(zone: Zone, side: Side | None, mask: Mask, track: Track, scene: Scene
         tubularity=max(0.0, 1.0 - width / max(length, 1.0)),
         n_seen=track.n_seen,
         first_seen=track.first_seen,
-        outline=outline_of(mask),
+        outline=_as_outline(part.contour),
         trust=round(body_trust * min(1.0, 0.5 + 0.1 * track.n_seen), 3),
     )
 
@@ -327,11 +323,10 @@ def _ghost(track: Track, scene: Scene) -> Piece:
 
 def _extents(parts: Parts, scene: Scene) -> dict[Zone, Extent]:
     extents: dict[Zone, Extent] = {}
-    for (zone, _), mask in parts.items():
-        length, area = _size(mask)[0], float(mask.sum())
+    for (zone, _), part in parts.items():
         known = extents.get(zone)
-        area_px = area * scene.factor**2 + (known.area_px if known else 0.0)
-        longest = length / scene.px_per_mm
+        area_px = part.area_px * scene.factor**2 + (known.area_px if known else 0.0)
+        longest = part.length_px / scene.px_per_mm
         if known and known.length_mm is not None:
             longest = max(longest, known.length_mm)
         extents[zone] = Extent(
@@ -349,10 +344,11 @@ def _front(
     region = scene.region
     if region is None or region.to_wall is None:
         return None, ()
-    within = cement & np.isin(
-        region.intact.zones, [ZONE_ORDER.index(zone) for zone in (*HELD, Zone.CANAL, Zone.FORAMEN)]
-    )
-    distances = region.to_wall[within]
+    patch = patch_of(cement) or NOWHERE
+    within = cement[patch]
+    is_known = np.zeros(len(ZONE_ORDER), np.bool_)
+    is_known[[ZONE_ORDER.index(zone) for zone in (*HELD, Zone.CANAL, Zone.FORAMEN)]] = True
+    distances = region.to_wall[patch][within][is_known[region.intact.zones[patch][within]]]
     n_edge = max(3, round(rules.edge_mm2 * scene.px_per_mm**2))
     if distances.size < 2 * n_edge:
         return None, scene.front
@@ -411,7 +407,8 @@ def _volume(cement: Mask, scene: Scene, intensity: Intensity, rules: Rules) -> B
     """Beer-Lambert with scatter: wide, because neither scatter nor the mix is known (physics.md section 9)."""
     if intensity is Intensity.DISPLAY or not scene.is_scale_known or scene.change is None:
         return None
-    contrast = np.maximum(scene.change[cement], 0.0)
+    patch = patch_of(cement) or NOWHERE
+    contrast = np.maximum(scene.change[patch][cement[patch]], 0.0)
     pixel_mm2 = 1.0 / scene.px_per_mm**2
     low = _path_mm(contrast, rules.scatter_low, rules.mu_high_per_mm).sum() * pixel_mm2 / 1000.0
     high = _path_mm(contrast, rules.scatter_high, rules.mu_low_per_mm).sum() * pixel_mm2 / 1000.0

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from detection.memory import Layout, Region
+from detection.patches import among, patch_of
 from detection.rules import Rules
 from detection.vocabulary import ZONE_ORDER, Body, Gray, Mask, Outline, Point, View, Wall, Zone, ZoneMap
 
@@ -59,8 +60,12 @@ def _with_room(zones: tuple[Zone, ...], layout: Layout, px_per_mm: float) -> tup
     """The zones that have room in this picture: wide margins about an uncertain body may leave a sliver or nothing."""
 
     def has_room(zone: Zone) -> bool:
-        place = np.asarray(layout.zones == ZONE_ORDER.index(zone), dtype=np.uint8)
-        return bool(cv2.distanceTransform(place, cv2.DIST_L2, 3).max() >= LEAST_DEPTH_MM / 2 * px_per_mm)
+        place = np.asarray(layout.zones == ZONE_ORDER.index(zone), dtype=np.bool_)
+        patch = patch_of(place, 1)
+        if patch is None:
+            return False
+        depth = cv2.distanceTransform(place[patch].view(np.uint8), cv2.DIST_L2, 3)
+        return bool(depth.max() >= LEAST_DEPTH_MM / 2 * px_per_mm)
 
     return tuple(zone for zone in zones if zone not in DRAWN or has_room(zone))
 
@@ -191,7 +196,7 @@ def _mark_tract(zones: ZoneMap, opaque: Mask, axes: _Axes) -> None:
     size = 2 * round(axes.depth * 0.08) + 1
     beside = cv2.dilate(opaque.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.bool_)
     held = [ZONE_ORDER.index(zone) for zone in (Zone.BODY, Zone.POSTERIOR_BAND)]
-    tract = (beside & (zones == ZONE_ORDER.index(Zone.ELSEWHERE))) | (opaque & ~np.isin(zones, held))
+    tract = (beside & (zones == ZONE_ORDER.index(Zone.ELSEWHERE))) | (opaque & ~among(zones, held))
     zones[tract] = ZONE_ORDER.index(Zone.NEEDLE_TRACT)
 
 
@@ -203,7 +208,7 @@ def _rim(opaque: Mask | None, px_per_mm: float) -> Mask | None:
 
 
 def _beyond(zones: ZoneMap) -> Gray:
-    held = np.isin(zones, [ZONE_ORDER.index(Zone.BODY), ZONE_ORDER.index(Zone.POSTERIOR_BAND)])
+    held = among(zones, [ZONE_ORDER.index(Zone.BODY), ZONE_ORDER.index(Zone.POSTERIOR_BAND)])
     return np.asarray(cv2.distanceTransform((~held).astype(np.uint8), cv2.DIST_L2, 5), dtype=np.float32)
 
 
@@ -214,5 +219,5 @@ def _to_wall(body: Body, shape: tuple[int, int]) -> Gray:
     normal = np.array([-line[1], line[0]])
     if normal @ (np.array(c.far_superior) - start) < 0:
         normal = -normal
-    rows, cols = np.indices(shape, dtype=np.float32)
+    rows, cols = np.ogrid[: shape[0], : shape[1]]
     return np.asarray((rows - start[0]) * normal[0] + (cols - start[1]) * normal[1], dtype=np.float32)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detection.align import bring_back, find_shift, guess_shift, texture_of
+from detection.align import bring_back, bring_field_back, find_shift, guess_shift, texture_of
 from tests.detection.films import mottle
 
 SIZE = (256, 256)
@@ -111,3 +111,36 @@ def test_guessing_leaves_both_pictures_as_they_were():
     guess_shift(before, after)
     assert np.array_equal(before, kept[0])
     assert np.array_equal(after, kept[1])
+
+
+WAYS = st.one_of(
+    st.floats(-80.0, 80.0),
+    st.integers(-80, 80).map(lambda halves: halves / 2),
+    st.integers(-2600, 2600).map(lambda steps: steps / 64),
+    st.integers(-50_000, 50_000).map(lambda steps: steps / 1024),
+)
+"""Whole, halves, the 32nds and 1024ths that OpenCV counts in and their middles; beyond the small pictures below, too."""
+
+
+def by_look_up(image, shift, how):
+    """The general routine of OpenCV that looks every pixel up."""
+    matrix = np.array([[1.0, 0.0, shift[1]], [0.0, 1.0, shift[0]]])
+    return cv2.warpAffine(image, matrix, image.shape[::-1], flags=how | cv2.WARP_INVERSE_MAP, borderMode=EDGE[how])
+
+
+EDGE = {cv2.INTER_LINEAR: cv2.BORDER_REPLICATE, cv2.INTER_NEAREST: cv2.BORDER_CONSTANT}
+
+
+@settings(max_examples=300, deadline=None)
+@given(WAYS, WAYS)
+def test_a_picture_and_its_field_move_as_opencv_looks_them_up(row, col):
+    patch = PATIENT[40:70, 50:91]
+    assert np.abs(bring_back(patch, (row, col)) - by_look_up(patch, (row, col), cv2.INTER_LINEAR)).max() < 2e-6
+    field = patch > 0
+    expected = by_look_up(field.astype(np.uint8), (row, col), cv2.INTER_NEAREST).astype(np.bool_)
+    assert np.array_equal(bring_field_back(field, (row, col)), expected)
+
+
+@pytest.mark.parametrize("way", [float("nan"), float("inf"), 1e30])
+def test_a_shift_that_is_none_shows_nothing(way):
+    assert not bring_back(np.ones((8, 9), np.float32), (way, 0.0), outside=0.0).any()

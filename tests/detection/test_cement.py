@@ -10,6 +10,7 @@ import pytest
 
 from detection.cement import remember, weigh_change
 from detection.memory import Needle
+from detection.scales import GROWTH_PX, _grow
 from detection.zones import region_of
 from tests.detection.films import RULES, body_of, corners, empty_scene
 
@@ -180,3 +181,34 @@ def test_what_is_handed_in_is_left_as_it_was():
     picture = disc_at(60, 60, 8)
     picture.setflags(write=False)
     remember(scene, weigh_change(picture, OPEN, scene, RULES), RULES)
+
+
+def grown_everywhere(strong, weak, least_px):
+    """Hysteresis over the whole picture."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(weak.astype(np.uint8), connectivity=8)
+    held = np.bincount(labels[strong], minlength=count)
+    keep = (stats[:, cv2.CC_STAT_AREA] >= least_px) & (held >= 3)
+    keep[0] = False
+    return keep[labels]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_grows_is_the_same_wherever_it_is_looked_for(seed):
+    rng = np.random.default_rng(seed)
+    rough = cv2.GaussianBlur(rng.standard_normal((160, 220)).astype(np.float32), (0, 0), float(rng.uniform(1.0, 6.0)))
+    weak = rough > rng.uniform(0.3, 1.2) * rough.std()
+    strong = np.zeros_like(weak)
+    row, col = rng.integers(10, 150), rng.integers(10, 210)
+    strong[row - 6 : row + 6, col - 6 : col + 6] = weak[row - 6 : row + 6, col - 6 : col + 6]
+    assert np.array_equal(_grow(strong, weak, 8.0), grown_everywhere(strong, weak, 8.0))
+
+
+def test_a_long_faint_tail_of_something_sure_is_kept_whole():
+    weak = np.zeros((100, 40 + 4 * GROWTH_PX), np.bool_)
+    weak[50, 20:-10] = True
+    weak[40:48, -30:-5] = True
+    strong = np.zeros_like(weak)
+    strong[50, 20:24] = True
+    grown = _grow(strong, weak, 8.0)
+    assert grown[50, 20:-10].all()
+    assert not grown[:49].any()

@@ -25,6 +25,8 @@ PARTS: dict[str, Callable[[Sizes, Path], Report]] = {
     "journal": writing.measure,
 }
 TARGETS = (
+    ("decode and examine, 1024 x 1024, one core, median ms", "decode_examine_1024_p50_ms", 15.0, False),
+    ("decode and examine, 1024 x 1024, one core, p99 ms", "decode_examine_1024_p99_ms", 25.0, False),
     ("objects of 2 MiB a second from one sender", "cementwatch_default_objects_per_s", 60.0, True),
     ("C-STORE round trip at 30 fps, 1024 x 1024, p99 ms", "store_1024_30fps_p99_ms", 20.0, False),
     ("success to visible at 15 fps, 1024 x 1024, p95 ms", "visible_1024_15fps_p95_ms", 150.0, False),

@@ -7,19 +7,21 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import cv2
+import numpy as np
 
 from db.convert import findings_data
 from detection import examine as examining
 from detection.alarm import Alarm, Setting, judge
 from detection.memory import Memory
 from detection.rules import Rules
+from detection.scenes import MOST_SCENES
 from detection.vocabulary import Findings, Flag, Mode, Plan
 from dicom_gateway.frames import frames_of
 from dicom_gateway.header import read_header
@@ -123,8 +125,8 @@ def arrivals(paths: list[Path], spool: Spool) -> Iterator[Arrival]:
         yield added
 
 
-def judged(paths: list[Path], folder: Path, watch: Stopwatch) -> list[Findings]:
-    """What each object says; each step on the watch."""
+def judged(paths: list[Path], folder: Path, watch: Stopwatch) -> tuple[list[Findings], Memory]:
+    """What each object says, and what is remembered at the end; each step on the watch."""
     memory, alarm, plan, rules = Memory(), Alarm(), Plan(), Rules()
     setting = Setting(procedure="bench", source="BENCH", mode=Mode.LIVE, rules=rules, plan=plan)
     found = []
@@ -141,14 +143,30 @@ def judged(paths: list[Path], folder: Path, watch: Stopwatch) -> list[Findings]:
         with watch.time("words"):
             findings_data(findings)
         found.append(findings)
-    return found
+    return found, memory
+
+
+def bytes_of(value: object) -> int:
+    """Bytes of the arrays that a value holds, each counted once."""
+    return sum({id(array): array.nbytes for array in _arrays_in(value)}.values())
+
+
+def _arrays_in(value: object) -> Iterator[np.ndarray]:
+    if isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from _arrays_in(each)
+    elif is_dataclass(value):
+        for part in fields(value):
+            yield from _arrays_in(getattr(value, part.name))
 
 
 def _measure_size(px: int, n: int, folder: Path) -> tuple[Table, dict[str, float]]:
     paths = draw(px, n).write(folder / "objects", n)
     watch = Stopwatch()
     with watched_stages(watch) as titles:
-        found = judged(paths, folder, watch)
+        found, memory = judged(paths, folder, watch)
     total = [sum(frame[name] for name in AROUND) for frame in watch.frames]
     n_placed = sum(each.body is not None for each in found)
     n_cement = sum(bool(each.cement_outlines) for each in found)
@@ -160,16 +178,24 @@ def _measure_size(px: int, n: int, folder: Path) -> tuple[Table, dict[str, float
     rows += [_row("judge", watch.of("judge"), total), _row("words for the journal", watch.of("words"), total)]
     rows += [_row("frame, whole", total, total)]
     unfit = sum(not each.is_fit and Flag.DUPLICATE not in each.flags for each in found)
-    note = f"{n} frames: body found in {n_placed}, cement seen in {n_cement}, unfit {unfit}."
+    kept = bytes_of(memory.scenes) / 2**20
+    notes = [
+        f"{n} frames: body found in {n_placed}, cement seen in {n_cement}, unfit {unfit}.",
+        f"A scene keeps {kept / len(memory.scenes):.1f} MiB between frames, a source {MOST_SCENES} scenes at most.",
+    ]
+    whole = [frame["decode"] + frame["examine"] for frame in watch.frames]
     title = f"{px} x {px}, 16 bit"
     figures = {
         f"frame_{px}_p50_ms": spread(total)["p50"],
         f"frame_{px}_p99_ms": spread(total)["p99"],
         f"examine_{px}_p50_ms": spread(watch.of("examine"))["p50"],
+        f"decode_examine_{px}_p50_ms": spread(whole)["p50"],
+        f"decode_examine_{px}_p99_ms": spread(whole)["p99"],
+        f"scene_{px}_bytes": kept / len(memory.scenes) * 2**20,
         f"n_{px}_frames": float(n),
     }
     return Table(
-        title=title, head=("step", "median ms", "p99 ms", "max ms", "share %"), rows=rows, notes=[note]
+        title=title, head=("step", "median ms", "p99 ms", "max ms", "share %"), rows=rows, notes=notes
     ), figures
 
 

@@ -90,6 +90,10 @@ def test_stages_are_timed_where_examine_calls_them(tmp_path):
     steps = [row[0] for row in report.tables[0].rows]
     assert {"header", "decode", "examine: pixels.calm", "examine, whole", "judge", "frame, whole"} <= set(steps)
     assert report.figures["n_256_frames"] == QUICK.n_stage_frames
+    assert report.figures["decode_examine_256_p50_ms"] >= report.figures["examine_256_p50_ms"]
+    assert report.figures["scene_256_bytes"] >= 10 * 256 * 256, (
+        "at least a reference, what changed and where it was seen"
+    )
     shares = {row[0]: row[-1] for row in report.tables[0].rows}
     parts = sum(share for step, share in shares.items() if step.startswith("examine: "))
     assert parts == pytest.approx(shares["examine, whole"])
