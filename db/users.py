@@ -136,10 +136,17 @@ def revoke_token(engine: Engine, name: str, by: Deed) -> None:
             raise LookupError(f"there is no token {name} that is not revoked")
 
 
-def begin_session(engine: Engine, session: Session, address: str) -> None:
-    """A user has signed in from ``address``; sessions that ended long since are forgotten."""
+def begin_session(engine: Engine, session: Session, address: str, *, proven_by: str | None = None) -> None:
+    """A user has signed in from ``address``; sessions that ended long since are forgotten.
+
+    ``proven_by`` is the password's hash that was compared with. LookupError when it is kept no more, or the user is disabled:
+    whoever knew the old password must not slip in while it is being changed.
+    """
     by = Deed(actor=session.user, at=session.began_at)
     with _changing(engine, EntryType.SIGNED_IN, by, address=address) as connection:
+        same = (USER.c.name == session.user) & USER.c.disabled_at.is_(None) & (USER.c.password_hash == proven_by)
+        if proven_by is not None and row_of(connection, select(USER.c.name).where(same)) is None:
+            raise LookupError("this account was changed just now")
         connection.execute(delete(SESSION).where(SESSION.c.expires_at < by.at))
         row = {"user_name" if name == "user" else name: value for name, value in asdict(session).items()}
         connection.execute(insert(SESSION).values(row))

@@ -128,8 +128,8 @@ class Access:
             case _:
                 return not self.is_on
 
-    async def is_password_of(self, name: str, password: str) -> bool:
-        """Whether this is an active user's password; a name that is unknown takes as long. Refused when too many ask.
+    async def proof_of(self, name: str, password: str) -> str | None:
+        """The hash that proves this an active user's password, or None; an unknown name takes as long. Refused when too many ask.
 
         Whoever waits does so in the event loop: threads are for those who ask for alerts.
         """
@@ -146,27 +146,30 @@ class Access:
         """Whether there is a user of this name; for the journal, never for an answer."""
         return name in self._known().users
 
-    def begin(self, name: str, address: str) -> tuple[str, Identity]:
-        """A new session: the cookie, and who it makes them."""
+    def begin(self, name: str, address: str, proof: str | None = None) -> tuple[str, Identity]:
+        """A new session: the cookie, and who it makes them; ``proof`` is what ``proof_of`` said of a password."""
         cookie = passwords.new_token()
         now = self._now()
         session = Session(
             hash=passwords.digest_of(cookie), user=name, began_at=now, expires_at=now + self.terms.session_s
         )
-        begin_session(self._engine, session, address)
+        try:
+            begin_session(self._engine, session, address, proven_by=proof)
+        except LookupError:
+            raise unavailable("This account was changed just now.") from None
         self.look()
         identity = self._by_cookie(cookie)
         if identity is None:
-            raise unavailable("This account was closed just now.")
+            raise unavailable("This account was changed just now.")
         return cookie, identity
 
-    def _compare(self, name: str, password: str) -> bool:
+    def _compare(self, name: str, password: str) -> str | None:
         nobody = passwords.hash_of_nobody()
         user = self._known().users.get(name)
         if user is None or user.disabled_at is not None:
             passwords.is_password(nobody, password)
-            return False
-        return passwords.is_password(user.password_hash, password)
+            return None
+        return user.password_hash if passwords.is_password(user.password_hash, password) else None
 
     def _known(self) -> Register:
         if self._register is None:

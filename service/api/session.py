@@ -36,18 +36,18 @@ async def sign_in(
         wait = str(math.ceil(wait_s))
         raise Refused(429, f"Too many failures. Try again in {wait} s.", headers={"Retry-After": wait})
     try:
-        is_right = await access.is_password_of(body.name, body.password)
+        proof = await access.proof_of(body.name, body.password)
     except BaseException:
         access.throttle.give_up(body.name, address)
         raise
-    if not is_right:
+    if proof is None:
         access.throttle.fail(body.name, address, now)
         # a name that is unknown may be a password typed into the wrong field
         told = {"user": body.name if access.knows(body.name) else None, "address": address}
         await run_in_threadpool(deps.journal.append, [_failure(now, told)])
         raise Refused(401, "This name and password do not belong together.")
     access.throttle.succeed(body.name, address)
-    return await run_in_threadpool(_begin, access, response, body.name, address)
+    return await run_in_threadpool(_begin, access, response, (body.name, proof), address)
 
 
 @router.post("/one-click", response_model=wire.Session)
@@ -55,7 +55,7 @@ def sign_in_with_one_click(request: Request, response: Response, access: AccessH
     """Sign in as the operator of a demonstration; on loopback and where the settings allow it only."""
     if not access.terms.may_one_click:
         raise Refused(403, "This server asks for a name and a password.")
-    return _begin(access, response, ONE_CLICK, _address_of(request))
+    return _begin(access, response, (ONE_CLICK, None), _address_of(request))
 
 
 @router.delete("", response_class=Response, status_code=204)
@@ -75,8 +75,9 @@ def _failure(at: float, told: dict[str, str | None]) -> Entry:
     return Entry(at=at, type=EntryType.SIGN_IN_FAILED, procedure=NO_PROCEDURE, cause=cause, data=told)
 
 
-def _begin(access: Access, response: Response, name: str, address: str) -> wire.Session:
-    cookie, identity = access.begin(name, address)
+def _begin(access: Access, response: Response, proven: tuple[str, str | None], address: str) -> wire.Session:
+    name, proof = proven
+    cookie, identity = access.begin(name, address, proof)
     response.set_cookie(
         access.terms.cookie,
         cookie,

@@ -96,6 +96,20 @@ def test_a_new_password_or_a_disabled_user_ends_every_session_of_that_user(engin
     assert register.users["ben"].disabled_at == 50.0
 
 
+@pytest.mark.parametrize(
+    "meanwhile", [lambda e: change_password(e, "anna", "$argon2id$new", BY), lambda e: disable_user(e, "anna", BY)]
+)
+def test_nobody_slips_in_with_a_password_that_is_changed_meanwhile(engine, journal, meanwhile):
+    add_user(engine, ANNA, BY)
+    begin_session(engine, SCREEN, "10.0.0.7", proven_by=ANNA.password_hash)
+    meanwhile(engine)
+    head = journal.head()
+    with pytest.raises(LookupError):
+        begin_session(engine, SCREEN, "10.0.0.7", proven_by=ANNA.password_hash)
+    assert read_register(engine).sessions == {}
+    assert journal.head() == head
+
+
 def test_signing_in_forgets_sessions_that_are_over(engine):
     add_user(engine, ANNA, BY)
     begin_session(engine, SCREEN, "-")
