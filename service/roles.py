@@ -1,6 +1,6 @@
 """The assembly: every real thing is named here, and only here is a clock read.
 
-Roles are processes. ``all`` starts the three of them, starts again what ends by itself, and ends them with itself.
+Roles are processes. ``all`` starts the four of them, starts again what ends by itself, and ends them with itself.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import uvicorn
 
 from db import queries
 from db.connect import Engine, StoreFailure, StoreUnreachable, connect
+from db.heartbeat import beat
 from db.journal import Journal
 from db.users import has_users
 from detection.rules import Rules, rules_hash
@@ -37,6 +38,7 @@ from service.cases import Cases
 from service.checkpoint import Checkpoints
 from service.entrance import callers_of, limits_of
 from service.exposure import exposure_of, refuse_if_exposed
+from service.forward import Forwarding
 from service.journey import Case, Desk
 from service.patience import ImpatientProtocol
 from service.replays import Replayer
@@ -47,8 +49,11 @@ from service.watch import Watch
 
 LOG = logging.getLogger(__name__)
 
-ROLES = ("receive", "watch", "serve")
+ROLES = ("receive", "watch", "serve", "forward")
 RETRY_S = 1.0
+FED_EVERY_S = 2.0
+NICER = 5
+"""Forwarding yields to receiving and judging where processors are scarce."""
 CHECKPOINT_AGE_S = 7 * 86400.0
 """A case that no frame came for in so long starts from its journal."""
 RESTART_S = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -86,11 +91,12 @@ def run_watch(settings: Settings) -> None:
     engine = _connect(settings, stop)
     if engine is None:
         return
-    lock = _wait_for_turn(settings, stop)
+    lock = _wait_for_turn(settings, stop, "watch")
     bell = Bell(settings.data_dir / "bells")
     with lock, bell.listen() as ear:
         watch: Watch | None = None
-        retention = Retention(Spool(settings.spool_dir), engine, keep_days=settings.keep_days)
+        archives = [archive.name for archive in settings.archives]
+        retention = Retention(Spool(settings.spool_dir), engine, keep_days=settings.keep_days, archives=archives)
         while not stop.is_set():
             try:
                 watch = watch or make_watch(settings, engine, bell)
@@ -102,6 +108,32 @@ def run_watch(settings: Settings) -> None:
                 LOG.error("the journal does not take entries: %s", type(failure).__name__)  # noqa: TRY400
                 watch = None
                 stop.wait(RETRY_S)
+
+
+def run_forward(settings: Settings) -> None:
+    """Forward what arrives to the archives until told to end."""
+    os.nice(NICER)
+    stop = _stop_on_signal()
+    engine = _connect(settings, stop)
+    if engine is None:
+        return
+    lock = _wait_for_turn(settings, stop, "forward")
+    bell = Bell(settings.data_dir / "bells")
+    forwarding: Forwarding | None = None
+    with lock, bell.listen() as ear:
+        while not stop.is_set():
+            try:
+                if forwarding is None:
+                    forwarding = Forwarding(settings, engine, Spool(settings.spool_dir), time.time)
+                    forwarding.start()
+                beat(engine, (), at=time.time(), role="forward")
+                if not forwarding.feed():
+                    ear.wait(FED_EVERY_S)
+            except StoreFailure as failure:
+                LOG.error("the queue cannot be read or written: %s", type(failure).__name__)  # noqa: TRY400 - as in watch
+                stop.wait(RETRY_S)
+        if forwarding is not None:
+            forwarding.stop()
 
 
 def make_watch(settings: Settings, engine: Engine, bell: Bell, now: Callable[[], float] = time.time) -> Watch:
@@ -167,7 +199,7 @@ def run_serve(settings: Settings) -> None:
 
 
 def run_all(settings: Settings) -> None:
-    """Start the three roles and keep them running until told to end. TooExposed as for ``run_serve``."""
+    """Start the four roles and keep them running until told to end. TooExposed as for ``run_serve``."""
     refuse_if_exposed(settings, has_users=_has_users_as_far_as_known(settings))
     stop = _stop_on_signal()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -244,15 +276,15 @@ def _stop_on_signal() -> threading.Event:
     return stop
 
 
-def _wait_for_turn(settings: Settings, stop: threading.Event) -> IO[bytes]:
-    """The lock that the one ``watch`` of a data folder holds; two of them would judge every frame twice."""
-    lock = (settings.data_dir / "watch.lock").open("ab")
+def _wait_for_turn(settings: Settings, stop: threading.Event, role: str) -> IO[bytes]:
+    """The lock that the one ``role`` of a data folder holds; two would judge, or send, everything twice."""
+    lock = (settings.data_dir / f"{role}.lock").open("ab")
     while not stop.is_set():
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
         except BlockingIOError:
-            LOG.warning("another watch is at work in this data folder")
+            LOG.warning("another %s is at work in this data folder", role)
             stop.wait(RETRY_S)
     return lock
 

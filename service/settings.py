@@ -15,6 +15,7 @@ from pydantic_settings import (
 
 from dicom_gateway.callers import Device, network_of
 from dicom_gateway.tls import Credentials
+from service.archives import Archive
 
 
 class Settings(BaseSettings):
@@ -99,6 +100,19 @@ class Settings(BaseSettings):
         description="Days that an object stays in the spool after its procedure closed with every frame judged and every "
         "alert acknowledged; 0 keeps everything.",
     )
+    archives: tuple[Archive, ...] = Field(
+        (),
+        description="Archives that every object is forwarded to, each with a name and either host, port, called (and tls, "
+        "commit) or url (and authorities, authorization_file); docs/archives.md.",
+    )
+    forward_pause_s: float = Field(
+        300.0, gt=0, description="Longest pause before an archive that does not answer, or an object, is tried again."
+    )
+    forward_late_after_s: float = Field(
+        600.0,
+        gt=0,
+        description="Age of an object that an archive still lacks at which the alarm 'forward queue' is raised.",
+    )
     late_after_s: float = Field(
         1.0, gt=0, description="Age of an unjudged live frame at which the alarm 'analysis late' is raised."
     )
@@ -146,6 +160,14 @@ class Settings(BaseSettings):
             Device.parse(text)
         return texts
 
+    @field_validator("archives")
+    @classmethod
+    def _are_named_apart(cls, archives: tuple[Archive, ...]) -> tuple[Archive, ...]:
+        names = [archive.name for archive in archives]
+        if len(set(names)) < len(names):
+            raise ValueError("expected archives with different names")
+        return archives
+
     @model_validator(mode="after")
     def _is_tls_whole(self) -> Settings:
         told = [self.dicom_tls_certificate, self.dicom_tls_key, self.dicom_tls_authorities]
@@ -153,6 +175,8 @@ class Settings(BaseSettings):
             raise ValueError("TLS needs dicom_tls_certificate, dicom_tls_key and dicom_tls_authorities, all three")
         if self.credentials is not None:
             self.credentials.for_listening()
+        elif any(archive.tls for archive in self.archives):
+            raise ValueError("an archive with tls needs dicom_tls_certificate, dicom_tls_key and dicom_tls_authorities")
         return self
 
     @property

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from db import arrivals, heartbeat
+from db import arrivals, deliveries, heartbeat
 from db.arrivals import ArrivalRow, Progress, Status
 from db.connect import Engine, StoreFailure
 from db.heartbeat import Heartbeat
@@ -23,11 +23,12 @@ from service.cases import Cases
 from service.journey import Desk, follow, look_back
 from service.lines import Job, Line, in_turn
 from service.settings import Settings
-from service.standing import beat_of
+from service.standing import beat_of, in_trouble
 
 LOG = logging.getLogger(__name__)
 
 REPLAY_STAYS_S = 60.0
+ARCHIVES_EVERY_S = 10.0
 MOST_ATTEMPTS = 3
 """An object at which the role has ended so many times after a restart takes it down; it is set aside."""
 
@@ -52,6 +53,7 @@ class Watch:
         self._served: str | None = None
         self._newest = arrivals.newest_arrival(engine)
         self._beat_at = 0.0
+        self._archives_at, self._lacks = 0.0, False
         self._resume()
 
     def turn(self) -> bool:
@@ -206,10 +208,13 @@ class Watch:
         """Hear the silence of every source, and tell the screens how each one stands."""
         self._beat_at = now
         is_disk_low = self._spool.free_bytes() < 2 * self._settings.min_free_mb * 2**20
+        always = {TechnicalCause.DISK_FILLING} if is_disk_low else set()
+        if self._is_forwarding_late(now):
+            always.add(TechnicalCause.FORWARD_QUEUE)
         rows = []
         for line in self._lines.values():
             key = self._cases.newest_of(line.source)
-            causes = self._causes(line, key, now, is_disk_low=is_disk_low)
+            causes = self._causes(line, key, now) | always
             if key is not None:
                 self._cases.hear(key, Silence(source=line.source, at=now, causes=causes))
             for older in self._cases.older_of(line.source):
@@ -229,16 +234,20 @@ class Watch:
                 del self._lines[row.source]
                 heartbeat.forget(self._engine, row.source)
 
-    def _causes(
-        self, line: Line, key: tuple[str, str] | None, now: float, *, is_disk_low: bool
-    ) -> frozenset[TechnicalCause]:
+    def _is_forwarding_late(self, now: float) -> bool:
+        """Whether an archive lacks objects for too long, or refuses some; looked at every now and then."""
+        if now - self._archives_at >= ARCHIVES_EVERY_S:
+            self._archives_at = now
+            standings = [deliveries.standing(self._engine, each.name) for each in self._settings.archives]
+            self._lacks = any(in_trouble(each, now, self._settings.forward_late_after_s) for each in standings)
+        return self._lacks
+
+    def _causes(self, line: Line, key: tuple[str, str] | None, now: float) -> frozenset[TechnicalCause]:
         causes = set()
         if line.age_s(now) > self._settings.late_after_s:
             causes.add(TechnicalCause.ANALYSIS_LATE)
         if line.source in self._failing:
             causes.add(TechnicalCause.DECODER_FAILURE)
-        if is_disk_low:
-            causes.add(TechnicalCause.DISK_FILLING)
         if key is not None and self._cases.is_silent(key, now) and not line.waiting:
             causes.add(TechnicalCause.NO_FRAMES)
         return frozenset(causes)

@@ -341,7 +341,7 @@ class Session(Wire):
 class Check(Wire):
     """One part of readiness."""
 
-    name: str = Field(description="database, spool, receive or watch.")
+    name: str = Field(description="database, spool, receive, watch, and forward where there are archives.")
     ok: bool = Field(description="Whether this part works.")
     reason: str = Field(description="Why, in words.")
 
