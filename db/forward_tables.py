@@ -12,6 +12,9 @@ from db.tables import Table, _table
 _OPEN: dict[str, Any] = {
     f"{dialect}_where": text("state IN ('waiting', 'sent', 'refused')") for dialect in ("sqlite", "postgresql")
 }
+_UNFINISHED: dict[str, Any] = {
+    f"{dialect}_where": text("state IN ('made', 'asked')") for dialect in ("sqlite", "postgresql")
+}
 """Nearly all rows are done with; counts and queues look at the others."""
 
 
@@ -56,5 +59,37 @@ class DestinationTable(Table):
     reason: Mapped[str | None]
 
 
+class CommitmentTable(Table):
+    """One transaction of storage commitment: ours with an archive, or that of a device with us."""
+
+    __tablename__ = "commitment"
+
+    peer: Mapped[str] = mapped_column(primary_key=True)
+    transaction_uid: Mapped[str] = mapped_column(primary_key=True)
+    is_ours: Mapped[bool]
+    state: Mapped[str]
+    items: Mapped[str]
+    opened_at: Mapped[float]
+    due_at: Mapped[float]
+    attempts: Mapped[int]
+    reason: Mapped[str | None]
+
+    __table_args__ = (
+        Index("ix_commitment_open", "is_ours", "due_at", **_UNFINISHED),
+        Index("ix_commitment_transaction_uid", "transaction_uid"),
+    )
+
+
+class InboxTable(Table):
+    """One row: notices up to this number have been acted on."""
+
+    __tablename__ = "inbox"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger)
+
+
 DELIVERY = _table(DeliveryTable)
 DESTINATION = _table(DestinationTable)
+COMMITMENT = _table(CommitmentTable)
+INBOX = _table(InboxTable)

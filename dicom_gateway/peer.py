@@ -55,8 +55,10 @@ class _Caller(AE):
 
 
 @contextmanager
-def associated(peer: Peer, offers: Iterable[Offer]) -> Iterator[Association]:
-    """An association for these contexts. Raises ``Unreachable`` when the peer does not answer or refuses us."""
+def associated(
+    peer: Peer, offers: Iterable[Offer], *, roles: Iterable[Any] = (), handlers: Iterable[Any] = ()
+) -> Iterator[Association]:
+    """An association for these contexts, with role selection and handlers where a service needs them. Raises ``Unreachable`` when the peer does not answer or refuses us."""
     entity = _Caller(ae_title=peer.calling)
     entity.maximum_pdu_size = MAX_PDU
     entity.connection_timeout = CONNECT_S
@@ -75,7 +77,8 @@ def associated(peer: Peer, offers: Iterable[Offer]) -> Iterator[Association]:
         contexts=contexts,
         ae_title=peer.called,
         max_pdu=MAX_PDU,
-        evt_handlers=[(evt.EVT_PDU_RECV, note)],
+        ext_neg=list(roles),
+        evt_handlers=[(evt.EVT_PDU_RECV, note), *handlers],
         tls_args=None if peer.tls is None else (peer.tls, peer.host),
     )
     if not association.is_established:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from db import deliveries
@@ -37,6 +38,9 @@ MOST_DOUBTS = 3
 """Times that an archive may fail to understand an object before that counts as its last word."""
 MOST_IN_A_ROW = 3
 """Objects refused for now, one after another, after which the archive as a whole is left alone for a while."""
+COMMIT_AFTER_S = 2.0
+"""From an object's success to the question whether it will be kept: objects that come together are asked for together."""
+ASK_AT_LEAST_S = 30.0
 GONE = "the object is no longer in the data folder"
 
 
@@ -135,8 +139,17 @@ def _outgoing(arrival: Arrival, data_dir: Path) -> Outgoing:
 class Courier:
     """Empties the queue of one archive. ``turn`` sends what is due, and says how long it may sleep."""
 
-    def __init__(self, archive: Archive, settings: Settings, engine: Engine, carrier: Carrier) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        settings: Settings,
+        engine: Engine,
+        carrier: Carrier,
+        ask: Callable[[float], object] = lambda _: None,
+    ) -> None:
+        """``ask`` is called between batches, for storage commitment."""
         self.name = archive.name
+        self._ask, self._has_questions, self._asked_at = ask, archive.commit, 0.0
         self._settings, self._engine, self._carrier = settings, engine, carrier
         self._settled = Stage.SENT if archive.commit else Stage.STORED
         self._n_failed = 0
@@ -152,8 +165,11 @@ class Courier:
             batch = deliveries.due(self._engine, self.name, now(), N_AT_ONCE)
             if not batch:
                 self._carrier.rest()
+                self._inquire(now())
                 return self._idle_s(now())
             self._send(batch, now, should_stop)
+            if now() - self._asked_at > ASK_AT_LEAST_S:
+                self._inquire(now())
         except Unreachable as trouble:
             self._n_failed += 1
             self._carrier.rest()
@@ -162,6 +178,10 @@ class Courier:
             return pause_s(self._n_failed, self._settings.forward_pause_s)
         self._n_failed = 0
         return 0.0
+
+    def _inquire(self, now: float) -> None:
+        self._asked_at = now
+        self._ask(now)
 
     def _send(self, batch: Sequence[Delivery], now: Callable[[], float], should_stop: Callable[[], bool]) -> None:
         steps: list[Step] = []
@@ -197,25 +217,37 @@ class Courier:
         if state is not self._settled:
             extra = {"archive": self.name, "arrival": each.arrival, "status": answer.status, "reason": answer.reason}
             LOG.warning("object not taken by the archive", extra=extra | {"is_final": is_over})
-        wait_s = pause_s(n_tried, self._settings.forward_pause_s) if state is Stage.WAITING else 0.0
+        wait_s = COMMIT_AFTER_S if state is Stage.SENT else 0.0
+        if state is Stage.WAITING:
+            wait_s = pause_s(n_tried, self._settings.forward_pause_s)
         return Step(path=each.path, state=state, at=at, due_at=at + wait_s, status=answer.status, reason=answer.reason)
 
     def _idle_s(self, now: float) -> float:
         at = deliveries.next_due_at(self._engine, self.name)
-        return 60.0 if at is None else min(60.0, max(0.05, at - now))
+        most_s = 1.0 if self._has_questions else 60.0
+        return most_s if at is None else min(most_s, max(0.05, at - now))
 
 
 class Forwarding:
     """Feeder and couriers with their threads. ``wake`` after an arrival; ``stop`` lets the present object end."""
 
-    def __init__(self, settings: Settings, engine: Engine, spool: Spool, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        spool: Spool,
+        now: Callable[[], float],
+        questions: Mapping[str, Callable[[float], object]] = MappingProxyType({}),
+    ) -> None:
+        """``questions`` by archive: who asks it for storage commitment."""
         self._now = now
         self._feeder = Feeder(settings, engine, spool)
         self._stop = threading.Event()
         self._wakes: list[threading.Event] = []
         self._threads: list[threading.Thread] = []
         for archive in settings.archives:
-            courier = Courier(archive, settings, engine, carrier_of(archive, settings))
+            ask = questions.get(archive.name, lambda _: None)
+            courier = Courier(archive, settings, engine, carrier_of(archive, settings), ask)
             self._wakes.append(threading.Event())
             arguments = (courier, self._wakes[-1])
             self._threads.append(threading.Thread(target=self._go, args=arguments, name=archive.name, daemon=True))

@@ -30,7 +30,9 @@ from detection.rules import Rules, rules_hash
 from detection.threads import use_one_thread
 from detection.vocabulary import Landmarks
 from dicom_gateway.listener import Listener
+from dicom_gateway.notices import Notices
 from dicom_gateway.spool import Arrival, Spool
+from dicom_gateway.workflow import Workflow
 from service.api.app import create_app
 from service.api.deps import Deps
 from service.bell import Bell
@@ -38,13 +40,14 @@ from service.cases import Cases
 from service.checkpoint import Checkpoints
 from service.entrance import callers_of, limits_of
 from service.exposure import exposure_of, refuse_if_exposed
-from service.forward import Forwarding
 from service.journey import Case, Desk
+from service.outside import Outside
 from service.patience import ImpatientProtocol
 from service.replays import Replayer
 from service.retention import Retention
 from service.settings import Settings
 from service.settings_log import tell_changed_settings
+from service.sources import Sources
 from service.watch import Watch
 
 LOG = logging.getLogger(__name__)
@@ -65,6 +68,8 @@ def run_receive(settings: Settings) -> None:
     stop = _stop_on_signal()
     bell = Bell(settings.data_dir / "bells")
 
+    sources = Sources(settings.sources_path)
+
     def announce(_: Arrival) -> None:
         bell.ring()
 
@@ -78,6 +83,12 @@ def run_receive(settings: Settings) -> None:
         min_free_bytes=settings.min_free_mb * 2**20,
         max_object_bytes=settings.max_object_mb * 2**20,
         on_arrival=announce,
+        workflow=Workflow(
+            Notices(settings.notices_dir),
+            may_ask=lambda title: sources.of(title).host is not None,
+            now_ns=time.time_ns,
+            on_notice=bell.ring,
+        ),
     )
     listener.start()
     stop.wait()
@@ -111,7 +122,7 @@ def run_watch(settings: Settings) -> None:
 
 
 def run_forward(settings: Settings) -> None:
-    """Forward what arrives to the archives until told to end."""
+    """Deal with archives and other peers until told to end."""
     os.nice(NICER)
     stop = _stop_on_signal()
     engine = _connect(settings, stop)
@@ -119,21 +130,21 @@ def run_forward(settings: Settings) -> None:
         return
     lock = _wait_for_turn(settings, stop, "forward")
     bell = Bell(settings.data_dir / "bells")
-    forwarding: Forwarding | None = None
+    outside: Outside | None = None
     with lock, bell.listen() as ear:
         while not stop.is_set():
             try:
-                if forwarding is None:
-                    forwarding = Forwarding(settings, engine, Spool(settings.spool_dir), time.time)
-                    forwarding.start()
+                if outside is None:
+                    outside = Outside(settings, engine, time.time)
+                    outside.start()
                 beat(engine, (), at=time.time(), role="forward")
-                if not forwarding.feed():
+                if not outside.turn():
                     ear.wait(FED_EVERY_S)
             except StoreFailure as failure:
                 LOG.error("the queue cannot be read or written: %s", type(failure).__name__)  # noqa: TRY400 - as in watch
                 stop.wait(RETRY_S)
-        if forwarding is not None:
-            forwarding.stop()
+        if outside is not None:
+            outside.stop()
 
 
 def make_watch(settings: Settings, engine: Engine, bell: Bell, now: Callable[[], float] = time.time) -> Watch:

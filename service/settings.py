@@ -113,6 +113,27 @@ class Settings(BaseSettings):
         gt=0,
         description="Age of an object that an archive still lacks at which the alarm 'forward queue' is raised.",
     )
+    sources_file: Path | None = Field(
+        None,
+        description="File of what is known of each source, read again when it changes; empty: sources.toml in data_dir.",
+    )
+    commitment_within_s: float = Field(
+        86_400.0,
+        gt=0,
+        description="Time for an archive to answer a request for storage commitment; then it is asked anew.",
+    )
+    commitment_again_s: float = Field(
+        60.0, ge=0, description="Pause before an object that an archive does not commit to is sent or asked for again."
+    )
+    commitment_answer_s: float = Field(
+        3600.0,
+        gt=0,
+        description="Time for the archives to commit to what a device asks us for; then it is told a failure.",
+    )
+    keeps_for_good: bool = Field(
+        default=False,
+        description="This installation is an archive of record: a device that asks is promised what lies in the spool.",
+    )
     late_after_s: float = Field(
         1.0, gt=0, description="Age of an unjudged live frame at which the alarm 'analysis late' is raised."
     )
@@ -169,6 +190,12 @@ class Settings(BaseSettings):
         return archives
 
     @model_validator(mode="after")
+    def _keeps_what_it_promises(self) -> Settings:
+        if self.keeps_for_good and self.keep_days > 0:
+            raise ValueError("keeps_for_good promises that nothing is removed: expected keep_days 0")
+        return self
+
+    @model_validator(mode="after")
     def _is_tls_whole(self) -> Settings:
         told = [self.dicom_tls_certificate, self.dicom_tls_key, self.dicom_tls_authorities]
         if any(told) and not all(told):
@@ -209,6 +236,16 @@ class Settings(BaseSettings):
         """Where played phantom scenes are kept."""
         own = os.environ.get("XDG_CACHE_HOME", "")
         return self.score_cache_dir or (Path(own) if own else Path.home() / ".cache") / "cementwatch" / "score"
+
+    @property
+    def sources_path(self) -> Path:
+        """Where the file of sources is looked for."""
+        return self.sources_file or self.data_dir / "sources.toml"
+
+    @property
+    def notices_dir(self) -> Path:
+        """Where messages of peers that are no images are kept."""
+        return self.data_dir / "notices"
 
     @property
     def spool_dir(self) -> Path:
