@@ -189,16 +189,16 @@ def deliveries_of(engine: Engine, sop_instance_uids: Sequence[str]) -> list[Deli
     return found
 
 
-def inbox_reach(engine: Engine) -> int:
-    """Notices up to this number have been acted on."""
+def inbox_reach(engine: Engine, reader: int = 1) -> int:
+    """Notices (reader 1), or dose reports (reader 2), up to this number have been acted on."""
     with reading(engine) as connection:
-        return int(connection.execute(select(INBOX.c.number)).scalar_one())
+        return int(connection.execute(select(INBOX.c.number).where(INBOX.c.id == reader)).scalar_one())
 
 
-def note_inbox(engine: Engine, number: int) -> None:
-    """Notices up to ``number`` have been acted on."""
+def note_inbox(engine: Engine, number: int, reader: int = 1) -> None:
+    """Everything up to ``number`` has been acted on."""
     with writing(engine) as connection:
-        connection.execute(update(INBOX).values(number=number))
+        connection.execute(update(INBOX).where(INBOX.c.id == reader).values(number=number))
 
 
 def _from_row(row: Mapping[str, Any]) -> Transaction:

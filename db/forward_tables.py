@@ -1,4 +1,4 @@
-"""What goes out to archives: one row for each object and destination, and how each destination stands."""
+"""What passes between us and other peers: objects for archives, commitments, procedure steps, scheduled steps, dose."""
 
 from __future__ import annotations
 
@@ -80,8 +80,51 @@ class CommitmentTable(Table):
     )
 
 
+class StepTable(Table):
+    """One performed procedure step as its device tells it, and the procedure that it brackets."""
+
+    __tablename__ = "step_performed"
+
+    step: Mapped[str] = mapped_column(primary_key=True)
+    procedure: Mapped[str]
+    source: Mapped[str]
+    status: Mapped[str]
+    began_at: Mapped[float]
+    ended_at: Mapped[float | None]
+    is_settled: Mapped[bool]
+
+    __table_args__ = (Index("ix_step_performed_procedure", "procedure"),)
+
+
+class ScheduledTable(Table):
+    """What the worklist said of a procedure that was opened from it; ``told`` is JSON."""
+
+    __tablename__ = "scheduled"
+
+    procedure: Mapped[str] = mapped_column(primary_key=True)
+    starts_at: Mapped[float | None]
+    told: Mapped[str]
+    is_settled: Mapped[bool]
+
+
+class DoseTable(Table):
+    """The totals of one dose report; ``scope_uid`` is what they were accumulated over, and a later report replaces them."""
+
+    __tablename__ = "dose"
+
+    study_instance_uid: Mapped[str] = mapped_column(primary_key=True)
+    replay: Mapped[str] = mapped_column(primary_key=True)
+    scope_uid: Mapped[str] = mapped_column(primary_key=True)
+    arrival: Mapped[int] = mapped_column(BigInteger)
+    air_kerma_mgy: Mapped[float | None]
+    dose_area_product_gy_cm2: Mapped[float | None]
+    fluoroscopy_s: Mapped[float | None]
+    n_events: Mapped[int]
+    n_planes: Mapped[int]
+
+
 class InboxTable(Table):
-    """One row: notices up to this number have been acted on."""
+    """How far each reader of numbered things is: notices (1), dose reports among the arrivals (2)."""
 
     __tablename__ = "inbox"
 
@@ -93,3 +136,6 @@ DELIVERY = _table(DeliveryTable)
 DESTINATION = _table(DestinationTable)
 COMMITMENT = _table(CommitmentTable)
 INBOX = _table(InboxTable)
+STEP = _table(StepTable)
+SCHEDULED = _table(ScheduledTable)
+DOSE = _table(DoseTable)

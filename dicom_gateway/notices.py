@@ -45,7 +45,7 @@ class Notices:
 
     def add(self, kind: Kind, *, source: str, received_ns: int, told: Mapping[str, Any]) -> Notice:
         """Keep a notice. On return it is durable; on OSError nothing of it is left."""
-        content = {"source": source, "received_at": received_ns / 1e9, "told": dict(told)}
+        content = _clean({"source": source, "received_at": received_ns / 1e9, "told": told})
         with (self._folder / "lock").open("a+b") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             number = max(received_ns // 1000, self._last() + 1)
@@ -77,6 +77,15 @@ class Notices:
     def _last(self) -> int:
         names = self._names()
         return int(names[-1].partition(".")[0]) if names else 0
+
+
+def _clean(value: Any) -> Any:
+    """The same without characters that a database cannot hold: NUL, and halves of surrogate pairs."""
+    if isinstance(value, str):
+        return value.replace("\0", "").encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {name: _clean(each) for name, each in value.items()}
+    return [_clean(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _read(path: Path) -> Notice:

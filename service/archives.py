@@ -1,12 +1,13 @@
-"""An archive that objects are forwarded to, as the settings name it: one entity over DICOM, or one STOW-RS service."""
+"""Peers that we call, as the settings name them: archives (over DICOM or STOW-RS) and a worklist."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Archive(BaseModel):
@@ -49,3 +50,31 @@ class Archive(BaseModel):
         if self.tls or self.commit or self.called:
             raise ValueError(f"archive {self.name}: tls, commit and called belong to a DICOM port, not to a url")
         return self
+
+
+class Worklist(BaseModel):
+    """A modality worklist that is asked for what is scheduled today."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(description="Address of its DICOM port.")
+    port: int = Field(104, ge=1, le=65535, description="Its DICOM port.")
+    called: str = Field(min_length=1, max_length=16, description="Its AE title.")
+    calling: str | None = Field(None, min_length=1, max_length=16, description="Our AE title there; empty means ours.")
+    tls: bool = Field(default=False, description="Call it over TLS, with the certificate of the settings.")
+    station: str = Field("", max_length=16, description="Only steps of this station's AE title.")
+    modality: str = Field("", max_length=16, description="Only steps of this modality, such as XA.")
+    matches: str = Field(
+        r"vertebroplast|kyphoplast|cement",
+        description="Regular expression; only steps whose descriptions or codes match are opened.",
+    )
+    every_s: float = Field(60.0, ge=1, description="Time between two questions; s.")
+
+    @field_validator("matches")
+    @classmethod
+    def _is_an_expression(cls, text: str) -> str:
+        try:
+            re.compile(text)
+        except re.error as error:
+            raise ValueError(f"expected a regular expression ({error})") from None
+        return text

@@ -21,7 +21,8 @@ from dicom_gateway.refusal import Unreachable, Unreadable
 from dicom_gateway.spool import Spool
 from dicom_gateway.workflow import Workflow
 from service.archives import Archive
-from service.forward import pause_s, peer_of
+from service.entrance import peer_of
+from service.forward import pause_s
 from service.settings import Settings
 from service.sources import Sources
 

@@ -19,10 +19,10 @@ from db import deliveries
 from db.connect import Engine, StoreFailure
 from db.deliveries import Delivery, Outgoing, Stage, Step
 from dicom_gateway.forward import Answer, Identity, StoreCarrier, Verdict, digest_of, identity_of
-from dicom_gateway.peer import Peer
 from dicom_gateway.refusal import Unreachable, Unreadable
 from dicom_gateway.spool import Arrival, Spool
 from service.archives import Archive
+from service.entrance import peer_of
 from service.settings import Settings
 from service.stow import StowCarrier
 
@@ -54,17 +54,6 @@ class Carrier(Protocol):
 def carrier_of(archive: Archive, settings: Settings) -> Carrier:
     """How objects get to ``archive``."""
     return StowCarrier(archive) if archive.url is not None else StoreCarrier(peer_of(archive, settings))
-
-
-def peer_of(archive: Archive, settings: Settings) -> Peer:
-    """The archive's DICOM port; over TLS with our own certificate where the settings say so."""
-    return Peer(
-        host=archive.host or "",
-        port=archive.port,
-        called=archive.called.strip(),
-        calling=archive.calling or settings.ae_title,
-        tls=settings.credentials.for_calling() if archive.tls and settings.credentials else None,
-    )
 
 
 def pause_s(n_failed: int, most_s: float) -> float:

@@ -8,6 +8,7 @@ from db import commitments
 from db.connect import Engine
 from dicom_gateway.notices import Kind, Notice, Notices
 from service.settings import Settings
+from service.steps import Steps
 
 LOG = logging.getLogger(__name__)
 
@@ -18,15 +19,20 @@ KEPT_S = 30 * 86_400.0
 class Inbox:
     """The notices of this installation, in order."""
 
-    def __init__(self, settings: Settings, engine: Engine, notices: Notices) -> None:
-        self._settings, self._engine, self._notices = settings, engine, notices
+    def __init__(self, settings: Settings, engine: Engine, notices: Notices, steps: Steps) -> None:
+        self._settings, self._engine, self._notices, self._steps = settings, engine, notices, steps
         self._reach = commitments.inbox_reach(engine)
 
     def step(self, now: float) -> int:
         """Act on what has come; how many notices. StoreFailure when the database does not answer."""
         fresh = self._notices.after(self._reach)
         for notice in fresh:
-            self._act(notice, now)
+            try:
+                self._act(notice, now)
+            except (KeyError, TypeError, ValueError) as error:
+                # one that makes no sense must not stop those behind it; its file stays
+                told = {"notice": notice.number, "source": notice.source, "error": type(error).__name__}
+                LOG.error("a notice cannot be acted on", extra=told)  # noqa: TRY400 - the text may quote it
             self._reach = notice.number
             commitments.note_inbox(self._engine, self._reach)
         if fresh:
@@ -52,4 +58,4 @@ class Inbox:
                 if not is_known:
                     LOG.warning("an answer to a question that we never asked", extra={"source": notice.source})
             case Kind.STEP_CREATED | Kind.STEP_SET:
-                LOG.info("procedure step", extra={"source": notice.source, "status": told["status"]})
+                self._steps.act(notice)

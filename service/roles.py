@@ -135,7 +135,7 @@ def run_forward(settings: Settings) -> None:
         while not stop.is_set():
             try:
                 if outside is None:
-                    outside = Outside(settings, engine, time.time)
+                    outside = Outside(settings, engine, time.time, bell.ring)
                     outside.start()
                 beat(engine, (), at=time.time(), role="forward")
                 if not outside.turn():

@@ -15,7 +15,7 @@ from pydantic_settings import (
 
 from dicom_gateway.callers import Device, network_of
 from dicom_gateway.tls import Credentials
-from service.archives import Archive
+from service.archives import Archive, Worklist
 
 
 class Settings(BaseSettings):
@@ -113,6 +113,16 @@ class Settings(BaseSettings):
         gt=0,
         description="Age of an object that an archive still lacks at which the alarm 'forward queue' is raised.",
     )
+    worklist: Worklist | None = Field(
+        None,
+        description="Modality worklist that procedures are opened from: host, port, called, and station, modality, matches, "
+        "every_s; docs/archives.md.",
+    )
+    close_after_step_s: float = Field(
+        300.0,
+        gt=0,
+        description="Quiet time after a device ended its procedure step at which the procedure closes, unless an alert sounds.",
+    )
     sources_file: Path | None = Field(
         None,
         description="File of what is known of each source, read again when it changes; empty: sources.toml in data_dir.",
@@ -202,8 +212,8 @@ class Settings(BaseSettings):
             raise ValueError("TLS needs dicom_tls_certificate, dicom_tls_key and dicom_tls_authorities, all three")
         if self.credentials is not None:
             self.credentials.for_listening()
-        elif any(archive.tls for archive in self.archives):
-            raise ValueError("an archive with tls needs dicom_tls_certificate, dicom_tls_key and dicom_tls_authorities")
+        elif any(peer.tls for peer in (*self.archives, *((self.worklist,) if self.worklist else ()))):
+            raise ValueError("a peer with tls needs dicom_tls_certificate, dicom_tls_key and dicom_tls_authorities")
         return self
 
     @property
