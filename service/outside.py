@@ -12,6 +12,7 @@ from dicom_gateway.notices import Notices
 from dicom_gateway.spool import Spool
 from dicom_gateway.workflow import Workflow
 from service.commitment import Answering, Asking
+from service.dosimeter import Dosimeter
 from service.forward import Forwarding
 from service.inbox import Inbox
 from service.settings import Settings
@@ -41,6 +42,7 @@ class Outside:
         self._steps = Steps(settings, engine, ring)
         self._worklist = None if settings.worklist is None else WorklistReader(settings.worklist, settings, self._steps)
         self._inbox = Inbox(settings, engine, notices, self._steps)
+        self._dosimeter = Dosimeter(engine, spool)
         self._swept_at = 0.0
         self._answering = Answering(settings, engine, spool, Sources(settings.sources_path))
         self._stop = threading.Event()
@@ -57,7 +59,7 @@ class Outside:
         if now - self._swept_at >= SWEEP_EVERY_S:
             self._swept_at = now
             self._steps.close_ended(now)
-        return bool(self._forwarding.feed() + self._inbox.step(now))
+        return bool(self._forwarding.feed() + self._inbox.step(now) + self._dosimeter.step())
 
     def stop(self) -> None:
         """End; what is on its way is taken up again after the next start."""

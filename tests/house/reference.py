@@ -54,7 +54,7 @@ What was done, what leaked where and how the patient fared, in a form from which
 
 `POST /procedures/{id}/record` proposes the record from the journal: levels, needles, aliquots, injection times, leaks with
 alert and frame, and fluoroscopy time estimated from the frames received. Leaks arrive as *proposed*; a physician confirms or
-rejects each, and adds what the screen could not show. The journal holds no dose, and when a leak first was visible is left to
+rejects each, and adds what the screen could not show. Dose comes from dose reports; when a leak first was visible is left to
 whoever reads the frames, else the alerts would be measured against themselves. An injection that is stopped with its volume is
 one aliquot, unless aliquots were noted in it. `POST /record/operations/{id}/confirm` alone writes `confirmed_at` and
 `confirmed_by`, once every proposed leak is decided; a change of the operation ends the confirmation, a later change of what
