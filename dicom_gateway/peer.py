@@ -110,8 +110,14 @@ def _leave_answers_to_callers(association: Association) -> None:
 
 def echo(peer: Peer) -> bool:
     """Whether the peer answers a C-ECHO with success."""
+    return asked_echo(peer) is None
+
+
+def asked_echo(peer: Peer) -> str | None:
+    """None when the peer answers a C-ECHO with success; else why not, a fixed phrase."""
     try:
         with associated(peer, [(sop_classes.VERIFICATION, sop_classes.IMPLICIT_LE)]) as association:
-            return bool(association.send_c_echo().get("Status") == 0)
-    except Unreachable:
-        return False
+            is_answered = association.send_c_echo().get("Status") == 0
+    except Unreachable as trouble:
+        return trouble.reason
+    return None if is_answered else "the peer does not answer C-ECHO with success"

@@ -265,6 +265,20 @@ def echo_receiver(settings: Settings) -> None:
     click.echo("the receiver answers")
 
 
+@main.command("check")
+@click.pass_obj
+def check_settings(settings: Settings) -> None:
+    """Say in words what is wrong with the settings, and ask each peer for a C-ECHO; exit 1 when something is."""
+    from service.check import check
+
+    n_wrong = 0
+    for each in check(settings):
+        n_wrong += not each.is_well
+        click.echo(f"{'ok   ' if each.is_well else 'WRONG'}  {each.about}: {each.words}")
+    click.echo("nothing is wrong" if n_wrong == 0 else f"{n_wrong} to be mended")
+    sys.exit(n_wrong > 0)
+
+
 @main.command()
 @click.option("--keep", is_flag=True, help="Leave everything running afterwards.")
 def demo(keep: bool) -> None:

@@ -44,7 +44,7 @@ class Outside:
         self._inbox = Inbox(settings, engine, notices, self._steps)
         self._dosimeter = Dosimeter(engine, spool)
         self._swept_at = 0.0
-        self._answering = Answering(settings, engine, spool, Sources(settings.sources_path))
+        self._answering = Answering(settings, engine, spool, Sources(settings))
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._answer, name="commitment", daemon=True)
 

@@ -68,7 +68,7 @@ def run_receive(settings: Settings) -> None:
     stop = _stop_on_signal()
     bell = Bell(settings.data_dir / "bells")
 
-    sources = Sources(settings.sources_path)
+    sources = Sources(settings)
 
     def announce(_: Arrival) -> None:
         bell.ring()

@@ -64,15 +64,17 @@ class StowCarrier:
             self._client.close()
             self._client = None
 
-    def is_there(self) -> str | None:
+    def trouble(self) -> str | None:
         """None when something that speaks DICOMweb answers at the address; else what is wrong, in words."""
         try:
             response = self._open().get("studies", params={"limit": "1"}, headers=self._authorization())
-        except (httpx.HTTPError, Unreachable) as error:
+        except Unreachable as trouble:
+            return trouble.reason
+        except httpx.HTTPError as error:
             return f"does not answer ({type(error).__name__})"
         finally:
             self.rest()
-        if response.status_code in {401, 403}:
+        if response.status_code in NOT_US:
             return NOT_US[response.status_code]
         return None if response.status_code < 400 else f"answers a search for studies with {response.status_code}"
 

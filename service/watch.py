@@ -16,13 +16,13 @@ from db.heartbeat import Heartbeat
 from detection.vocabulary import Entry, EntryType, Frame, Mode, Silence, TechnicalCause
 from dicom_gateway.callers import REPLAY_CALLER
 from dicom_gateway.frames import frames_of, mode_of
-from dicom_gateway.header import read_header
 from dicom_gateway.refusal import Undecodable, Unreadable
 from dicom_gateway.spool import Arrival, Spool
 from service.cases import Cases
 from service.journey import Desk, follow, look_back
 from service.lines import Job, Line, in_turn
 from service.settings import Settings
+from service.sources import Sources
 from service.standing import beat_of, in_trouble
 
 LOG = logging.getLogger(__name__)
@@ -47,6 +47,7 @@ class Watch:
 
     def __init__(self, settings: Settings, desk: Desk, engine: Engine, spool: Spool, cases: Cases) -> None:
         self._settings, self._desk, self._engine, self._spool, self._cases = settings, desk, engine, spool, cases
+        self._sources = Sources(settings)
         self._lines: dict[str, Line] = {}
         self._runs: dict[str, Run] = {}
         self._failing: set[str] = set()
@@ -93,7 +94,7 @@ class Watch:
 
     def _enqueue(self, arrival: Arrival, *, start: int, is_resumed: bool = False) -> None:
         try:
-            header = read_header(arrival.path, default_rate=self._settings.default_frame_rate)
+            header = self._sources.header_of(arrival)
         except (Unreadable, OSError) as error:
             arrivals.note_arrivals(self._engine, [_row(arrival, None, Status.OPEN)])
             reason = str(error) if isinstance(error, Unreadable) else f"the file cannot be read: {error.strerror}"

@@ -33,7 +33,7 @@ class Room(Depot):
     def __post_init__(self) -> None:
         Depot.__post_init__(self)
         self.notices = Notices(self.settings.notices_dir)
-        self.sources = Sources(self.settings.sources_path)
+        self.sources = Sources(self.settings)
         self.workflow = Workflow(
             self.notices, may_ask=lambda title: self.sources.of(title).host is not None, now_ns=time.time_ns
         )
