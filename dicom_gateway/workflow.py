@@ -1,12 +1,7 @@
 """What the listener answers beside C-STORE: storage commitment (PS3.4 annex J) and performed procedure steps (PS3.4 F.7).
 
 Nothing is decided here. A message that makes sense is kept as a notice and answered 0x0000 at once; the role that has the
-database acts on it. Statuses are those of PS3.7 annex C:
-
-    0x0106  a value that is not allowed        0x0115  an argument is missing or makes no sense
-    0x0110  a step that has ended is changed   0x0123  no such action or event
-    0x0111  a step that is there already       0x0124  we cannot answer this peer: its address is not in the settings
-    0x0112  no such step                       0x0213  it cannot be kept now
+database acts on it.
 """
 
 from __future__ import annotations
@@ -28,6 +23,18 @@ LOG = logging.getLogger(__name__)
 IN_PROGRESS, COMPLETED, DISCONTINUED = "IN PROGRESS", "COMPLETED", "DISCONTINUED"
 ASK, ALL_HELD, SOME_FAILED = 1, 1, 2
 """Action type 1; event types 1 and 2 (PS3.4 J.3.2, J.3.3)."""
+STATUSES = {
+    0x0000: "kept, to be acted on",
+    0x0106: "no UID of a step, or a status that is not allowed",
+    0x0110: "a step that has ended is changed; or the message failed here",
+    0x0111: "a step that is there already",
+    0x0112: "no such step",
+    0x0115: "an argument is missing or makes no sense",
+    0x0123: "no such action or event",
+    0x0124: "no address is known to answer this peer at",
+    0x0213: "it cannot be kept now",
+}
+"""Every status that is answered here (PS3.7 annex C)."""
 PATIENT = {"name": "PatientName", "id": "PatientID", "birth_date": "PatientBirthDate", "sex": "PatientSex"}
 
 
@@ -36,6 +43,7 @@ class Odd(Exception):
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
+        assert status in STATUSES  # noqa: S101 - the table is what docs/conformance.md says
         self.status, self.reason = status, reason
 
 

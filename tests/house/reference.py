@@ -12,6 +12,7 @@ from service.clinical.columns import dictionary
 from service.clinical.instruments import Band
 from service.clinical.scores import INSTRUMENTS
 from service.settings import Settings
+from tests.house.conformance import statement
 from tests.house.tree import CHECKOUT
 
 RULES_HEAD = """\
@@ -160,6 +161,7 @@ def pages() -> dict[Path, str]:
         CHECKOUT / "docs" / "rules.md": RULES_HEAD + "\n" + "\n".join(rule_rows()) + "\n",
         CHECKOUT / "docs" / "settings.md": SETTINGS_HEAD + "\n" + "\n".join(setting_rows()) + "\n",
         CHECKOUT / "docs" / "clinical.md": clinical_page(),
+        CHECKOUT / "docs" / "conformance.md": statement(),
     }
 
 
