@@ -25,6 +25,7 @@ from dicom_gateway.prompt import MAX_PDU, STALL_S
 from dicom_gateway.reception import Reception, SpoolingServer, hang_up
 from dicom_gateway.refusal import NotYou, Refusal, TryLater, Unreadable
 from dicom_gateway.spool import Arrival, Duplicate, Origin, Part, Spool, hash_of
+from dicom_gateway.workflow import Workflow
 
 _config.LOG_HANDLER_LEVEL = "none"
 # the library's own messages may quote identifiers
@@ -51,6 +52,7 @@ class Listener:
         min_free_bytes: int = 512 * 2**20,
         max_object_bytes: int = 4096 * 2**20,
         on_arrival: Callable[[Arrival], None] = lambda _: None,
+        workflow: Workflow | None = None,
         log: logging.Logger = LOG,
     ) -> None:
         self._spool = spool
@@ -73,6 +75,9 @@ class Listener:
             self._ae.add_supported_context(uid, [*sop_classes.NATIVE, *sop_classes.COMPRESSED])
         for uid in sorted(sop_classes.KEPT):
             self._ae.add_supported_context(uid, list(sop_classes.NATIVE))
+        self._workflow = workflow
+        if workflow is not None:
+            workflow.add_contexts(self._ae)
 
     def start(self) -> None:
         """Sweep what a crash left behind, bind, and serve in threads of our own. OSError when the port is taken."""
@@ -86,6 +91,7 @@ class Listener:
                 (evt.EVT_ABORTED, self._note_aborted),
                 (evt.EVT_C_ECHO, self._answer_echo),
                 (evt.EVT_C_STORE, self._answer_store),
+                *(self._workflow.answers if self._workflow is not None else ()),
             ],
             server_class=SpoolingServer,
             request_handler=Reception,

@@ -55,8 +55,10 @@ class _Caller(AE):
 
 
 @contextmanager
-def associated(peer: Peer, offers: Iterable[Offer]) -> Iterator[Association]:
-    """An association for these contexts. Raises ``Unreachable`` when the peer does not answer or refuses us."""
+def associated(
+    peer: Peer, offers: Iterable[Offer], *, roles: Iterable[Any] = (), handlers: Iterable[Any] = ()
+) -> Iterator[Association]:
+    """An association for these contexts, with role selection and handlers where a service needs them. Raises ``Unreachable`` when the peer does not answer or refuses us."""
     entity = _Caller(ae_title=peer.calling)
     entity.maximum_pdu_size = MAX_PDU
     entity.connection_timeout = CONNECT_S
@@ -75,7 +77,8 @@ def associated(peer: Peer, offers: Iterable[Offer]) -> Iterator[Association]:
         contexts=contexts,
         ae_title=peer.called,
         max_pdu=MAX_PDU,
-        evt_handlers=[(evt.EVT_PDU_RECV, note)],
+        ext_neg=list(roles),
+        evt_handlers=[(evt.EVT_PDU_RECV, note), *handlers],
         tls_args=None if peer.tls is None else (peer.tls, peer.host),
     )
     if not association.is_established:
@@ -107,8 +110,14 @@ def _leave_answers_to_callers(association: Association) -> None:
 
 def echo(peer: Peer) -> bool:
     """Whether the peer answers a C-ECHO with success."""
+    return asked_echo(peer) is None
+
+
+def asked_echo(peer: Peer) -> str | None:
+    """None when the peer answers a C-ECHO with success; else why not, a fixed phrase."""
     try:
         with associated(peer, [(sop_classes.VERIFICATION, sop_classes.IMPLICIT_LE)]) as association:
-            return bool(association.send_c_echo().get("Status") == 0)
-    except Unreachable:
-        return False
+            is_answered = association.send_c_echo().get("Status") == 0
+    except Unreachable as trouble:
+        return trouble.reason
+    return None if is_answered else "the peer does not answer C-ECHO with success"

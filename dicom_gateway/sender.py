@@ -47,7 +47,7 @@ class Sent:
     answered_at: float
 
 
-class _Line:
+class StoreLine:
     """An association that is made anew when an object needs a context that has not been offered yet."""
 
     def __init__(self, peer: Peer) -> None:
@@ -100,7 +100,7 @@ def send(
 
     Lateness is never made up by dropping. Raises ``Unreachable`` when no association can be made.
     """
-    line, began = _Line(peer), None
+    line, began = StoreLine(peer), None
     try:
         for item in due:
             began = clock() if began is None else began

@@ -15,6 +15,7 @@ import click
 from pydantic import ValidationError
 
 from db.connect import StoreFailure, connect
+from db.deliveries import Stage, settle_refused
 from db.journal import Journal
 from detection.phantom.scene import SCENARIOS, Scene
 from dicom_gateway.compose import Form, study_of, write_phantom
@@ -33,6 +34,7 @@ from service.orthanc import OrthancUnreachable, StudyNotFound, fetch_study
 from service.score.command import score_sets
 from service.score.sets import drawn as varied
 from service.settings import Settings
+from service.settings_log import os_user
 
 
 @click.group(epilog=SAFETY_WORDS, context_settings={"help_option_names": ["-h", "--help"]})
@@ -58,7 +60,7 @@ for each in (clinical.audit_table, clinical.cohort, clinical.import_records, cli
 @main.command("all")
 @click.pass_obj
 def run_all(settings: Settings) -> None:
-    """Run and supervise all three roles on this machine."""
+    """Run and supervise all four roles on this machine."""
     start_logging("all")
     with _told_to_people():
         roles.run_all(settings)
@@ -87,6 +89,31 @@ def serve(settings: Settings) -> None:
     start_logging("serve")
     with _told_to_people():
         roles.run_serve(settings)
+
+
+@main.command()
+@click.option("--retry", metavar="ARCHIVE", help="Send once more what this archive has refused, and end.")
+@click.option("--dismiss", metavar="ARCHIVE", help="Give up what this archive has refused, and end: it may be removed.")
+@click.pass_obj
+def forward(settings: Settings, retry: str | None, dismiss: str | None) -> None:
+    """Forward every stored object to the archives of the settings."""
+    if retry or dismiss:
+        click.echo(_settle_refused(settings, retry, dismiss))
+        return
+    start_logging("forward")
+    roles.run_forward(settings)
+
+
+def _settle_refused(settings: Settings, retry: str | None, dismiss: str | None) -> str:
+    name, state = (retry, Stage.WAITING) if retry else (dismiss or "", Stage.DISMISSED)
+    if (retry and dismiss) or name not in {archive.name for archive in settings.archives}:
+        raise click.UsageError("expected --retry or --dismiss with the name of an archive of the settings")
+    try:
+        engine = connect(settings.journal_url)
+        n_settled = settle_refused(engine, name, state, at=time.time(), who=f"os:{os_user()}")
+    except StoreFailure as failure:
+        raise click.ClickException(str(failure)) from None
+    return f"{n_settled} objects {'will be sent again' if retry else 'are given up'}"
 
 
 @main.command("play-replay", hidden=True)
@@ -236,6 +263,20 @@ def echo_receiver(settings: Settings) -> None:
     if not echo(secured(peer, settings)):
         raise click.ClickException(f"no answer at port {settings.dicom_port}")
     click.echo("the receiver answers")
+
+
+@main.command("check")
+@click.pass_obj
+def check_settings(settings: Settings) -> None:
+    """Say in words what is wrong with the settings, and ask each peer for a C-ECHO; exit 1 when something is."""
+    from service.check import check
+
+    n_wrong = 0
+    for each in check(settings):
+        n_wrong += not each.is_well
+        click.echo(f"{'ok   ' if each.is_well else 'WRONG'}  {each.about}: {each.words}")
+    click.echo("nothing is wrong" if n_wrong == 0 else f"{n_wrong} to be mended")
+    sys.exit(n_wrong > 0)
 
 
 @main.command()

@@ -17,7 +17,7 @@ from detection.fit import is_fit
 from detection.rules import ALGORITHM_VERSION, rules_hash
 from detection.vocabulary import ACTS, Alert, Entry, EntryType, Flag, Frame, Mode, Silence, TechnicalCause
 from dicom_gateway.frames import frames_of, mode_of
-from dicom_gateway.header import Header, read_header
+from dicom_gateway.header import Header
 from dicom_gateway.refusal import Undecodable, Unreadable
 from dicom_gateway.spool import Spool
 from service.agreed import Agreed, agreed_before
@@ -25,6 +25,7 @@ from service.checkpoint import Checkpoints
 from service.journey import Case, Desk, hear, heed, setting_of, weigh, weigh_afterwards
 from service.lines import Job
 from service.settings import Settings
+from service.sources import Sources
 
 LOG = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class Cases:
         self._watched: OrderedDict[Key, Watched] = OrderedDict()
         self._procedures: dict[tuple[str, str | None], str] = {}
         self._heard = desk.journal.head()
+        self._sources = Sources(settings)
 
     def key_of(self, job: Job) -> Key:
         """The case that an image belongs to; its procedure opens, or opens again, when it has to."""
@@ -317,7 +319,7 @@ class Cases:
         if arrival is None:
             return
         try:
-            header: Header = read_header(arrival.path, default_rate=self._settings.default_frame_rate)
+            header: Header = self._sources.header_of(arrival)
             yield from frames_of(arrival, header, start=start)
         except (Unreadable, Undecodable):
             LOG.warning("object %d could not be looked at again", number)

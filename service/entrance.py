@@ -7,6 +7,7 @@ from dataclasses import replace
 from dicom_gateway.callers import Callers, Device, network_of
 from dicom_gateway.door import Limits
 from dicom_gateway.peer import Peer
+from service.archives import Archive, Worklist
 from service.settings import Settings
 
 
@@ -35,3 +36,14 @@ def limits_of(settings: Settings) -> Limits:
 def secured(peer: Peer, settings: Settings) -> Peer:
     """Our own port as a peer, called over TLS where it speaks that: we show our own certificate."""
     return peer if settings.credentials is None else replace(peer, tls=settings.credentials.for_calling())
+
+
+def peer_of(named: Archive | Worklist, settings: Settings) -> Peer:
+    """The DICOM port of a peer that the settings name; over TLS with our own certificate where they say so."""
+    return Peer(
+        host=named.host or "",
+        port=named.port,
+        called=named.called.strip(),
+        calling=named.calling or settings.ae_title,
+        tls=settings.credentials.for_calling() if named.tls and settings.credentials else None,
+    )

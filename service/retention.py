@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
+from collections.abc import Sequence
 from enum import StrEnum
 
 from db.arrivals import Status
 from db.connect import Engine
+from db.deliveries import undelivered
 from db.facts import Fact, facts_of
 from db.journal import Journal
 from detection.vocabulary import Entry, EntryType
@@ -58,7 +60,9 @@ def hold_of(fact: Fact | None, *, now: float, keep_s: float, awaits_archive: boo
 class Retention:
     """Goes through the spool from its oldest object on, a few at a time."""
 
-    def __init__(self, spool: Spool, engine: Engine, *, keep_days: float) -> None:
+    def __init__(self, spool: Spool, engine: Engine, *, keep_days: float, archives: Sequence[str] = ()) -> None:
+        """``archives`` are the names of those that must have an object for sure before it goes; a replay goes without."""
+        self._archives = archives
         self._spool, self._engine, self._keep_s = spool, engine, keep_days * DAY_S
         self._seen, self._next_at = 0, 0.0
 
@@ -71,10 +75,12 @@ class Retention:
             self._seen, self._next_at = 0, now + PAUSE_S
             return 0
         facts = facts_of(self._engine, [each.number for each in arrivals])
+        owed = undelivered(self._engine, [each.number for each in arrivals if each.replay is None], self._archives)
         going: dict[str, list[int]] = defaultdict(list)
         for each in arrivals:
-            fact = facts.get(each.number)
-            if fact is not None and hold_of(fact, now=now, keep_s=self._keep_s) is None:
+            fact, is_owed = facts.get(each.number), each.number in owed
+            hold = hold_of(fact, now=now, keep_s=self._keep_s, awaits_archive=is_owed)
+            if fact is not None and hold is None:
                 going[fact.procedure or ""].append(each.number)
         self._seen = arrivals[-1].number
         self._write(going, now)

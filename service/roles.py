@@ -1,6 +1,6 @@
 """The assembly: every real thing is named here, and only here is a clock read.
 
-Roles are processes. ``all`` starts the three of them, starts again what ends by itself, and ends them with itself.
+Roles are processes. ``all`` starts the four of them, starts again what ends by itself, and ends them with itself.
 """
 
 from __future__ import annotations
@@ -23,13 +23,16 @@ import uvicorn
 
 from db import queries
 from db.connect import Engine, StoreFailure, StoreUnreachable, connect
+from db.heartbeat import beat
 from db.journal import Journal
 from db.users import has_users
 from detection.rules import Rules, rules_hash
 from detection.threads import use_one_thread
 from detection.vocabulary import Landmarks
 from dicom_gateway.listener import Listener
+from dicom_gateway.notices import Notices
 from dicom_gateway.spool import Arrival, Spool
+from dicom_gateway.workflow import Workflow
 from service.api.app import create_app
 from service.api.deps import Deps
 from service.bell import Bell
@@ -38,17 +41,22 @@ from service.checkpoint import Checkpoints
 from service.entrance import callers_of, limits_of
 from service.exposure import exposure_of, refuse_if_exposed
 from service.journey import Case, Desk
+from service.outside import Outside
 from service.patience import ImpatientProtocol
 from service.replays import Replayer
 from service.retention import Retention
 from service.settings import Settings
 from service.settings_log import tell_changed_settings
+from service.sources import Sources
 from service.watch import Watch
 
 LOG = logging.getLogger(__name__)
 
-ROLES = ("receive", "watch", "serve")
+ROLES = ("receive", "watch", "serve", "forward")
 RETRY_S = 1.0
+FED_EVERY_S = 2.0
+NICER = 5
+"""Forwarding yields to receiving and judging where processors are scarce."""
 CHECKPOINT_AGE_S = 7 * 86400.0
 """A case that no frame came for in so long starts from its journal."""
 RESTART_S = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -59,6 +67,8 @@ def run_receive(settings: Settings) -> None:
     """Receive over DICOM until told to end."""
     stop = _stop_on_signal()
     bell = Bell(settings.data_dir / "bells")
+
+    sources = Sources(settings)
 
     def announce(_: Arrival) -> None:
         bell.ring()
@@ -73,6 +83,12 @@ def run_receive(settings: Settings) -> None:
         min_free_bytes=settings.min_free_mb * 2**20,
         max_object_bytes=settings.max_object_mb * 2**20,
         on_arrival=announce,
+        workflow=Workflow(
+            Notices(settings.notices_dir),
+            may_ask=lambda title: sources.of(title).host is not None,
+            now_ns=time.time_ns,
+            on_notice=bell.ring,
+        ),
     )
     listener.start()
     stop.wait()
@@ -86,11 +102,12 @@ def run_watch(settings: Settings) -> None:
     engine = _connect(settings, stop)
     if engine is None:
         return
-    lock = _wait_for_turn(settings, stop)
+    lock = _wait_for_turn(settings, stop, "watch")
     bell = Bell(settings.data_dir / "bells")
     with lock, bell.listen() as ear:
         watch: Watch | None = None
-        retention = Retention(Spool(settings.spool_dir), engine, keep_days=settings.keep_days)
+        archives = [archive.name for archive in settings.archives]
+        retention = Retention(Spool(settings.spool_dir), engine, keep_days=settings.keep_days, archives=archives)
         while not stop.is_set():
             try:
                 watch = watch or make_watch(settings, engine, bell)
@@ -102,6 +119,32 @@ def run_watch(settings: Settings) -> None:
                 LOG.error("the journal does not take entries: %s", type(failure).__name__)  # noqa: TRY400
                 watch = None
                 stop.wait(RETRY_S)
+
+
+def run_forward(settings: Settings) -> None:
+    """Deal with archives and other peers until told to end."""
+    os.nice(NICER)
+    stop = _stop_on_signal()
+    engine = _connect(settings, stop)
+    if engine is None:
+        return
+    lock = _wait_for_turn(settings, stop, "forward")
+    bell = Bell(settings.data_dir / "bells")
+    outside: Outside | None = None
+    with lock, bell.listen() as ear:
+        while not stop.is_set():
+            try:
+                if outside is None:
+                    outside = Outside(settings, engine, time.time, bell.ring)
+                    outside.start()
+                beat(engine, (), at=time.time(), role="forward")
+                if not outside.turn():
+                    ear.wait(FED_EVERY_S)
+            except StoreFailure as failure:
+                LOG.error("the queue cannot be read or written: %s", type(failure).__name__)  # noqa: TRY400 - as in watch
+                stop.wait(RETRY_S)
+        if outside is not None:
+            outside.stop()
 
 
 def make_watch(settings: Settings, engine: Engine, bell: Bell, now: Callable[[], float] = time.time) -> Watch:
@@ -167,7 +210,7 @@ def run_serve(settings: Settings) -> None:
 
 
 def run_all(settings: Settings) -> None:
-    """Start the three roles and keep them running until told to end. TooExposed as for ``run_serve``."""
+    """Start the four roles and keep them running until told to end. TooExposed as for ``run_serve``."""
     refuse_if_exposed(settings, has_users=_has_users_as_far_as_known(settings))
     stop = _stop_on_signal()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -244,15 +287,15 @@ def _stop_on_signal() -> threading.Event:
     return stop
 
 
-def _wait_for_turn(settings: Settings, stop: threading.Event) -> IO[bytes]:
-    """The lock that the one ``watch`` of a data folder holds; two of them would judge every frame twice."""
-    lock = (settings.data_dir / "watch.lock").open("ab")
+def _wait_for_turn(settings: Settings, stop: threading.Event, role: str) -> IO[bytes]:
+    """The lock that the one ``role`` of a data folder holds; two would judge, or send, everything twice."""
+    lock = (settings.data_dir / f"{role}.lock").open("ab")
     while not stop.is_set():
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
         except BlockingIOError:
-            LOG.warning("another watch is at work in this data folder")
+            LOG.warning("another %s is at work in this data folder", role)
             stop.wait(RETRY_S)
     return lock
 

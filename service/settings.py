@@ -15,6 +15,7 @@ from pydantic_settings import (
 
 from dicom_gateway.callers import Device, network_of
 from dicom_gateway.tls import Credentials
+from service.archives import Archive, Worklist
 
 
 class Settings(BaseSettings):
@@ -99,6 +100,50 @@ class Settings(BaseSettings):
         description="Days that an object stays in the spool after its procedure closed with every frame judged and every "
         "alert acknowledged; 0 keeps everything.",
     )
+    archives: tuple[Archive, ...] = Field(
+        (),
+        description="Archives that every object is forwarded to, each with a name and either host, port, called (and tls, "
+        "commit) or url (and authorities, authorization_file); docs/archives.md.",
+    )
+    forward_pause_s: float = Field(
+        300.0, gt=0, description="Longest pause before an archive that does not answer, or an object, is tried again."
+    )
+    forward_late_after_s: float = Field(
+        600.0,
+        gt=0,
+        description="Age of an object that an archive still lacks at which the alarm 'forward queue' is raised.",
+    )
+    worklist: Worklist | None = Field(
+        None,
+        description="Modality worklist that procedures are opened from: host, port, called, and station, modality, matches, "
+        "every_s; docs/archives.md.",
+    )
+    close_after_step_s: float = Field(
+        300.0,
+        gt=0,
+        description="Quiet time after a device ended its procedure step at which the procedure closes, unless an alert sounds.",
+    )
+    sources_file: Path | None = Field(
+        None,
+        description="File of what is known of each source, read again when it changes; empty: sources.toml in data_dir.",
+    )
+    commitment_within_s: float = Field(
+        86_400.0,
+        gt=0,
+        description="Time for an archive to answer a request for storage commitment; then it is asked anew.",
+    )
+    commitment_again_s: float = Field(
+        60.0, ge=0, description="Pause before an object that an archive does not commit to is sent or asked for again."
+    )
+    commitment_answer_s: float = Field(
+        3600.0,
+        gt=0,
+        description="Time for the archives to commit to what a device asks us for; then it is told a failure.",
+    )
+    keeps_for_good: bool = Field(
+        default=False,
+        description="This installation is an archive of record: a device that asks is promised what lies in the spool.",
+    )
     late_after_s: float = Field(
         1.0, gt=0, description="Age of an unjudged live frame at which the alarm 'analysis late' is raised."
     )
@@ -146,6 +191,20 @@ class Settings(BaseSettings):
             Device.parse(text)
         return texts
 
+    @field_validator("archives")
+    @classmethod
+    def _are_named_apart(cls, archives: tuple[Archive, ...]) -> tuple[Archive, ...]:
+        names = [archive.name for archive in archives]
+        if len(set(names)) < len(names):
+            raise ValueError("expected archives with different names")
+        return archives
+
+    @model_validator(mode="after")
+    def _keeps_what_it_promises(self) -> Settings:
+        if self.keeps_for_good and self.keep_days > 0:
+            raise ValueError("keeps_for_good promises that nothing is removed: expected keep_days 0")
+        return self
+
     @model_validator(mode="after")
     def _is_tls_whole(self) -> Settings:
         told = [self.dicom_tls_certificate, self.dicom_tls_key, self.dicom_tls_authorities]
@@ -153,6 +212,8 @@ class Settings(BaseSettings):
             raise ValueError("TLS needs dicom_tls_certificate, dicom_tls_key and dicom_tls_authorities, all three")
         if self.credentials is not None:
             self.credentials.for_listening()
+        elif any(peer.tls for peer in (*self.archives, *((self.worklist,) if self.worklist else ()))):
+            raise ValueError("a peer with tls needs dicom_tls_certificate, dicom_tls_key and dicom_tls_authorities")
         return self
 
     @property
@@ -185,6 +246,16 @@ class Settings(BaseSettings):
         """Where played phantom scenes are kept."""
         own = os.environ.get("XDG_CACHE_HOME", "")
         return self.score_cache_dir or (Path(own) if own else Path.home() / ".cache") / "cementwatch" / "score"
+
+    @property
+    def sources_path(self) -> Path:
+        """Where the file of sources is looked for."""
+        return self.sources_file or self.data_dir / "sources.toml"
+
+    @property
+    def notices_dir(self) -> Path:
+        """Where messages of peers that are no images are kept."""
+        return self.data_dir / "notices"
 
     @property
     def spool_dir(self) -> Path:

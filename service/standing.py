@@ -1,7 +1,8 @@
-"""How each source stands, for the screens: one row each, overwritten at every beat."""
+"""How each source stands, for the screens, and whether an archive is in trouble."""
 
 from __future__ import annotations
 
+from db.deliveries import Standing
 from db.heartbeat import Heartbeat, SourceState
 from detection.vocabulary import TechnicalCause, View
 from service.cases import Watched, state_of
@@ -26,3 +27,14 @@ def beat_of(line: Line, watched: Watched | None, causes: frozenset[TechnicalCaus
         flags=last.flags if last else frozenset(),
         beat_at=now,
     )
+
+
+def in_trouble(standing: Standing, now: float, late_after_s: float) -> str | None:
+    """What is wrong with a destination, in words; None while nothing is, or not for long."""
+    if standing.n_refused:
+        return f"archive {standing.name} has refused {standing.n_refused} objects"
+    if standing.failing_since is not None and standing.n_waiting and now - standing.failing_since > late_after_s:
+        return f"archive {standing.name}: {standing.reason} for {(now - standing.failing_since) / 60:.0f} min"
+    if standing.waiting_since is not None and now - standing.waiting_since > late_after_s:
+        return f"archive {standing.name} lacks objects of {(now - standing.waiting_since) / 60:.0f} min ago"
+    return None

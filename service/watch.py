@@ -9,25 +9,26 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from db import arrivals, heartbeat
+from db import arrivals, deliveries, heartbeat
 from db.arrivals import ArrivalRow, Progress, Status
 from db.connect import Engine, StoreFailure
 from db.heartbeat import Heartbeat
 from detection.vocabulary import Entry, EntryType, Frame, Mode, Silence, TechnicalCause
 from dicom_gateway.callers import REPLAY_CALLER
 from dicom_gateway.frames import frames_of, mode_of
-from dicom_gateway.header import read_header
 from dicom_gateway.refusal import Undecodable, Unreadable
 from dicom_gateway.spool import Arrival, Spool
 from service.cases import Cases
 from service.journey import Desk, follow, look_back
 from service.lines import Job, Line, in_turn
 from service.settings import Settings
-from service.standing import beat_of
+from service.sources import Sources
+from service.standing import beat_of, in_trouble
 
 LOG = logging.getLogger(__name__)
 
 REPLAY_STAYS_S = 60.0
+ARCHIVES_EVERY_S = 10.0
 MOST_ATTEMPTS = 3
 """An object at which the role has ended so many times after a restart takes it down; it is set aside."""
 
@@ -46,12 +47,14 @@ class Watch:
 
     def __init__(self, settings: Settings, desk: Desk, engine: Engine, spool: Spool, cases: Cases) -> None:
         self._settings, self._desk, self._engine, self._spool, self._cases = settings, desk, engine, spool, cases
+        self._sources = Sources(settings)
         self._lines: dict[str, Line] = {}
         self._runs: dict[str, Run] = {}
         self._failing: set[str] = set()
         self._served: str | None = None
         self._newest = arrivals.newest_arrival(engine)
         self._beat_at = 0.0
+        self._archives_at, self._lacks = 0.0, False
         self._resume()
 
     def turn(self) -> bool:
@@ -91,7 +94,7 @@ class Watch:
 
     def _enqueue(self, arrival: Arrival, *, start: int, is_resumed: bool = False) -> None:
         try:
-            header = read_header(arrival.path, default_rate=self._settings.default_frame_rate)
+            header = self._sources.header_of(arrival)
         except (Unreadable, OSError) as error:
             arrivals.note_arrivals(self._engine, [_row(arrival, None, Status.OPEN)])
             reason = str(error) if isinstance(error, Unreadable) else f"the file cannot be read: {error.strerror}"
@@ -206,10 +209,13 @@ class Watch:
         """Hear the silence of every source, and tell the screens how each one stands."""
         self._beat_at = now
         is_disk_low = self._spool.free_bytes() < 2 * self._settings.min_free_mb * 2**20
+        always = {TechnicalCause.DISK_FILLING} if is_disk_low else set()
+        if self._is_forwarding_late(now):
+            always.add(TechnicalCause.FORWARD_QUEUE)
         rows = []
         for line in self._lines.values():
             key = self._cases.newest_of(line.source)
-            causes = self._causes(line, key, now, is_disk_low=is_disk_low)
+            causes = self._causes(line, key, now) | always
             if key is not None:
                 self._cases.hear(key, Silence(source=line.source, at=now, causes=causes))
             for older in self._cases.older_of(line.source):
@@ -229,16 +235,20 @@ class Watch:
                 del self._lines[row.source]
                 heartbeat.forget(self._engine, row.source)
 
-    def _causes(
-        self, line: Line, key: tuple[str, str] | None, now: float, *, is_disk_low: bool
-    ) -> frozenset[TechnicalCause]:
+    def _is_forwarding_late(self, now: float) -> bool:
+        """Whether an archive lacks objects for too long, or refuses some; looked at every now and then."""
+        if now - self._archives_at >= ARCHIVES_EVERY_S:
+            self._archives_at = now
+            standings = [deliveries.standing(self._engine, each.name) for each in self._settings.archives]
+            self._lacks = any(in_trouble(each, now, self._settings.forward_late_after_s) for each in standings)
+        return self._lacks
+
+    def _causes(self, line: Line, key: tuple[str, str] | None, now: float) -> frozenset[TechnicalCause]:
         causes = set()
         if line.age_s(now) > self._settings.late_after_s:
             causes.add(TechnicalCause.ANALYSIS_LATE)
         if line.source in self._failing:
             causes.add(TechnicalCause.DECODER_FAILURE)
-        if is_disk_low:
-            causes.add(TechnicalCause.DISK_FILLING)
         if key is not None and self._cases.is_silent(key, now) and not line.waiting:
             causes.add(TechnicalCause.NO_FRAMES)
         return frozenset(causes)

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from db import record_tables  # noqa: F401 - makes its tables known
+from db import forward_tables, record_tables  # noqa: F401 - makes their tables known
 from db.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 from db.convert import alert_from
+from db.dose import Dose
 from db.heartbeat import Heartbeat, SourceState
 from db.procedures import Procedure
 from db.queries import Counts, Latencies, Measurement
+from db.schedule import Performed
 from detection.vocabulary import Alert, Condition, Entry, Seen
 from service.api import wire
 
+DOSE_TOTALS = ("air_kerma_mgy", "dose_area_product_gy_cm2", "fluoroscopy_s")
 STOPPED_AFTER_S = 3.0
 """Without a sign of life for this long, a source counts as not judged."""
 
@@ -141,8 +145,9 @@ def procedure_of(
     procedure: Procedure,
     counts: Counts | None = None,
     latencies: Latencies | None = None,
+    told: Mapping[str, Any] = MappingProxyType({}),
 ) -> wire.Procedure:
-    """A procedure; without counts and latencies in lists."""
+    """A procedure; without counts, latencies and what else is ``told`` in lists."""
     return wire.Procedure(
         id=procedure.id,
         study_instance_uids=list(procedure.study_instance_uids),
@@ -156,6 +161,34 @@ def procedure_of(
         accession_number=procedure.accession_number,
         counts=counts and wire.Counts(frames=counts.frames, frames_failed=counts.frames_failed, alerts=counts.alerts),
         latency_ms=latencies and wire.Latency(**asdict(latencies)),
+        **told,
+    )
+
+
+def dose_of(reports: Sequence[Dose]) -> wire.Dose | None:
+    """The sum of all reports; None without any."""
+    if not reports:
+        return None
+    told = [[getattr(each, name) for each in reports] for name in DOSE_TOTALS]
+    totals = {
+        name: sum(known) if (known := [value for value in values if value is not None]) else None
+        for name, values in zip(DOSE_TOTALS, told, strict=True)
+    }
+    return wire.Dose(
+        **totals,
+        events=sum(each.n_events for each in reports),
+        reports=len(reports),
+        planes=max(each.n_planes for each in reports),
+    )
+
+
+def step_of(step: Performed) -> wire.Step:
+    """One step of a device."""
+    return wire.Step(
+        source=step.source,
+        status=step.status,
+        began_at=time_of(step.began_at),
+        ended_at=time_or_none(step.ended_at),
     )
 
 

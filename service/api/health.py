@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from fastapi import APIRouter
 
 from db.connect import StoreFailure
+from db.deliveries import standing
 from db.heartbeat import last_sign
 from detection.rules import ALGORITHM_VERSION, Rules, rules_hash
 from dicom_gateway.peer import Peer, echo
@@ -18,6 +19,10 @@ from service.api.answers import STOPPED_AFTER_S
 from service.api.deps import Deps, DepsHere
 from service.api.errors import unavailable
 from service.entrance import secured
+from service.standing import in_trouble
+
+FORWARD_SILENT_S = 150.0
+"""The role notes many answers in one step, and an archive may take its time for each."""
 
 router = APIRouter(tags=["health"])
 
@@ -63,6 +68,8 @@ def check_all(deps: Deps) -> dict[str, tuple[bool, str]]:
         "receive": check_receive,
         "watch": check_watch,
     }
+    if deps.settings.archives:
+        checks["forward"] = check_forward
     return {name: check(deps) for name, check in checks.items()}
 
 
@@ -100,6 +107,21 @@ def check_receive(deps: Deps) -> tuple[bool, str]:
     if echo(secured(peer, settings)):
         return True, f"C-ECHO answered on port {settings.dicom_port}"
     return False, f"no answer to C-ECHO on port {settings.dicom_port}"
+
+
+def check_forward(deps: Deps) -> tuple[bool, str]:
+    """Objects go out to the archives. An archive in trouble is told, and keeps no alert from getting through."""
+    now = deps.now()
+    try:
+        beat_at = last_sign(deps.engine, "forward")
+        standings = [standing(deps.engine, archive.name) for archive in deps.settings.archives]
+    except StoreFailure:
+        return False, "unknown: the journal does not answer"
+    troubles = [trouble for each in standings if (trouble := in_trouble(each, now, deps.settings.forward_late_after_s))]
+    if beat_at is None or now - beat_at > FORWARD_SILENT_S:
+        troubles.append("the role forward gives no sign of life")
+    n_waiting = sum(each.n_waiting for each in standings)
+    return True, "; ".join([*troubles, f"{n_waiting} objects wait for an archive"])
 
 
 def reachable(host: str) -> str:

@@ -11,6 +11,8 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from db.connect import StoreFailure
+from db.deliveries import Standing, standing
 from dicom_gateway.quarantine import notes
 from service.api.answers import sources_of
 from service.api.deps import Deps
@@ -19,13 +21,25 @@ from service.api.pulse import Pulse
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 """Told by name; any other word that a client makes up is one label."""
+ARCHIVE_GAUGES: tuple[tuple[str, str, Callable[[Standing, float], float]], ...] = (
+    ("up", "1 while the archive answers.", lambda each, _: float(each.failing_since is None)),
+    ("waiting", "Objects that wait to be sent.", lambda each, _: each.n_waiting),
+    ("uncommitted", "Objects sent whose storage commitment is pending.", lambda each, _: each.n_sent),
+    ("refused", "Objects that the archive has refused for good.", lambda each, _: each.n_refused),
+    ("delivered", "Objects that the archive has taken, ever.", lambda each, _: each.n_delivered),
+    (
+        "lag_seconds",
+        "Age of the oldest object that waits; 0 while none does.",
+        lambda each, now: max(0.0, now - each.waiting_since) if each.waiting_since is not None else 0.0,
+    ),
+)
 STATES = ("watching", "idle", "late", "stopped", "unfit")
 
 router = APIRouter(tags=["health"])
 
 
 class State(Collector):
-    """What the pulse knows, read at the moment of asking; the database is not touched."""
+    """What the pulse knows, read at the moment of asking; the database is touched only where there are archives."""
 
     def __init__(self, deps: Deps, pulse: Pulse) -> None:
         self._deps, self._pulse = deps, pulse
@@ -41,6 +55,7 @@ class State(Collector):
         yield _gauge("cementwatch_live_listeners", "Open live streams.", self._pulse.n_listeners)
         yield from self._spool()
         yield from self._sources()
+        yield from self._archives()
 
     def _spool(self) -> Iterator[Metric]:
         try:
@@ -52,6 +67,18 @@ class State(Collector):
         wanted = self._deps.settings.min_free_mb * 2**20
         yield _gauge("cementwatch_spool_is_refusing", "1 while objects are refused for want of disk.", free < wanted)
         yield _gauge("cementwatch_quarantined", "Objects that cannot be used and lie aside.", n_aside)
+
+    def _archives(self) -> Iterator[Metric]:
+        try:
+            standings = [standing(self._deps.engine, each.name) for each in self._deps.settings.archives]
+        except StoreFailure:
+            return
+        now = self._deps.now()
+        for name, help_, ask in ARCHIVE_GAUGES:
+            family = GaugeMetricFamily(f"cementwatch_archive_{name}", help_, labels=["archive"])
+            for each in standings:
+                family.add_metric([each.name], ask(each, now))
+            yield family
 
     def _sources(self) -> Iterator[Metric]:
         sources = sources_of(self._pulse.beat.sources, self._deps.now())

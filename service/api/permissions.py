@@ -128,6 +128,8 @@ PERMISSIONS: tuple[Permission, ...] = (
     Permission("GET", f"{V1}/replays/{{id}}", Scope.READ),
     Permission("DELETE", f"{V1}/replays/{{id}}", Scope.REPLAY),
     Permission("GET", f"{V1}/quarantine", Scope.READ),
+    Permission("GET", f"{V1}/forwarding", Scope.READ),
+    Permission("GET", f"{V1}/forwarding/{{name}}/refused", Scope.READ),
 )
 
 

@@ -9,6 +9,7 @@ from pydantic import Field, create_model
 
 from db import record as store
 from db.cohort import Condition
+from db.dose import doses_of
 from db.watched import acts_of, frame_times_of, leak_alerts_of
 from service.api import wire
 from service.api.answers import time_of
@@ -86,6 +87,7 @@ def make_record(deps: DepsHere, actor: Actor, id: str, body: FromJournal) -> dic
         acts=acts_of(engine, id),
         alerts=leak_alerts_of(engine, [id]),
         frame_times=frame_times_of(engine, id),
+        doses=doses_of(engine, procedure),
     )
     proposal = propose(watched, body.patient)
     write(deps, actor, proposal.drafts)

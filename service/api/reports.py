@@ -157,6 +157,7 @@ def as_html(report: wire.Report) -> str:
         "Levels": ", ".join(about.levels),
         "Opened": about.opened_at,
         "Closed": about.closed_at or "still open",
+        "Dose": _dose_in_words(about.dose),
         "Frames judged": about.counts.frames if about.counts else None,
         "Report made": report.made_at,
         "Software": f"{report.version.software}, algorithm {report.version.algorithm}, rules {report.version.rules}",
@@ -172,6 +173,18 @@ def as_html(report: wire.Report) -> str:
         f"<h2>Log</h2>{_table(LOG_HEAD, lines)}"
         f'<p class="safety">{escape(report.safety)}</p></html>'
     )
+
+
+def _dose_in_words(dose: wire.Dose | None) -> str:
+    """The totals that are told, each with its unit."""
+    if dose is None:
+        return "no dose report"
+    told = (
+        (dose.air_kerma_mgy, "air kerma {:.1f} mGy"),
+        (dose.dose_area_product_gy_cm2, "dose area product {:.2f} Gy cm²"),
+        (dose.fluoroscopy_s, "fluoroscopy {:.0f} s"),
+    )
+    return ", ".join(words.format(value) for value, words in told if value is not None) or "the report tells no totals"
 
 
 def _delay_of(entry: wire.Entry) -> str:

@@ -167,6 +167,34 @@ class Counts(Wire):
     alerts: dict[Priority, int] = Field(description="Alerts raised by priority; count.")
 
 
+class Scheduled(Wire):
+    """What the worklist said of a procedure that was opened from it."""
+
+    description: str = Field(description="Requested procedure, step and codes in words.")
+    side: str | None = Field(None, description="left, right, bilateral or unilateral, of the patient.")
+    station: str = Field(description="AE title of the station it is scheduled for.")
+
+
+class Step(Wire):
+    """One performed procedure step (MPPS)."""
+
+    source: str = Field(description="Calling AE title.")
+    status: str = Field(description="IN PROGRESS, COMPLETED or DISCONTINUED.")
+    began_at: Time = Field(description="When we were told that it began; UTC.")
+    ended_at: Time | None = Field(None, description="When we were told that it ended; UTC.")
+
+
+class Dose(Wire):
+    """Totals over all dose reports; a total that no report tells is null."""
+
+    air_kerma_mgy: float | None = Field(None, description="At the reference point, fluoroscopy and acquisition; mGy.")
+    dose_area_product_gy_cm2: float | None = Field(None, description="Fluoroscopy and acquisition; Gy cm².")
+    fluoroscopy_s: float | None = Field(None, description="Fluoroscopy time; s.")
+    events: int = Field(description="Irradiation events; count.")
+    reports: int = Field(description="Dose reports that were read; count.")
+    planes: int = Field(description="X-ray tubes that the totals are summed over; 2 for a biplane device.")
+
+
 class Procedure(Wire):
     """One operation under watch."""
 
@@ -180,6 +208,9 @@ class Procedure(Wire):
     mode: Mode | None = Field(None, description="Live, after the run, or a replay.")
     replay: str | None = Field(None, description="Identifier of the replay, if it is one.")
     accession_number: str | None = Field(None, description="DICOM accession number.")
+    scheduled: Scheduled | None = Field(None, description="What the worklist said of it; null in lists.")
+    steps: list[Step] | None = Field(None, description="Performed procedure steps of the device; null in lists.")
+    dose: Dose | None = Field(None, description="Radiation, as the device's dose reports tell it; null in lists.")
     counts: Counts | None = Field(None, description="How much it holds; null in lists.")
     latency_ms: Latency | None = Field(None, description="Received to judged; ms; null in lists.")
 
@@ -341,7 +372,7 @@ class Session(Wire):
 class Check(Wire):
     """One part of readiness."""
 
-    name: str = Field(description="database, spool, receive or watch.")
+    name: str = Field(description="database, spool, receive, watch, and forward where there are archives.")
     ok: bool = Field(description="Whether this part works.")
     reason: str = Field(description="Why, in words.")
 

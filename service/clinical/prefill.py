@@ -14,6 +14,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from db.dose import Dose
 from db.procedures import Procedure
 from db.queries import Listed
 from db.record import Draft
@@ -50,6 +51,7 @@ class Watched:
     acts: Sequence[Entry]
     alerts: Sequence[Listed]
     frame_times: Sequence[float]
+    doses: Sequence[Dose] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,8 @@ def propose(watched: Watched, patient: str) -> Proposal:
     _add_needles(sheet, levels)
     _add_aliquots(sheet, levels)
     _add_leaks(sheet, levels)
-    sheet.remarks.append("The journal holds no dose: enter dose-area product and air kerma by hand.")
+    if not watched.doses:
+        sheet.remarks.append("There is no dose report: enter dose-area product and air kerma by hand.")
     return Proposal(drafts=tuple(sheet.drafts), remarks=tuple(sheet.remarks))
 
 
@@ -111,6 +114,12 @@ def beam_of(times: Sequence[float]) -> tuple[float | None, float | None]:
     return round(sum(gaps) + n_presses * typical, 1), round(1 / typical, 2)
 
 
+def _total(watched: Watched, name: str) -> float | None:
+    """The sum of what the dose reports tell; None when none of them does."""
+    known = [value for each in watched.doses if (value := getattr(each, name)) is not None]
+    return round(sum(known), 3) if known else None
+
+
 def _operation(watched: Watched) -> dict[str, Any]:
     about, acts = watched.procedure, watched.acts
     fluoroscopy_s, rate = beam_of(watched.frame_times)
@@ -123,7 +132,10 @@ def _operation(watched: Watched) -> dict[str, Any]:
         "started_at": needle,
         "ended_at": _moment(about.closed_at) if about.closed_at and needle else None,
         "cement_mixed_at": mixed,
-        "fluoroscopy_s": fluoroscopy_s,
+        # the device has counted what frames only let us estimate
+        "fluoroscopy_s": fluoroscopy_s if (beam_s := _total(watched, "fluoroscopy_s")) is None else beam_s,
+        "air_kerma_mgy": _total(watched, "air_kerma_mgy"),
+        "dose_area_product_gy_cm2": _total(watched, "dose_area_product_gy_cm2"),
         "pulse_rate_hz": rate,
     }
 

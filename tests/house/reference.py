@@ -12,6 +12,7 @@ from service.clinical.columns import dictionary
 from service.clinical.instruments import Band
 from service.clinical.scores import INSTRUMENTS
 from service.settings import Settings
+from tests.house.conformance import statement
 from tests.house.tree import CHECKOUT
 
 RULES_HEAD = """\
@@ -54,7 +55,7 @@ What was done, what leaked where and how the patient fared, in a form from which
 
 `POST /procedures/{id}/record` proposes the record from the journal: levels, needles, aliquots, injection times, leaks with
 alert and frame, and fluoroscopy time estimated from the frames received. Leaks arrive as *proposed*; a physician confirms or
-rejects each, and adds what the screen could not show. The journal holds no dose, and when a leak first was visible is left to
+rejects each, and adds what the screen could not show. Dose comes from dose reports; when a leak first was visible is left to
 whoever reads the frames, else the alerts would be measured against themselves. An injection that is stopped with its volume is
 one aliquot, unless aliquots were noted in it. `POST /record/operations/{id}/confirm` alone writes `confirmed_at` and
 `confirmed_by`, once every proposed leak is decided; a change of the operation ends the confirmation, a later change of what
@@ -160,6 +161,7 @@ def pages() -> dict[Path, str]:
         CHECKOUT / "docs" / "rules.md": RULES_HEAD + "\n" + "\n".join(rule_rows()) + "\n",
         CHECKOUT / "docs" / "settings.md": SETTINGS_HEAD + "\n" + "\n".join(setting_rows()) + "\n",
         CHECKOUT / "docs" / "clinical.md": clinical_page(),
+        CHECKOUT / "docs" / "conformance.md": statement(),
     }
 
 

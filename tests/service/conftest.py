@@ -201,9 +201,9 @@ def room(tmp_path) -> Iterator[Room]:
 
 
 @contextmanager
-def room_at(folder: Path, database_url: str | None = None) -> Iterator[Room]:
+def room_at(folder: Path, database_url: str | None = None, **more: Any) -> Iterator[Room]:
     """A room with its journal in this folder, or in the database at this URL."""
-    settings = Settings(data_dir=folder / "data", dicom_port=1, database_url=database_url)
+    settings = Settings(data_dir=folder / "data", dicom_port=1, database_url=database_url, **more)
     engine = connect(settings.journal_url)
     deps = Deps(
         settings=settings,
