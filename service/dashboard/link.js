@@ -61,6 +61,10 @@ export const pictureUrl = (frame, procedure, width) =>
   `${API}/frames/${encodeURIComponent(frame.sop_instance_uid)}/${frame.index}.jpg?overlay=true&width=${width}` +
   `&procedure=${encodeURIComponent(procedure)}`;
 
+/** The picture of a frame as it is, without any lines, in its own pixels. */
+export const bareUrl = (frame, procedure) =>
+  `${API}/frames/${encodeURIComponent(frame.sop_instance_uid)}/${frame.index}.jpg?procedure=${encodeURIComponent(procedure)}`;
+
 /** Brings alerts, entries and sources; `on` has alerts(items), entry(entry), sources(list), restart(). */
 export class Link {
   constructor(on) {

@@ -2,6 +2,7 @@
 
 import { Access } from "./access.js";
 import { Alerts } from "./alerts.js";
+import { Landmarks } from "./landmarks.js";
 import { Link, ask, isOut } from "./link.js";
 import { Sound } from "./sound.js";
 import { Sources } from "./sources.js";
@@ -11,7 +12,13 @@ const NO_CONTACT_MS = 3000;
 const TICK_MS = 250;
 
 const part = (id) => document.getElementById(id);
-const sources = new Sources(part("sources"), part("no-source"));
+let tiers = null;
+const landmarks = new Landmarks(part("landmarks"));
+const sources = new Sources(part("sources"), part("no-source"), {
+  serverNow: () => link.serverNow(),
+  tiers: () => tiers,
+  openLandmarks: (panel) => landmarks.open(panel),
+});
 const sound = new Sound(part("sound"));
 const alerts = new Alerts({
   list: part("alert-list"),
@@ -35,9 +42,7 @@ const access = new Access({
 
 const link = new Link({
   alerts: (items) => alerts.hear(items),
-  entry: (entry) => {
-    if (entry.type === "frame_seen") sources.see(entry);
-  },
+  entry: (entry) => sources.see(entry),
   sources: (list) => sources.hear(list),
   restart: () => alerts.clear(),
 });
@@ -68,6 +73,7 @@ function tick() {
   sources.tick();
   alerts.arrange();
   showQuiet();
+  sources.warn(alerts.open);
   sound.tick(alerts.open);
   part("replay").hidden = !(sources.isReplay || alerts.open.some((alert) => alert.mode === "replay"));
   say(part("clock"), new Date().toLocaleTimeString("en-GB"));
@@ -76,7 +82,10 @@ function tick() {
 setInterval(tick, TICK_MS);
 setInterval(() => link.isStreaming || isOut() || sources.catchUp(), 1000);
 ask("version").then(
-  (version) => say(part("version"), `cementwatch ${version.software} · algorithm ${version.algorithm} · rules ${version.rules}`),
+  (version) => {
+    tiers = version.distance_tiers;
+    say(part("version"), `cementwatch ${version.software} · algorithm ${version.algorithm} · rules ${version.rules}`);
+  },
   () => {},
 );
 access.start().then((isIn) => isIn && link.start().then(tick));
