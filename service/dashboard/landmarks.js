@@ -1,7 +1,7 @@
 // The landmarks editor: four corners on a picture, or what was found, agreed by a person. They hold from the next frame on.
 
 import { LEVELS, beginningOf, cornerNames, cornerWords, cornersOf, troubleWith } from "./corners.js";
-import { ask, bareUrl, send } from "./link.js";
+import { ask, frameUrl, send } from "./link.js";
 import { Plate } from "./plate.js";
 import { element, percent, plain, say } from "./words.js";
 
@@ -134,7 +134,7 @@ export class Landmarks {
 
   async load(frame) {
     try {
-      await this.plate.load(bareUrl(frame, this.procedure));
+      await this.plate.load(frameUrl(frame, this.procedure));
       this.frame = { sop_instance_uid: frame.sop_instance_uid, index: frame.index };
     } catch {
       if (frame !== this.panel?.frame) return this.load(this.panel.frame);

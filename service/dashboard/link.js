@@ -1,6 +1,6 @@
 // The wire: one live stream, polling where the stream fails, and a heartbeat whoever brings it.
 
-const API = "api/v1";
+export const API = "api/v1";
 const POLL_MS = 1000;
 const STREAM_SILENT_MS = 2500;
 const RETRY_STREAM_MS = 5000;
@@ -57,13 +57,11 @@ async function change(path, content, options) {
   return ask(path, { method: "POST", headers, body: JSON.stringify(content ?? {}), ...options });
 }
 
-export const pictureUrl = (frame, procedure, width) =>
-  `${API}/frames/${encodeURIComponent(frame.sop_instance_uid)}/${frame.index}.jpg?overlay=true&width=${width}` +
-  `&procedure=${encodeURIComponent(procedure)}`;
-
-/** The picture of a frame as it is, without any lines, in its own pixels. */
-export const bareUrl = (frame, procedure) =>
-  `${API}/frames/${encodeURIComponent(frame.sop_instance_uid)}/${frame.index}.jpg?procedure=${encodeURIComponent(procedure)}`;
+/** The picture of a frame; without a width in its own pixels. */
+export function frameUrl(frame, procedure, { overlay = false, width = null } = {}) {
+  const query = new URLSearchParams({ procedure, overlay, ...(width ? { width } : {}) });
+  return `${API}/frames/${encodeURIComponent(frame.sop_instance_uid)}/${frame.index}.jpg?${query}`;
+}
 
 /** Brings alerts, entries and sources; `on` has alerts(items), entry(entry), sources(list), restart(). */
 export class Link {

@@ -117,7 +117,6 @@ export class Panel {
     try {
       await this.introduce();
       await this.catchUp();
-      await Promise.all([this.lookBack(), this.logbook.follow(id)]);
     } catch {
       if (this.procedure === id) this.procedure = null;
     }
@@ -144,9 +143,19 @@ export class Panel {
     for (const entry of log.items) if (entry.number > this.lastNumber) this.see(entry);
   }
 
-  /** The minutes before this screen was opened. */
+  /** The minutes before this screen was opened, and the log; a small panel of many shows neither and asks for neither. */
   async lookBack() {
+    if (this.hasLookedBack || !this.procedure || !this.lastNumber || this.charts.node.offsetParent === null) return;
+    this.hasLookedBack = true;
     const id = this.procedure;
+    try {
+      await Promise.all([this.logbook.follow(id), this.loadCharts(id)]);
+    } catch {
+      if (this.procedure === id) this.hasLookedBack = false;
+    }
+  }
+
+  async loadCharts(id) {
     let after = Math.max(0, this.lastNumber - BACK);
     while (this.procedure === id) {
       const page = await ask(`procedures/${encodeURIComponent(id)}/measurements?after=${after}&limit=${PAGE}`);
@@ -158,6 +167,7 @@ export class Panel {
   }
 
   clear() {
+    this.hasLookedBack = false;
     this.lastNumber = 0;
     this.firstSeen = Infinity;
     this.tiers = null;
@@ -251,6 +261,7 @@ export class Panel {
     const now = this.frameAge === null ? null : this.frameAge + (performance.now() - this.heardAt) / 1000;
     say(this.ageText, now === null ? "no frame yet" : `frame ${age(now)}`);
     this.stage.setAge(now);
+    this.lookBack();
     this.charts.tick();
     this.logbook.tick();
   }

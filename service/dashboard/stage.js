@@ -1,6 +1,6 @@
 // The picture of one source: its newest frame, and over it the posterior wall and how far the cement is from it.
 
-import { pictureUrl } from "./link.js";
+import { frameUrl } from "./link.js";
 import { shape, xy } from "./shapes.js";
 import { age, element, number, plain, say } from "./words.js";
 
@@ -49,7 +49,7 @@ export class Stage {
     while (this.wanted && this.wanted !== this.shown) {
       const next = this.wanted;
       const picture = new Image();
-      picture.src = pictureUrl(next.frame, next.procedure, this.width());
+      picture.src = frameUrl(next.frame, next.procedure, { overlay: true, width: this.width() });
       try {
         await picture.decode();
         this.picture.src = picture.src;

@@ -55,7 +55,7 @@ export function sentence(word) {
 export const number = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits).replace("-", "\u2212"));
 
 /** Rounded down: nothing is ever quite sure. */
-export const percent = (share) => `${Math.min(99, Math.floor(100 * share))} %`;
+export const percent = (share) => `${Math.min(99, Math.floor(100 * share))}\u00a0%`;
 
 export function seconds(interval) {
   if (!interval) return ["–", ""];

@@ -361,7 +361,7 @@ def opened(room) -> dict[str, str]:
     patients = {
         "MEYER^ANNA": {"levels": ("L2",), "accession_number": "A-100"},
         "M\N{LATIN CAPITAL LETTER U WITH DIAERESIS}LLER^BEN": {"levels": ("T12", "L2")},
-        "100%^CARL": {"kind": "pkp"},
+        "100%^CARL": {"kind": "pkp", "levels": ("L4",)},
     }
     return {
         name: room.open(study=f"1.2.{place}", patient={"name": name, "id": f"P{place}"}, **more)
