@@ -16,6 +16,21 @@ function tell(figure, value, digits, more) {
   figure.box.dataset.known = value !== null && value !== undefined;
 }
 
+/** What a judged frame of the stream measured, in the words of the measurements route. */
+function itemOf({ frame, data }) {
+  const front = data.front ?? {};
+  return {
+    frame,
+    distance_to_wall_mm: front.distance_mm ?? null,
+    distance_share: front.share ?? null,
+    depth_mm: front.depth_mm ?? null,
+    speed_mm_s: front.speed_mm_s ?? null,
+    seconds_to_wall: front.seconds_to_wall ?? null,
+    cement_area_mm2: data.cement_area_mm2,
+    cement_volume_ml: data.cement_volume_ml,
+  };
+}
+
 export class Panel {
   /** `place` has openLandmarks(panel), enlarge(panel), serverNow() and tiers. */
   constructor(name, place) {
@@ -170,7 +185,7 @@ export class Panel {
     this.hasLookedBack = false;
     this.lastNumber = 0;
     this.firstSeen = Infinity;
-    this.tiers = null;
+    this.newestAt = -Infinity;
     this.levels = [];
     this.stage.clear();
     this.charts.clear();
@@ -193,22 +208,21 @@ export class Panel {
       this.logbook.see(entry);
       return;
     }
-    const front = entry.data.front ?? {};
     this.setMode(entry.data.mode ?? this.mode);
-    const body = entry.data.body ?? null;
-    this.showBody(body, entry.data.view);
-    const corners = entry.data.view === "lateral" ? body?.corners : null;
-    const marks = { shape: entry.data.shape, corners, distance: front.distance_mm, wall: body?.wall };
-    this.measure(entry.number, {
-      frame: entry.frame,
-      distance_to_wall_mm: front.distance_mm,
-      distance_share: front.share,
-      depth_mm: front.depth_mm,
-      speed_mm_s: front.speed_mm_s,
-      seconds_to_wall: front.seconds_to_wall,
-      cement_area_mm2: entry.data.cement_area_mm2,
-      cement_volume_ml: entry.data.cement_volume_ml,
-    }, marks);
+    this.lastNumber = entry.number;
+    this.firstSeen = Math.min(this.firstSeen, entry.number);
+    const item = itemOf(entry);
+    this.charts.add(sampleOf(item));
+    const at = Date.parse(entry.frame?.received_at);
+    if (at < this.newestAt) return; // passed over when it came and judged afterwards: for the record, not the present
+    this.newestAt = at || this.newestAt;
+    const { body, view, shape } = entry.data;
+    const marks = { shape, corners: (view === "lateral" && body?.corners) || null, distance: item.distance_to_wall_mm };
+    this.showBody(body, view);
+    this.measure(item, body?.wall, marks.corners);
+    if (!item.frame) return;
+    this.frame = item.frame;
+    this.stage.show(item.frame, this.procedure, marks);
   }
 
   /** Where the body is, by whom, and how sure: without a body there is no distance. */
@@ -221,17 +235,14 @@ export class Panel {
     else say(this.body, `Body found automatically, trust ${percent(body.trust)}`);
   }
 
-  measure(number_, item, marks) {
-    this.lastNumber = number_;
-    this.firstSeen = Math.min(this.firstSeen, number_);
+  measure(item, wall, corners) {
     const { distance, speed, time, volume } = this.figures;
     const left = item.distance_to_wall_mm;
-    const tiers = this.tiersOf(item, marks.wall);
+    const tiers = this.tiersOf(item, wall);
     const step = stepOf(item.distance_share, tiers);
     tell(distance, left < 0 ? -left : left, 1, left < 0 ? "beyond the wall" : STEP_WORDS[step]);
     distance.box.dataset.crossed = left < 0;
     distance.box.dataset.step = step;
-    const corners = marks.corners;
     if (corners) this.isRight = corners.near_superior[1] > corners.far_superior[1];
     this.gauge.show(item.distance_share ?? null, tiers, this.isRight ?? true);
     tell(speed, item.speed_mm_s, 1, "");
@@ -240,10 +251,6 @@ export class Panel {
     const band = item.cement_volume_ml;
     tell(volume, band?.low, 1, "");
     if (band) say(volume.value, `${number(band.low, 1)}–${number(band.high, 1)}`);
-    if (!item.frame) return;
-    this.charts.add(sampleOf(item));
-    this.frame = item.frame;
-    this.stage.show(item.frame, this.procedure, marks);
   }
 
   /** Where warnings begin, as shares of this body's depth. */
@@ -251,8 +258,7 @@ export class Panel {
     const told = this.place.tiers();
     if (!told) return null;
     const forward = wall === "broken" ? told.broken_wall_factor : 1;
-    const depth = item.depth_mm ?? (item.distance_share ? item.distance_to_wall_mm / item.distance_share : null);
-    const contact = Math.max(told.contact_share, depth > 0 ? told.contact_mm / depth : 0);
+    const contact = Math.max(told.contact_share, item.depth_mm > 0 ? told.contact_mm / item.depth_mm : 0);
     return { far: told.far_share * forward, near: told.near_share * forward, contact };
   }
 

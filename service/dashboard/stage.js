@@ -23,7 +23,9 @@ export class Stage {
     this.layer = shape("svg", { class: "layer", "aria-hidden": "true" });
     this.sight.append(this.picture, this.layer);
     this.badge = element("div", "view-badge");
-    this.old = element("div", "old-frame");
+    this.old = element("div", "old-frame", "Not live");
+    this.oldAge = element("span");
+    this.old.append(this.oldAge);
     this.replay = element("div", "replay-badge", "Replay");
     this.old.hidden = this.replay.hidden = true;
     this.node.append(this.sight, this.badge, this.replay, this.old, this.buildCloseUp());
@@ -104,7 +106,7 @@ export class Stage {
 
   setAge(seconds) {
     this.old.hidden = seconds === null || seconds < OLD_FRAME_S;
-    if (seconds !== null) say(this.old, `Not live: last frame ${age(seconds)}`);
+    if (seconds !== null) say(this.oldAge, `: last frame ${age(seconds)}`);
   }
 }
 

@@ -34,7 +34,8 @@ export class Timeline {
   }
 
   x(at) {
-    return LEFT + ((at - this.from) / Math.max(1, this.until - this.from)) * (WIDE - LEFT);
+    const share = (at - this.from) / Math.max(1, this.until - this.from);
+    return LEFT + Math.min(1, Math.max(0, share)) * (WIDE - LEFT);
   }
 
   show(frames, events, spans) {
