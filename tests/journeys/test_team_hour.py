@@ -143,7 +143,7 @@ def test_the_teams_hour(system, page, film, tmp_path):
 
     system.kill("serve")
     expect(page.locator("#no-contact")).to_be_visible()
-    expect(page.locator("#no-contact")).to_contain_text("for 3 s")
+    expect(page.locator("#no-contact")).to_contain_text("No contact with cementwatch for")
     expect(page.locator("body")).to_have_attribute("data-tone", re.compile("lost|high"))
     system.send(due[last - 6 :], speed=2.0)
     keep(page, tmp_path, "hour-09-no-contact")
