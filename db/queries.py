@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, Select, func, select
+from sqlalchemy import ColumnElement, Engine, Select, false, func, or_, select
 
 from db.connect import reading, row_of, rows_of
-from db.convert import Json, alert_from, entry_from_row
+from db.convert import Json, alert_from, entry_from_row, json_text
 from db.procedures import Procedure, procedures_from
 from db.tables import ALERT, ENTRY, PROCEDURE, STUDY
 from detection.vocabulary import NO_PROCEDURE, PRIORITY_ORDER, Alert, Entry, EntryType, Seen, Zone
+
+END = 2**62
+"""Beyond every number."""
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class Listed(NamedTuple):
@@ -84,16 +90,42 @@ def alert(engine: Engine, alert_id: str) -> Listed | None:
 
 
 def procedures(
-    engine: Engine, *, study: str | None = None, is_open: bool | None = None, after: int = 0, limit: int = 100
+    engine: Engine,
+    *,
+    study: str | None = None,
+    is_open: bool | None = None,
+    words: Sequence[str] = (),
+    is_newest_first: bool = False,
+    after: int = 0,
+    limit: int = 100,
 ) -> list[Procedure]:
-    """Procedures in the order in which they opened; ``after`` is a ``Procedure.number``."""
-    query = select(PROCEDURE).where(PROCEDURE.c.opened_number > after)
+    """Procedures in the order in which they opened, or the other way round; ``after`` is a ``Procedure.number``.
+
+    Each of ``words`` must stand in the patient, the levels, the kind, the accession number or the day (YYYY-MM-DD).
+    """
+    opened = PROCEDURE.c.opened_number
+    query = select(PROCEDURE).where(*(_is_told_by(word) for word in words))
+    query = query.where(opened < (after or END) if is_newest_first else opened > after)
     if study is not None:
         query = query.where(PROCEDURE.c.id.in_(select(STUDY.c.procedure).where(STUDY.c.study_instance_uid == study)))
     if is_open is not None:
         query = query.where(PROCEDURE.c.closed_at.is_(None) if is_open else PROCEDURE.c.closed_at.is_not(None))
     with reading(engine) as connection:
-        return procedures_from(connection, query.order_by(PROCEDURE.c.opened_number).limit(limit))
+        return procedures_from(connection, query.order_by(opened.desc() if is_newest_first else opened).limit(limit))
+
+
+def _is_told_by(word: str) -> ColumnElement[bool]:
+    """Whether a procedure has this word in it, whatever its letters' size."""
+    if DAY.fullmatch(word):
+        try:
+            day = datetime.fromisoformat(word).replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            return false()
+        return PROCEDURE.c.opened_at.between(day, day + 86400)
+    # the patient is kept as JSON in ASCII, where letters beyond it are escapes and know no size
+    forms = {json_text(form)[1:-1].lower() for form in (word, word.lower(), word.upper(), word.capitalize())}
+    columns = (PROCEDURE.c.patient, PROCEDURE.c.levels, PROCEDURE.c.kind, PROCEDURE.c.accession_number)
+    return or_(*(func.lower(column).contains(form, autoescape=True) for column in columns for form in forms))
 
 
 def log_of(

@@ -120,7 +120,7 @@ def overlay(gray: Gray8, marks: Marks, *, scale: float = 1.0) -> Colour8:
     ``scale`` takes positions of the frame to positions of ``gray``. Lines are drawn after scaling so that they stay thin.
     """
     picture = np.asarray(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), np.uint8)
-    thin = max(1, round(gray.shape[1] / 800))
+    thin = max(1, round(gray.shape[1] / 500))
     _fill(picture, [_points(outline, scale) for outline in marks.cement], CEMENT_COLOUR, 0.22)
     for zone, outline in marks.leaks:
         _fill(picture, [_points(outline, scale)], ZONE_COLOUR[zone], 0.45)
@@ -174,12 +174,13 @@ def _label(picture: Colour8, points: NDArray[np.int32], zone: Zone) -> None:
     """The zone's name at the top of its outline, dark-edged so that it reads on bone and on air."""
     if len(points) == 0:
         return
-    size = max(0.4, picture.shape[1] / 1800)
+    size = max(0.4, picture.shape[1] / 1300)  # read from across the room
     text = zone.value.replace("_", " ")
     (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
     flat = points.reshape(-1, 2) / 16
     top = flat[np.argmin(flat[:, 1])]
     col = int(min(max(top[0] - width / 2, 2), max(picture.shape[1] - width - 2, 2)))
     row = int(min(max(top[1] - 4, height + 2), picture.shape[0] - 3))
-    for colour, thickness in (((0, 0, 0), 3), (ZONE_COLOUR[zone], 1)):
+    thick = max(1, round(1.5 * size))
+    for colour, thickness in (((0, 0, 0), thick + 3), (ZONE_COLOUR[zone], thick)):
         cv2.putText(picture, text, (col, row), cv2.FONT_HERSHEY_SIMPLEX, size, colour, thickness, cv2.LINE_AA)

@@ -56,8 +56,15 @@ def version_now() -> wire.Version:
         software = version("cementwatch")
     except PackageNotFoundError:
         software = "not installed"
-    rules = rules_hash(Rules())
-    return wire.Version(software=software, algorithm=ALGORITHM_VERSION, rules=rules, api="1", safety=wire.SAFETY_WORDS)
+    rules = Rules()
+    return wire.Version(
+        software=software,
+        algorithm=ALGORITHM_VERSION,
+        rules=rules_hash(rules),
+        distance_tiers=wire.DistanceTiers(**{name: getattr(rules, name) for name in wire.DistanceTiers.model_fields}),
+        api="1",
+        safety=wire.SAFETY_WORDS,
+    )
 
 
 def check_all(deps: Deps) -> dict[str, tuple[bool, str]]:

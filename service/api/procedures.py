@@ -18,6 +18,8 @@ from service.api.errors import Refused, bad_field, not_found
 router = APIRouter(prefix="/procedures", tags=["procedures"])
 
 TYPES = ", ".join(EntryType)
+MOST_WORDS = 10
+"""Words of a search that count."""
 
 
 @router.get("", response_model=wire.Procedures)
@@ -25,11 +27,23 @@ def list_procedures(
     deps: DepsHere,
     study: Annotated[str | None, Query(description="Only those of this Study Instance UID.")] = None,
     open: Annotated[bool | None, Query(description="true: only those not closed.")] = None,  # noqa: A002 - the contract's name
+    search: Annotated[
+        str | None,
+        Query(
+            max_length=200,
+            pattern=r"^[^\x00]*$",
+            description="Only those in whose patient, levels, kind, accession number or day (YYYY-MM-DD) each word stands.",
+        ),
+    ] = None,
+    newest: Annotated[bool, Query(description="true: the newest first; next_after then goes back in time.")] = False,  # noqa: FBT002 - a query parameter
     after: After = 0,
     limit: Limit = 100,
 ) -> wire.Procedures:
     """Procedures in the order they were opened."""
-    rows = queries.procedures(deps.engine, study=study, is_open=open, after=after, limit=limit)
+    words = (search or "").split()[:MOST_WORDS]
+    rows = queries.procedures(
+        deps.engine, study=study, is_open=open, words=words, is_newest_first=newest, after=after, limit=limit
+    )
     return wire.Procedures(items=[procedure_of(row) for row in rows], next_after=rows[-1].number if rows else after)
 
 

@@ -390,12 +390,23 @@ class Alive(Wire):
     status: Literal["alive"] = Field(description="alive.")
 
 
+class DistanceTiers(Wire):
+    """Where warnings about the distance to the posterior wall begin, from the rules in force."""
+
+    far_share: float = Field(description="A first notice; share of the body's depth.")
+    near_share: float = Field(description="Cement in the posterior band; share of the body's depth.")
+    contact_share: float = Field(description="Counts as touching the wall; share of the body's depth.")
+    contact_mm: float = Field(description="Counts as touching the wall, whichever is more; mm.")
+    broken_wall_factor: float = Field(description="far_share and near_share times this where the wall is broken.")
+
+
 class Version(Wire):
     """What is running."""
 
     software: str = Field(description="Version of the package.")
     algorithm: str = Field(description="Version of the detection algorithm.")
     rules: str = Field(description="Hash of the rules in force, 12 hex digits.")
+    distance_tiers: DistanceTiers = Field(description="Where warnings about the distance begin.")
     api: str = Field(description="Version of this contract.")
     safety: str = Field(description="What every screen and export must say.")
 

@@ -1,6 +1,6 @@
 // The wire: one live stream, polling where the stream fails, and a heartbeat whoever brings it.
 
-const API = "api/v1";
+export const API = "api/v1";
 const POLL_MS = 1000;
 const STREAM_SILENT_MS = 2500;
 const RETRY_STREAM_MS = 5000;
@@ -57,15 +57,18 @@ async function change(path, content, options) {
   return ask(path, { method: "POST", headers, body: JSON.stringify(content ?? {}), ...options });
 }
 
-export const pictureUrl = (frame, procedure, width) =>
-  `${API}/frames/${encodeURIComponent(frame.sop_instance_uid)}/${frame.index}.jpg?overlay=true&width=${width}` +
-  `&procedure=${encodeURIComponent(procedure)}`;
+/** The picture of a frame; without a width in its own pixels. */
+export function frameUrl(frame, procedure, { overlay = false, width = null } = {}) {
+  const query = new URLSearchParams({ procedure, overlay, ...(width ? { width } : {}) });
+  return `${API}/frames/${encodeURIComponent(frame.sop_instance_uid)}/${frame.index}.jpg?${query}`;
+}
 
 /** Brings alerts, entries and sources; `on` has alerts(items), entry(entry), sources(list), restart(). */
 export class Link {
   constructor(on) {
     this.on = on;
     this.after = 0;
+    this.seen = 0;
     this.heardAt = performance.now();
     this.streamAt = -Infinity;
     this.stream = null;
@@ -96,17 +99,22 @@ export class Link {
   }
 
   /** Each second: poll while the stream is silent, and try the stream again now and then. */
-  tend() {
+  async tend() {
     if (this.isStreaming || isOut()) return;
     this.fetchAlerts(this.after === 0);
-    if (performance.now() - this.triedAt > RETRY_STREAM_MS) this.openStream();
+    if (performance.now() - this.triedAt < RETRY_STREAM_MS) return;
+    this.triedAt = performance.now();
+    await this.checkPlace();
+    this.openStream();
   }
 
+  /** From the last entry heard, so that nothing is left out or comes twice; a screen just opened begins now. */
   openStream() {
     this.stream?.close();
     this.triedAt = performance.now();
-    const stream = new EventSource(`${API}/live?after=${this.after}`);
+    const stream = new EventSource(`${API}/live${this.seen ? `?after=${this.seen}` : ""}`);
     this.stream = stream;
+    stream.addEventListener("open", () => this.fetchAlerts(this.after === 0)); // what changed before it began
     stream.addEventListener("heartbeat", (event) => this.beat(JSON.parse(event.data)));
     stream.addEventListener("closing", () => this.openStream());
     for (const type of ENTRY_TYPES) {
@@ -114,8 +122,20 @@ export class Link {
     }
   }
 
+  /** A stream cannot tell why it failed; a place ahead of the journal means that the journal is another one. */
+  async checkPlace() {
+    if (!this.seen) return;
+    try {
+      const answer = await fetch(`${API}/live?after=${this.seen}&lifetime=0.01`, { signal: AbortSignal.timeout(2000) });
+      if (answer.status === 409) this.restart();
+    } catch {
+      // no contact: the place is as good as it was
+    }
+  }
+
   beat(content) {
     this.streamAt = performance.now();
+    this.seen ||= content.head;
     if (content.journal === null) this.heard(content.sources, content.server_time);
   }
 
@@ -127,8 +147,10 @@ export class Link {
 
   entry(entry) {
     this.streamAt = performance.now();
-    this.on.entry(entry);
     if (entry.alert !== null) this.fetchAlerts(false);
+    if (entry.number <= this.seen) return;
+    this.seen = entry.number;
+    this.on.entry(entry);
   }
 
   /** Everything changed since the cursor; once more if something changed meanwhile. */
@@ -156,7 +178,7 @@ export class Link {
 
   /** The journal is another one: forget what this screen knew. */
   restart() {
-    this.after = 0;
+    this.after = this.seen = 0;
     this.on.restart();
     this.stream?.close();
     this.triedAt = -Infinity;

@@ -2,7 +2,9 @@
 
 import { Access } from "./access.js";
 import { Alerts } from "./alerts.js";
+import { Landmarks } from "./landmarks.js";
 import { Link, ask, isOut } from "./link.js";
+import { Review } from "./review.js";
 import { Sound } from "./sound.js";
 import { Sources } from "./sources.js";
 import { say } from "./words.js";
@@ -11,8 +13,14 @@ const NO_CONTACT_MS = 3000;
 const TICK_MS = 250;
 
 const part = (id) => document.getElementById(id);
-const sources = new Sources(part("sources"), part("no-source"));
-const sound = new Sound(part("sound"));
+let tiers = null;
+const landmarks = new Landmarks(part("landmarks"));
+const sources = new Sources(part("sources"), part("no-source"), {
+  serverNow: () => link.serverNow(),
+  tiers: () => tiers,
+  openLandmarks: (panel) => landmarks.open(panel),
+});
+const sound = new Sound({ button: part("sound"), medium: part("medium-tone"), silent: part("silent"), start: part("sound-start") });
 const alerts = new Alerts({
   list: part("alert-list"),
   count: part("alert-count"),
@@ -35,12 +43,26 @@ const access = new Access({
 
 const link = new Link({
   alerts: (items) => alerts.hear(items),
-  entry: (entry) => {
-    if (entry.type === "frame_seen") sources.see(entry);
-  },
+  entry: (entry) => sources.see(entry),
   sources: (list) => sources.hear(list),
   restart: () => alerts.clear(),
 });
+
+const review = new Review(part("review"), (id) => (location.hash = `review/${encodeURIComponent(id)}`));
+
+/** Live or looking back, as the address says; alarms go on in both. */
+function showPlace() {
+  const [place, id] = location.hash.slice(1).split("/");
+  const isReview = place === "review";
+  document.body.dataset.place = isReview ? "review" : "live";
+  part("review").hidden = !isReview;
+  for (const link_ of document.querySelectorAll(".places a")) {
+    if ((link_.getAttribute("href") === "#review") === isReview) link_.setAttribute("aria-current", "page");
+    else link_.removeAttribute("aria-current");
+  }
+  if (isReview && !isOut()) review.open(id ? decodeURIComponent(id) : null);
+  else review.close();
+}
 
 function showContact() {
   const silence = link.silence();
@@ -68,15 +90,25 @@ function tick() {
   sources.tick();
   alerts.arrange();
   showQuiet();
-  sound.tick(alerts.open);
+  sources.warn(alerts.open);
+  document.body.dataset.alerts = alerts.open.length > 0;
+  sound.tick(isOut() ? [] : alerts.open, document.body.dataset.contact === "lost");
   part("replay").hidden = !(sources.isReplay || alerts.open.some((alert) => alert.mode === "replay"));
   say(part("clock"), new Date().toLocaleTimeString("en-GB"));
 }
 
+window.addEventListener("hashchange", showPlace);
 setInterval(tick, TICK_MS);
 setInterval(() => link.isStreaming || isOut() || sources.catchUp(), 1000);
 ask("version").then(
-  (version) => say(part("version"), `cementwatch ${version.software} · algorithm ${version.algorithm} · rules ${version.rules}`),
+  (version) => {
+    tiers = version.distance_tiers;
+    say(part("version"), `cementwatch ${version.software} · algorithm ${version.algorithm} · rules ${version.rules}`);
+  },
   () => {},
 );
-access.start().then((isIn) => isIn && link.start().then(tick));
+access.start().then((isIn) => {
+  part("not-started").hidden = true; // it stands in the page itself: scripts that do not load cannot say so
+  showPlace();
+  if (isIn) link.start().then(tick);
+});

@@ -1,34 +1,79 @@
-// The tone of a HIGH alert: three short notes, repeated while it is neither acknowledged nor paused.
+// The tones of this screen. What is on, unacknowledged and urgent is heard until somebody does something about it.
 
-const REPEAT_MS = 4000;
-const NOTES = [880, 880, 1175];
+import { say } from "./words.js";
+
+// Notes in Hz, how often they come again, in order of urgency; a LOW alert is silent by design.
+const TONES = {
+  high: { notes: [880, 880, 1175], againMs: 4000 },
+  lost: { notes: [660, 440, 660, 440], againMs: 4000 },
+  medium: { notes: [587, 523], againMs: 12_000 },
+  proof: { notes: [880], againMs: 0 },
+};
+const MEDIUM_KEY = "cementwatch-medium-tone";
 
 export class Sound {
-  constructor(button) {
-    this.button = button;
+  /** `parts`: the button that turns sound on and off, the one that chooses the MEDIUM tone, the strip that says it is silent. */
+  constructor({ button, medium, silent, start }) {
+    Object.assign(this, { button, medium, silent, start });
     this.context = null;
-    this.isOn = false;
+    this.isWanted = false;
+    this.hasMedium = localStorage.getItem(MEDIUM_KEY) !== "off";
     this.playedAt = -Infinity;
-    button.addEventListener("click", () => this.toggle());
+    this.playing = null;
+    button.addEventListener("click", () => this.turn(!this.isWanted));
+    start.addEventListener("click", () => this.turn(true));
+    medium.addEventListener("click", () => this.turnMedium());
+    this.show();
+  }
+
+  /** Whether a tone would be heard now; a browser may refuse or suspend sound whatever was wanted. */
+  get isOn() {
+    return this.isWanted && this.context?.state === "running";
   }
 
   /** Browsers allow sound only after a click, so the screen says plainly when it is silent. */
-  async toggle() {
-    this.isOn = !this.isOn;
-    if (this.isOn) {
+  async turn(isWanted) {
+    this.isWanted = isWanted;
+    if (isWanted) {
       this.context ??= new AudioContext();
-      await this.context.resume();
+      await this.context.resume().catch(() => {});
+      this.play("proof");
     }
-    this.button.textContent = this.isOn ? "Sound is on" : "Sound is off";
-    this.button.setAttribute("aria-pressed", String(this.isOn));
+    this.show();
   }
 
-  /** Replays stay silent. */
-  tick(alerts) {
-    const isLoud = alerts.some((alert) => alert.priority === "high" && alert.signal === "on" && alert.mode !== "replay");
-    if (!isLoud || !this.isOn || performance.now() - this.playedAt < REPEAT_MS) return;
-    this.playedAt = performance.now();
-    NOTES.forEach((pitch, place) => this.note(pitch, this.context.currentTime + place * 0.22));
+  turnMedium() {
+    this.hasMedium = !this.hasMedium;
+    localStorage.setItem(MEDIUM_KEY, this.hasMedium ? "on" : "off");
+    this.show();
+  }
+
+  show() {
+    say(this.button, this.isOn ? "Sound is on" : "Sound is off");
+    this.button.setAttribute("aria-pressed", String(this.isOn));
+    say(this.medium, this.hasMedium ? "MEDIUM is heard" : "MEDIUM is silent");
+    this.medium.setAttribute("aria-pressed", String(this.hasMedium));
+  }
+
+  /** Replays stay silent. `isLost`: the screen has no contact, which nobody else can tell. */
+  tick(alerts, isLost) {
+    const loud = alerts.filter((alert) => alert.signal === "on" && alert.mode !== "replay");
+    const wanted = ["high", "medium"].find((priority) => loud.some((alert) => alert.priority === priority)) ?? null;
+    const tone = wanted === "high" ? wanted : isLost ? "lost" : wanted === "medium" && this.hasMedium ? wanted : null;
+    this.silent.hidden = this.isOn || !(tone || wanted);
+    this.show();
+    document.body.dataset.tone = this.isOn ? (tone ?? "") : "";
+    if (!tone) this.playing = null;
+    if (!tone || !this.isOn) return;
+    const isNew = tone !== this.playing;
+    if (!isNew && performance.now() - this.playedAt < TONES[tone].againMs) return;
+    this.play(tone);
+  }
+
+  play(tone) {
+    if (!this.isOn) return;
+    if (tone !== "proof") [this.playing, this.playedAt] = [tone, performance.now()];
+    TONES[tone].notes.forEach((pitch, place) => this.note(pitch, this.context.currentTime + place * 0.22));
   }
 
   note(pitch, at) {

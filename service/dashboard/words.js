@@ -1,5 +1,7 @@
 // How things are said on the screen. Text only; nothing here touches the network.
 
+import { drawing, shape } from "./shapes.js";
+
 export const PRIORITIES = ["high", "medium", "low"];
 
 export const STATE_WORDS = {
@@ -26,14 +28,8 @@ const PATHS = {
 
 /** The shape of a priority: triangle, diamond or circle, so that colour never stands alone. */
 export function icon(priority) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 32 32");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  path.setAttribute("d", PATHS[priority] ?? PATHS.low);
-  path.setAttribute("fill-rule", "evenodd");
-  svg.append(path);
+  const svg = drawing("icon", 32, 32);
+  svg.append(shape("path", { d: PATHS[priority] ?? PATHS.low, "fill-rule": "evenodd" }));
   return svg;
 }
 
@@ -56,7 +52,10 @@ export function sentence(word) {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-export const number = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
+export const number = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits).replace("-", "\u2212"));
+
+/** Rounded down: nothing is ever quite sure. */
+export const percent = (share) => `${Math.min(99, Math.floor(100 * share))}\u00a0%`;
 
 export function seconds(interval) {
   if (!interval) return ["–", ""];

@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import Orthanc, orthanc_running
 from tests.journeys.house import House
 from tests.journeys.scenes import LEAK, QUIET, Recording, record
+from tests.screen import browser  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,10 @@
 import re
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from service.api.wire import SAFETY_WORDS
+from tests.screen import screen
 
 pytestmark = pytest.mark.slow
 
@@ -13,17 +14,11 @@ PATIENCE_MS = 60_000
 
 
 @pytest.fixture
-def page(chromium):
-    """A full-screen page whose scripts may not fail."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(chromium), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1920, "height": 1080})
+def page(system, browser):
+    """The screen of the installation, nothing opened."""
+    with screen(browser, system.url) as page:
         page.set_default_timeout(PATIENCE_MS)
-        troubles = []
-        page.on("pageerror", lambda error: troubles.append(str(error)))
         yield page
-        browser.close()
-    assert troubles == []
 
 
 def test_a_physician_sees_the_leak_and_acknowledges_it(system, page, leak, tmp_path):

@@ -59,6 +59,7 @@ from service.api.deps import Deps
 from service.bell import Bell
 from service.patience import ImpatientProtocol
 from service.settings import Settings
+from tests.screen import browser, screen  # noqa: F401 - browser is a fixture
 
 STUDY = "1.2.826.0.1.3680043.8.498.1"
 SIDE_PX = 256
@@ -192,6 +193,13 @@ class Room:
         told = replace(heartbeat(self.procedure), **changes)
         beat(self.engine, [told], at=told.beat_at)
         self.deps.bell.ring()
+
+
+@pytest.fixture
+def page(room, browser) -> Iterator[Any]:  # noqa: F811 - the fixture
+    """The screen of the room, nothing opened."""
+    with screen(browser, room.url) as page:
+        yield page
 
 
 @pytest.fixture

@@ -354,3 +354,50 @@ def test_a_long_report_is_whole(room):
     notes = [Entry(at=time.time(), type=EntryType.NOTE, procedure=id, actor="local") for _ in range(1100)]
     room.deps.journal.append(notes)
     assert len(room.api(f"procedures/{id}/report.json")["log"]) == 1104
+
+
+def opened(room) -> dict[str, str]:
+    """Three procedures by the name of their patient."""
+    patients = {
+        "MEYER^ANNA": {"levels": ("L2",), "accession_number": "A-100"},
+        "M\N{LATIN CAPITAL LETTER U WITH DIAERESIS}LLER^BEN": {"levels": ("T12", "L2")},
+        "100%^CARL": {"kind": "pkp", "levels": ("L4",)},
+    }
+    return {
+        name: room.open(study=f"1.2.{place}", patient={"name": name, "id": f"P{place}"}, **more)
+        for place, (name, more) in enumerate(patients.items())
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("meyer", {"MEYER^ANNA"}),
+        ("anna MEY", {"MEYER^ANNA"}),
+        ("m\N{LATIN SMALL LETTER U WITH DIAERESIS}ller", {"M\N{LATIN CAPITAL LETTER U WITH DIAERESIS}LLER^BEN"}),
+        ("l2", {"MEYER^ANNA", "M\N{LATIN CAPITAL LETTER U WITH DIAERESIS}LLER^BEN"}),
+        ("l2 ben", {"M\N{LATIN CAPITAL LETTER U WITH DIAERESIS}LLER^BEN"}),
+        ("a-100", {"MEYER^ANNA"}),
+        ("pkp", {"100%^CARL"}),
+        ("0%^c", {"100%^CARL"}),
+        ("%", {"100%^CARL"}),
+        ("'; DROP TABLE procedure;--", set()),
+        ("1999-01-01", set()),
+        ("1999-99-99", set()),
+    ],
+)
+def test_procedures_are_found_by_words(room, words, found):
+    name_of = {id: name for name, id in opened(room).items()}
+    items = room.api("procedures", search=words)["items"]
+    assert {name_of[item["id"]] for item in items} == found
+
+
+def test_procedures_are_found_by_the_day_and_listed_newest_first(room):
+    ids = list(opened(room).values())
+    first = room.api("procedures", newest=True, limit=2)
+    assert [item["id"] for item in first["items"]] == ids[:0:-1]
+    rest = room.api("procedures", newest=True, limit=2, after=first["next_after"])
+    assert [item["id"] for item in rest["items"]] == ids[:1]
+    day = first["items"][0]["opened_at"][:10]
+    assert len(room.api("procedures", search=day)["items"]) == 3
+    assert room.client.get("/api/v1/procedures", params={"search": "a\0b"}).status_code == 400

@@ -5,8 +5,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from detection.vocabulary import AUDIT, Condition, EntryType, Mode, Priority, Signal
 from service.api.app import create_app
@@ -14,39 +13,15 @@ from service.api.wire import SAFETY_WORDS
 from tests.service.conftest import Serving
 
 DASHBOARD = Path(__file__).resolve().parents[2] / "service" / "dashboard"
-PATIENCE_MS = 15_000
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(chromium), args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(room, browser):
-    """The page, opened; it may ask its own server only, and its scripts may not fail."""
-    context = browser.new_context(viewport={"width": 1920, "height": 1080})
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    troubles, foreign = [], []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("request", lambda request: None if request.url.startswith(room.url) else foreign.append(request.url))
-    yield page
-    context.close()
-    assert troubles == []
-    assert foreign == []
 
 
 def look(page: Page, room) -> None:
     page.goto(room.url + "/")
-    expect(page.locator("#contact")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+    expect(page.locator("#contact")).to_have_attribute("data-state", "live")
 
 
 def shown(page: Page, text: str, inside: str = "body"):
-    expect(page.locator(inside)).to_contain_text(text, timeout=PATIENCE_MS)
+    expect(page.locator(inside)).to_contain_text(text)
 
 
 def test_an_empty_room_says_that_nothing_is_being_judged(room, page):
@@ -59,8 +34,8 @@ def test_an_empty_room_says_that_nothing_is_being_judged(room, page):
 def test_a_quiet_screen_means_that_fresh_frames_are_judged(room, page):
     room.open()
     room.see()
-    room.beat()
     look(page, room)
+    room.beat()
     shown(page, "No alert. Frames are being judged.", "#quiet-words")
     room.beat(beat_at=time.time() - 10)
     shown(page, "analysis stopped", ".state")
@@ -73,16 +48,16 @@ def test_the_latest_frame_is_shown_with_its_numbers_and_what_the_view_cannot_sho
     room.beat()
     look(page, room)
     picture = page.locator(".picture")
-    expect(picture).to_have_attribute("data-frame", "1.2.3.1/0", timeout=PATIENCE_MS)
+    expect(picture).to_have_attribute("data-frame", "1.2.3.1/0")
     assert picture.evaluate("image => image.naturalWidth") >= 480
     assert "overlay=true" in picture.get_attribute("src")
     shown(page, "4.1", ".figures")
-    shown(page, "0.42", ".figures")
+    shown(page, "0.4", ".figure.speed")
     shown(page, "7 to 16 s", ".figures")
     shown(page, "lateral view", ".view-badge")
     shown(page, "Not, or only in part, shown by this view: vein", ".not-visible")
     room.see()
-    expect(picture).to_have_attribute("data-frame", "1.2.3.2/0", timeout=PATIENCE_MS)
+    expect(picture).to_have_attribute("data-frame", "1.2.3.2/0")
 
 
 def test_an_alert_comes_by_itself_with_colour_word_and_icon(room, page):
@@ -92,7 +67,7 @@ def test_an_alert_comes_by_itself_with_colour_word_and_icon(room, page):
     look(page, room)
     room.raise_alert()
     card = page.locator(".alert")
-    expect(card).to_have_attribute("data-priority", "high", timeout=PATIENCE_MS)
+    expect(card).to_have_attribute("data-priority", "high")
     shown(page, "high", ".alert .priority")
     shown(page, "Cement in the spinal canal", ".alert")
     shown(page, "Cement in the spinal canal", "#foremost")
@@ -118,12 +93,12 @@ def test_an_operator_acknowledges_and_resets(room, watch, page):
     room.raise_alert()
     look(page, room)
     page.get_by_role("button", name="Acknowledge").click()
-    expect(page.locator(".alert")).to_have_attribute("data-signal", "acknowledged", timeout=PATIENCE_MS)
+    expect(page.locator(".alert")).to_have_attribute("data-signal", "acknowledged")
     shown(page, "Acknowledged by local", ".alert")
     expect(page.locator("#foremost")).to_be_hidden()
     room.tell(replace(room.alerts["alert-1"], condition=Condition.ABSENT, signal=Signal.LATCHED), EntryType.ALERT_ENDED)
     page.get_by_role("button", name="Reset").click()
-    expect(page.locator(".alert")).to_have_attribute("data-signal", "off", timeout=PATIENCE_MS)
+    expect(page.locator(".alert")).to_have_attribute("data-signal", "off")
 
 
 def test_an_operator_pauses(room, watch, page):
@@ -131,7 +106,7 @@ def test_an_operator_pauses(room, watch, page):
     room.raise_alert()
     look(page, room)
     page.get_by_role("button", name="Pause 60 s").click()
-    expect(page.locator(".alert")).to_have_attribute("data-signal", "paused", timeout=PATIENCE_MS)
+    expect(page.locator(".alert")).to_have_attribute("data-signal", "paused")
     (act,) = room.deps.journal.acts_since(room.procedure, 0)
     assert act.data["seconds"] == 60
 
@@ -141,7 +116,7 @@ def test_an_act_without_an_analysis_says_what_became_of_it(room, page):
     room.raise_alert()
     look(page, room)
     page.get_by_role("button", name="Acknowledge").click()
-    shown(page, "in the log", ".refused")
+    shown(page, "in the log", ".alert .refused")
 
 
 def test_a_replay_carries_its_banner(room, page):
@@ -149,7 +124,7 @@ def test_a_replay_carries_its_banner(room, page):
     room.see(mode=Mode.REPLAY)
     room.beat()
     look(page, room)
-    expect(page.locator("#replay")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("#replay")).to_be_visible()
     shown(page, "Replay or test images", "#replay")
 
 
@@ -169,11 +144,11 @@ def test_a_silent_server_raises_the_pages_own_alarm(room, page):
     room.beat()
     look(page, room)
     room.serving.__exit__()
-    expect(page.locator("#no-contact")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("#no-contact")).to_be_visible()
     shown(page, "No contact with cementwatch", "#no-contact")
     shown(page, "Unknown: no contact.", "#quiet-words")
     with Serving(create_app(room.deps), int(room.url.rpartition(":")[2])):
-        expect(page.locator("#no-contact")).to_be_hidden(timeout=PATIENCE_MS)
+        expect(page.locator("#no-contact")).to_be_hidden()
 
 
 def test_without_the_stream_the_page_polls(room, page):
@@ -182,12 +157,12 @@ def test_without_the_stream_the_page_polls(room, page):
     room.see()
     room.beat()
     page.goto(room.url + "/")
-    expect(page.locator("#contact")).to_have_attribute("data-state", "polling", timeout=PATIENCE_MS)
-    expect(page.locator(".picture")).to_have_attribute("data-frame", "1.2.3.1/0", timeout=PATIENCE_MS)
+    expect(page.locator("#contact")).to_have_attribute("data-state", "polling")
+    expect(page.locator(".picture")).to_have_attribute("data-frame", "1.2.3.1/0")
     room.raise_alert()
     shown(page, "Cement in the spinal canal", ".alert")
     room.see()
-    expect(page.locator(".picture")).to_have_attribute("data-frame", "1.2.3.2/0", timeout=PATIENCE_MS)
+    expect(page.locator(".picture")).to_have_attribute("data-frame", "1.2.3.2/0")
     expect(page.locator("#no-contact")).to_be_hidden()
 
 

@@ -4,42 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from db.users import disable_user
 from service.api.app import create_app
 from service.settings import Settings
 from tests.service.conftest import Serving
 from tests.service.visitors import PASSWORD, admit, audit, by
-
-PATIENCE_MS = 15_000
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(chromium), args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(room, browser):
-    """A page whose scripts may not fail, and which may run nothing that its policy forbids."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    troubles = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("dialog", lambda dialog: (troubles.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
-    page.on(
-        "console",
-        lambda said: troubles.append(said.text) if "Content Security Policy" in said.text else None,
-    )
-    yield page
-    context.close()
-    assert troubles == []
 
 
 def sign_in(page, name="anna", password=PASSWORD):
