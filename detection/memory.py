@@ -15,11 +15,15 @@ from detection.vocabulary import Body, Gray, Landmarks, Mask, Outline, Point, Si
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needle:
-    """The cannula as seen in the reference: a straight line from the picture's border to its tip."""
+    """The cannula as seen in the reference: a straight line from the picture's border to its tip.
+
+    ``faintness`` is how often the contrast that is asked for had to be lowered until it showed; it is followed with the same.
+    """
 
     tip: Point
     tail: Point
     width_px: float
+    faintness: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

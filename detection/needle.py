@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection.memory import Needle, Scene
+from detection.patches import widened
 from detection.rules import Rules
 from detection.vocabulary import Gray, Mask, Point
 
@@ -17,15 +18,17 @@ MOST_POINTS = 400
 SURELY_NEAR = 0.9
 """Where the plain line leaves nothing farther off than this share of what a needle may, the robust line would leave nothing out
 either: it costs a hundred times as much, and the needle of nine frames in ten needs none."""
+FAINTEST = 2
+"""How often the contrast that is asked of a needle is lowered at most."""
 
 
 def see_needle(reference: Gray, field: Mask, px_per_mm: float, rules: Rules) -> tuple[Mask, Needle | None]:
     """What instruments hide, and the needle from where it enters the picture to its tip, followed where it is faint."""
-    opaque = opaque_in(reference, field, px_per_mm, rules)
+    opaque, faintness = _opaque_and_faintness(reference, field, px_per_mm, rules)
     needle = find_needle(opaque, field, margin_px=rules.needle_margin_mm * px_per_mm)
     if needle is None:
         return opaque, None
-    needle = follow(needle, reference, field, px_per_mm, rules)
+    needle = replace(follow(needle, reference, field, px_per_mm, rules), faintness=faintness)
     line = np.zeros(opaque.shape, np.uint8)
     # the steel alone, without its margin: where the needle was seen the mask stays as it was; short of the tip, where cement comes out
     thick = max(1, round(needle.width_px - 2 * rules.needle_margin_mm * px_per_mm))
@@ -37,21 +40,32 @@ def see_needle(reference: Gray, field: Mask, px_per_mm: float, rules: Rules) -> 
 
 def opaque_in(reference: Gray, field: Mask, px_per_mm: float, rules: Rules) -> Mask:
     """Where thin, dense, straight things hide what lies behind them, (h, w) bool with a small margin."""
+    return _opaque_and_faintness(reference, field, px_per_mm, rules)[0]
+
+
+def _opaque_and_faintness(reference: Gray, field: Mask, px_per_mm: float, rules: Rules) -> tuple[Mask, int]:
+    """The mask of instruments, and in how many steps the contrast that is asked for was lowered until they showed."""
+    step = 0
     opaque = _straight_in(_slim(reference, field, px_per_mm, rules), px_per_mm, rules)
-    for step in (1, 2):
-        if opaque.any():
-            break
-        # behind much scatter steel is faint; then only what is long and comes from the border is no endplate and no rib
-        faint = replace(
-            rules,
-            needle_contrast=rules.needle_contrast * rules.needle_faint_share**step,
-            needle_length_mm=rules.needle_faint_mm,
-        )
+    while not opaque.any() and step < FAINTEST:
+        step += 1
+        faint = _for_faint(step, rules)
         opaque = _straight_in(_slim(reference, field, px_per_mm, faint), px_per_mm, faint)
         if not _comes_from_outside(opaque.astype(np.bool_), reference, field, px_per_mm, rules):
             opaque[:] = 0
     margin = 2 * max(1, round(rules.needle_margin_mm * px_per_mm)) + 1
-    return cv2.dilate(opaque, np.ones((margin, margin), np.uint8)).astype(np.bool_)
+    return cv2.dilate(opaque, np.ones((margin, margin), np.uint8)).astype(np.bool_), step
+
+
+def _for_faint(step: int, rules: Rules) -> Rules:
+    """Behind much scatter steel is faint; then only what is long and comes from the border is no endplate and no rib."""
+    if step == 0:
+        return rules
+    return replace(
+        rules,
+        needle_contrast=rules.needle_contrast * rules.needle_faint_share**step,
+        needle_length_mm=rules.needle_faint_mm,
+    )
 
 
 def _straight_in(slim: NDArray[np.uint8], px_per_mm: float, rules: Rules) -> NDArray[np.uint8]:
@@ -180,6 +194,7 @@ def hidden_now(aligned: Gray, scene: Scene, rules: Rules) -> Mask:
     before = scene.opaque if scene.opaque is not None else np.zeros(aligned.shape, np.bool_)
     if scene.needle is None:
         return before
+    rules = _for_faint(scene.needle.faintness, rules)
     reach = round(rules.needle_play_mm * scene.px_per_mm)
     top, left, bottom, right = _around(scene.needle, reach, aligned.shape)
     part = (slice(top, bottom), slice(left, right))
@@ -187,7 +202,10 @@ def hidden_now(aligned: Gray, scene: Scene, rules: Rules) -> Mask:
     slim = _slim(np.ascontiguousarray(aligned[part]), near.astype(np.bool_), scene.px_per_mm, rules)
     moved = _straight_part(slim.astype(np.bool_), scene.px_per_mm, rules) if slim.any() else slim
     size = _odd(2 * rules.needle_margin_mm * scene.px_per_mm)
-    hidden = before.copy()
+    # what is faint shows in part only in one noisy frame: the rest may be anywhere within its tremor
+    hidden = (
+        widened(before, round(rules.needle_tremor_mm * scene.px_per_mm)) if scene.needle.faintness else before.copy()
+    )
     hidden[part] |= cv2.dilate(moved.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.bool_)
     return hidden
 

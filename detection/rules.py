@@ -184,6 +184,12 @@ class Rules:
     needle_play_mm: float = rule(
         4.0, unit="mm", source="needle moves by 1-3 mm during injection", reason="how far a needle is followed"
     )
+    needle_tremor_mm: float = rule(
+        1.5,
+        unit="mm",
+        source="needle moves by 1-3 mm during injection",
+        reason="so far about a needle too faint to be followed nothing is judged",
+    )
     needle_core_mm: float = rule(
         0.4,
         unit="mm",
