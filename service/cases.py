@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from db import procedures, queries
 from db.connect import Engine
-from db.heartbeat import SourceState
+from db.heartbeat import Heartbeat, SourceState
+from db.journal import Journal
 from db.plans import plan_of
 from db.procedures import Opening
 from detection.alarm import judge, reconciled, resume
@@ -37,6 +38,8 @@ MOST_ALERTS = 10_000
 """Alerts that are read of one case; nobody has seen a hundredth of it."""
 TRANSITIONS = frozenset(EntryType) - ACTS - {EntryType.FRAME_SEEN}
 """What ``watch`` writes besides frames."""
+CUT_OFF_AFTER_S = 3.0
+"""Without a sign of life for this long the screens have said that the analysis stopped, and the log says so too."""
 ACTIVE_S = 600.0
 """A source whose last frame is older than this is idle; its silence is no alarm."""
 
@@ -65,7 +68,8 @@ class Cases:
         )
         self._watched: OrderedDict[Key, Watched] = OrderedDict()
         self._procedures: dict[tuple[str, str | None], str] = {}
-        self._heard = desk.journal.head()
+        self._journal = Journal(engine)
+        self._heard = self._journal.head()
 
     def key_of(self, job: Job) -> Key:
         """The case that an image belongs to; its procedure opens, or opens again, when it has to."""
@@ -77,6 +81,20 @@ class Cases:
             self._procedures[study] = procedure.id
             self._desk.ring()
         return self._procedures[study], job.arrival.source
+
+    def is_met(self, job: Job) -> bool:
+        """Whether this process has met the case of this image: it can go on without the journal."""
+        procedure = self._procedures.get((job.header.study_instance_uid, job.arrival.replay))
+        return procedure is not None and (procedure, job.arrival.source) in self._watched
+
+    def was_cut_off(self, beat: Heartbeat, now: float) -> bool:
+        """Whether this source was being watched when the last sign of life was given, longer ago than a restart takes."""
+        is_active = beat.last_frame_at is not None and beat.beat_at - beat.last_frame_at < ACTIVE_S
+        return is_active and now - beat.beat_at > CUT_OFF_AFTER_S and now - (beat.last_frame_at or 0.0) < ACTIVE_S
+
+    def alerts(self) -> tuple[Alert, ...]:
+        """What the screens must show of every case under watch."""
+        return tuple(alert for watched in self._watched.values() for alert in watched.case.alarm.alerts())
 
     def case(self, key: Key, mode: Mode) -> Case:
         """The case as it stands, recalled from checkpoint and journal if this process has not met it yet."""
@@ -100,7 +118,7 @@ class Cases:
         if watched.agreed and case.last is not None:
             self._agree(key, watched.agreed.get((case.last.stamp.sop_instance_uid, case.last.stamp.index), ()))
         self._watched.move_to_end(key)
-        if now - watched.saved_at >= self._settings.checkpoint_every_s:
+        if now - watched.saved_at >= self._settings.checkpoint_every_s and self._desk.pen.trouble is None:
             watched.saved_at = now
             self._save(case)
 
@@ -141,7 +159,7 @@ class Cases:
                 entry = replace(
                     plan, procedure=key[0], at=self._desk.now(), cause=cause, number=None, hash=None, previous_hash=None
                 )
-                self._desk.journal.append([entry])
+                self._desk.pen.append([entry])
 
     def drop(self, key: Key) -> None:
         """Forget what this process knows of a case; the next frame recalls it from the journal."""
@@ -168,10 +186,10 @@ class Cases:
 
     def hear_acts(self, now: float) -> None:
         """Let every case hear what operators did since the last time, frames or no frames."""
-        head = self._desk.journal.head()
+        head = self._journal.head()
         if head == self._heard:
             return
-        acts = self._desk.journal.acts_after(self._heard)
+        acts = self._journal.acts_after(self._heard)
         self._heard = head
         for procedure, act in acts:
             for key in self._keys_of(procedure):
@@ -216,7 +234,7 @@ class Cases:
                 source=job.arrival.source,
                 data=said,
             )
-            self._desk.journal.append([entry])
+            self._journal.append([entry])
             self._desk.ring()
 
     def _opening(self, job: Job) -> Opening:
@@ -274,7 +292,7 @@ class Cases:
         for entry in (entry for entry in later if entry.source == case.source):
             heard_to = int(entry.data.get("acts_to", 0))
             if heard_to > case.acts_to:
-                acts = self._desk.journal.acts_since(case.procedure, case.acts_to)
+                acts = self._journal.acts_since(case.procedure, case.acts_to)
                 acts = tuple(act for act in acts if act.number <= heard_to)
                 case = heed(case, acts, self._desk)
                 silence = Silence(source=case.source, at=entry.at, causes=frozenset())
@@ -291,9 +309,7 @@ class Cases:
 
     def _judge_again(self, case: Case, entry: Entry, frame: Frame) -> Case:
         acts_to = int(entry.data.get("acts_to", 0))
-        acts = tuple(
-            act for act in self._desk.journal.acts_since(case.procedure, case.acts_to) if act.number <= acts_to
-        )
+        acts = tuple(act for act in self._journal.acts_since(case.procedure, case.acts_to) if act.number <= acts_to)
         heeded = heed(case, acts, self._desk)
         judge_frame = weigh_afterwards if entry.data.get("is_afterwards") else weigh
         again = judge_frame(frame, heeded, acts, self._desk.rules, judged_at=entry.at).case

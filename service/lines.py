@@ -51,6 +51,15 @@ class Line:
         oldest = next((job for job in self.waiting if job.is_live), None)
         return 0.0 if oldest is None else now - oldest.arrival.received_at
 
+    def put_back(self, job: Job, n_passed: int) -> None:
+        """A job that was taken and could not be begun stands where it stood, and so do those that were passed over."""
+        if job.is_afterwards:
+            self.passed_over.appendleft(replace(job, is_afterwards=False))
+            return
+        self.waiting.appendleft(job)
+        for _ in range(n_passed):
+            self.waiting.appendleft(self.passed_over.pop())
+
     def take(self, now: float, skip_after_s: float) -> tuple[Job | None, int]:
         """The next job and how many were passed over to get at it."""
         n_passed = 0

@@ -39,6 +39,7 @@ from service.entrance import callers_of, limits_of
 from service.exposure import exposure_of, refuse_if_exposed
 from service.journey import Case, Desk
 from service.patience import ImpatientProtocol
+from service.pen import Pen
 from service.replays import Replayer
 from service.retention import Retention
 from service.settings import Settings
@@ -93,21 +94,30 @@ def run_watch(settings: Settings) -> None:
         retention = Retention(Spool(settings.spool_dir), engine, keep_days=settings.keep_days)
         while not stop.is_set():
             try:
-                watch = watch or make_watch(settings, engine, bell)
+                if watch is None or watch.must_start_over:
+                    watch = make_watch(settings, engine, bell)
                 if not watch.turn():
                     retention.step(time.time())
                     ear.wait(0.2)
             except StoreFailure as failure:
                 # without a traceback: it would quote the row, and with it a patient
-                LOG.error("the journal does not take entries: %s", type(failure).__name__)  # noqa: TRY400
-                watch = None
-                stop.wait(RETRY_S)
+                LOG.error("the journal does not answer: %s", type(failure).__name__)  # noqa: TRY400
+                ear.wait(0.2) if watch else stop.wait(RETRY_S)
+        if watch is not None:
+            watch.close()
 
 
 def make_watch(settings: Settings, engine: Engine, bell: Bell, now: Callable[[], float] = time.time) -> Watch:
     """A watcher of this installation's spool and journal."""
     rules = Rules()
-    desk = Desk(journal=Journal(engine), rules=rules, now=now, ring=bell.ring, locate=locator(engine))
+    desk = Desk(
+        pen=Pen(Journal(engine), now, patience_s=settings.unlogged_after_s),
+        rules=rules,
+        now=now,
+        ring=bell.ring,
+        tell=Bell(settings.told_dir).tell,
+        locate=locator(engine),
+    )
     spool = Spool(settings.spool_dir)
     checkpoints = Checkpoints(settings.data_dir / "checkpoints", rules_hash(rules))
     checkpoints.sweep(now() - CHECKPOINT_AGE_S)

@@ -105,6 +105,11 @@ class Settings(BaseSettings):
     skip_after_s: float = Field(
         5.0, gt=0, description="Age of an unjudged live frame at which the newest frame is judged first."
     )
+    unlogged_after_s: float = Field(
+        1.0,
+        gt=0,
+        description="How long a frame's verdict waits for the journal; after that alerts are shown unlogged and written later.",
+    )
     no_frames_after_s: float = Field(
         10.0,
         gt=0,
@@ -185,6 +190,11 @@ class Settings(BaseSettings):
         """Where played phantom scenes are kept."""
         own = os.environ.get("XDG_CACHE_HOME", "")
         return self.score_cache_dir or (Path(own) if own else Path.home() / ".cache") / "cementwatch" / "score"
+
+    @property
+    def told_dir(self) -> Path:
+        """Where ``serve`` listens for what the journal does not take."""
+        return self.data_dir / "told"
 
     @property
     def spool_dir(self) -> Path:

@@ -40,6 +40,7 @@ from service.api.errors import add_handlers
 from service.api.guard import Guard
 from service.api.permit import CSRF_HEADER, Permit
 from service.api.pulse import Pulse
+from service.bell import Bell
 from service.exposure import exposure_of
 
 BASE = "/api/v1"
@@ -107,7 +108,7 @@ def create_app(deps: Deps) -> FastAPI:
     terms = Terms(exposure=exposure, session_s=settings.session_hours * 3600, has_one_click=settings.one_click_operator)
     app.state.deps = deps
     app.state.access = Access(deps.engine, deps.now, terms)
-    app.state.pulse = Pulse(deps.engine, deps.bell, app.state.access.look)
+    app.state.pulse = Pulse(deps.engine, deps.bell, Bell(deps.settings.told_dir), app.state.access.look)
     app.state.shelf = pictures.Shelf()
     app.state.registry = CollectorRegistry()
     app.state.registry.register(metrics.State(deps, app.state.pulse))

@@ -12,10 +12,10 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dicom_gateway.quarantine import notes
-from service.api.answers import sources_of
 from service.api.deps import Deps
 from service.api.health import version_now
 from service.api.pulse import Pulse
+from service.api.screens import sources_now, unlogged_alerts
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 """Told by name; any other word that a client makes up is one label."""
@@ -38,6 +38,8 @@ class State(Collector):
         yield InfoMetricFamily("cementwatch_version", "What is running.", value=told)
         yield _gauge("cementwatch_journal_head", "Number of the last journal entry.", beat.head)
         yield _gauge("cementwatch_journal_up", "1 when the journal answers.", float(beat.trouble is None))
+        unlogged = len(unlogged_alerts(beat, self._deps.now()))
+        yield _gauge("cementwatch_unlogged_alerts", "Alerts shown although the journal does not have them.", unlogged)
         yield _gauge("cementwatch_live_listeners", "Open live streams.", self._pulse.n_listeners)
         yield from self._spool()
         yield from self._sources()
@@ -54,7 +56,7 @@ class State(Collector):
         yield _gauge("cementwatch_quarantined", "Objects that cannot be used and lie aside.", n_aside)
 
     def _sources(self) -> Iterator[Metric]:
-        sources = sources_of(self._pulse.beat.sources, self._deps.now())
+        sources = sources_now(self._pulse.beat, self._deps.now())
         state = GaugeMetricFamily(
             "cementwatch_source_state", "1 for the state a source is in.", labels=["source", "state"]
         )

@@ -119,6 +119,9 @@ class Alert(Wire):
     changed_at: Time = Field(description="When it last changed; UTC.")
     acknowledged_by: str | None = Field(None, description="Who acknowledged it.")
     technical_cause: TechnicalCause | None = Field(None, description="What keeps cementwatch from seeing.")
+    unlogged: bool = Field(
+        default=False, description="true: shown although the journal does not have it (yet); it cannot be acted on."
+    )
 
 
 class Source(Wire):
@@ -148,6 +151,9 @@ class Alerts(Wire):
     next_after: int = Field(description="Pass it back as after.")
     server_time: Time = Field(description="The server's clock; UTC.")
     sources: list[Source] = Field(description="Heartbeat: is each source being judged right now.")
+    journal: str | None = Field(
+        None, description="Why the journal takes no entries; items then end with alerts that are unlogged."
+    )
 
 
 class Latency(Wire):

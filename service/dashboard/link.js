@@ -15,10 +15,11 @@ export const ENTRY_TYPES = [
 ];
 
 export class Refused extends Error {
-  constructor(status, code, message) {
+  constructor(status, code, message, details) {
     super(message);
     this.status = status;
     this.code = code;
+    this.details = details ?? {};
   }
 }
 
@@ -34,7 +35,7 @@ export async function ask(path, options = {}) {
   const response = await fetch(`${API}/${path}`, { signal: limit, cache: "no-store", ...options });
   const body = await response.json().catch(() => null);
   if (response.status === 401 && path !== "session") document.dispatchEvent(new CustomEvent(SIGNED_OUT));
-  if (!response.ok) throw new Refused(response.status, body?.error?.code ?? "error", body?.error?.message ?? response.statusText);
+  if (!response.ok) throw new Refused(response.status, body?.error?.code ?? "error", body?.error?.message ?? response.statusText, body?.error?.details);
   return body;
 }
 
@@ -116,7 +117,9 @@ export class Link {
 
   beat(content) {
     this.streamAt = performance.now();
-    if (content.journal === null) this.heard(content.sources, content.server_time);
+    const unlogged = content.unlogged ?? [];
+    if (content.journal === null || unlogged.length) this.heard(content.sources, content.server_time);
+    if (unlogged.length) this.on.alerts(unlogged);
   }
 
   heard(sources, serverTime) {
@@ -149,6 +152,7 @@ export class Link {
       } while (this.isStale);
     } catch (error) {
       if (error.code === "cursor_ahead") this.restart();
+      if (error.details?.unlogged) this.on.alerts(error.details.unlogged);
     } finally {
       this.isFetching = false;
     }

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import numpy as np
@@ -60,6 +60,7 @@ from service.bell import Bell
 from service.patience import ImpatientProtocol
 from service.settings import Settings
 
+T = TypeVar("T")
 STUDY = "1.2.826.0.1.3680043.8.498.1"
 SIDE_PX = 256
 CEMENT = ((118.0, 96.0), (112.0, 130.0), (126.0, 158.0), (148.0, 150.0), (150.0, 104.0))
@@ -194,6 +195,15 @@ class Room:
         self.deps.bell.ring()
 
 
+def until(ask: Callable[[], T], what: str, limit_s: float = 40.0) -> T:
+    """The first answer that is true."""
+    give_up = time.monotonic() + limit_s
+    while not (answer := ask()):
+        assert time.monotonic() < give_up, f"waited in vain until {what}"
+        time.sleep(0.05)
+    return answer
+
+
 @pytest.fixture
 def room(tmp_path) -> Iterator[Room]:
     with room_at(tmp_path) as room:
@@ -201,9 +211,9 @@ def room(tmp_path) -> Iterator[Room]:
 
 
 @contextmanager
-def room_at(folder: Path, database_url: str | None = None) -> Iterator[Room]:
+def room_at(folder: Path, database_url: str | None = None, **more: Any) -> Iterator[Room]:
     """A room with its journal in this folder, or in the database at this URL."""
-    settings = Settings(data_dir=folder / "data", dicom_port=1, database_url=database_url)
+    settings = Settings(data_dir=folder / "data", dicom_port=1, database_url=database_url, **more)
     engine = connect(settings.journal_url)
     deps = Deps(
         settings=settings,
