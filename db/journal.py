@@ -33,6 +33,7 @@ TRANSITIONS: frozenset[EntryType] = frozenset(
         EntryType.ALERT_WORSENED,
         EntryType.ALERT_CHANGED,
         EntryType.ALERT_ENDED,
+        EntryType.ALERT_ESCALATED,
         EntryType.ACKNOWLEDGED,
         EntryType.PAUSED,
         EntryType.PAUSE_ENDED,

@@ -178,6 +178,8 @@ def entry_of(
     }
     if acts_to is not None:
         data["acts_to"] = acts_to
+    if change.act is not None:
+        data["act"] = change.act
     return Entry(
         at=at,
         type=change.type,

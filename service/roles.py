@@ -25,7 +25,7 @@ from db import queries
 from db.connect import Engine, StoreFailure, StoreUnreachable, connect
 from db.journal import Journal
 from db.users import has_users
-from detection.rules import Rules, rules_hash
+from detection.rules import rules_hash
 from detection.threads import use_one_thread
 from detection.vocabulary import Landmarks
 from dicom_gateway.listener import Listener
@@ -109,7 +109,7 @@ def run_watch(settings: Settings) -> None:
 
 def make_watch(settings: Settings, engine: Engine, bell: Bell, now: Callable[[], float] = time.time) -> Watch:
     """A watcher of this installation's spool and journal."""
-    rules = Rules()
+    rules = settings.rules
     desk = Desk(
         pen=Pen(Journal(engine), now, patience_s=settings.unlogged_after_s),
         rules=rules,

@@ -13,6 +13,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from detection.rules import Rules
 from dicom_gateway.callers import Device, network_of
 from dicom_gateway.tls import Credentials
 
@@ -118,6 +119,11 @@ class Settings(BaseSettings):
     close_after_s: float = Field(
         3600.0, gt=0, description="A procedure without frames or entries for this long closes itself."
     )
+    escalate_after_s: float = Field(
+        30.0,
+        ge=0,
+        description="How long a HIGH alert sounds unacknowledged before the webhook is told; again after twice as long each time; 0 is never.",
+    )
     checkpoint_every_s: float = Field(
         2.0, gt=0, description="How often a case's memory is saved, so that a restart resumes quickly."
     )
@@ -179,6 +185,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments win over the environment, which wins over the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def rules(self) -> Rules:
+        """The thresholds in force here."""
+        return Rules(escalate_s=self.escalate_after_s)
 
     @property
     def journal_url(self) -> str:

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Body, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from db import queries
-from detection.vocabulary import Alert, Condition, Entry, EntryType
+from detection.vocabulary import Alert, Condition, Entry, EntryType, Signal
 from service.api import asks, wire
 from service.api.answers import alert_of, entry_of, time_of
 from service.api.deps import Actor, After, Deps, DepsHere, Limit, PulseHere
@@ -185,6 +185,9 @@ async def act(request: Request, id: str, type: EntryType, actor: str, data: dict
         raise Refused(
             409, "This alert cannot be reset while its condition is present.", condition=alert.condition.value
         )
+    if alert.condition is not Condition.PRESENT and alert.signal is Signal.OFF:
+        await run_in_threadpool(_refuse, deps, alert, type, actor)
+        raise Refused(409, "This alert is over and off.", condition="ended", signal=alert.signal.value)
     entry = Entry(
         at=deps.now(), type=type, procedure=alert.procedure, source=alert.source, alert=id, actor=actor, data=data
     )
@@ -199,6 +202,22 @@ async def act(request: Request, id: str, type: EntryType, actor: str, data: dict
     if outcome.type is EntryType.ACT_REFUSED:
         raise Refused(409, outcome.cause or "This cannot be done now.", number=written.number)
     return await run_in_threadpool(lambda: alert_of(*_find(deps, id)))
+
+
+def _refuse(deps: Deps, alert: Alert, type: EntryType, actor: str) -> None:
+    """Write at once what the analysis would answer: an alert that is over may have been followed by another one."""
+    refusal = Entry(
+        at=deps.now(),
+        type=EntryType.ACT_REFUSED,
+        procedure=alert.procedure,
+        source=alert.source,
+        alert=alert.id,
+        cause="the alert is over and off",
+        actor=actor,
+        data={"asked": type.value},
+    )
+    deps.journal.append([refusal])
+    deps.bell.ring()
 
 
 async def _wait_for_outcome(deps: Deps, pulse: Pulse, act: Entry) -> Entry | None:
@@ -217,7 +236,7 @@ async def _wait_for_outcome(deps: Deps, pulse: Pulse, act: Entry) -> Entry | Non
 def _finder(deps: Deps, act: Entry) -> Callable[[], Entry | None]:
     def find() -> Entry | None:
         lines = queries.log_of(deps.engine, act.procedure, after=act.number or 0, types=OUTCOMES, limit=100)
-        return next((line for line in lines if line.alert == act.alert), None)
+        return next((line for line in lines if line.data.get("act") == act.number), None)
 
     return find
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 
 from db.connect import StoreFailure
 from db.heartbeat import last_sign
-from detection.rules import ALGORITHM_VERSION, Rules, rules_hash
+from detection.rules import ALGORITHM_VERSION, rules_hash
 from dicom_gateway.peer import Peer, echo
 from service.api import wire
 from service.api.answers import STOPPED_AFTER_S
@@ -40,18 +40,18 @@ def get_ready(deps: DepsHere) -> wire.Ready:
 
 
 @router.get("/version", response_model=wire.Version)
-def get_version() -> wire.Version:
+def get_version(deps: DepsHere) -> wire.Version:
     """What is running."""
-    return version_now()
+    return version_now(deps)
 
 
-def version_now() -> wire.Version:
+def version_now(deps: Deps) -> wire.Version:
     """Software, algorithm and rules."""
     try:
         software = version("cementwatch")
     except PackageNotFoundError:
         software = "not installed"
-    rules = rules_hash(Rules())
+    rules = rules_hash(deps.settings.rules)
     return wire.Version(software=software, algorithm=ALGORITHM_VERSION, rules=rules, api="1", safety=wire.SAFETY_WORDS)
 
 

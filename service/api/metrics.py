@@ -33,7 +33,7 @@ class State(Collector):
     def collect(self) -> Iterator[Metric]:
         """All families."""
         beat = self._pulse.beat
-        version = version_now()
+        version = version_now(self._deps)
         told = {"software": version.software, "algorithm": version.algorithm, "rules": version.rules}
         yield InfoMetricFamily("cementwatch_version", "What is running.", value=told)
         yield _gauge("cementwatch_journal_head", "Number of the last journal entry.", beat.head)

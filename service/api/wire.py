@@ -119,6 +119,10 @@ class Alert(Wire):
     changed_at: Time = Field(description="When it last changed; UTC.")
     acknowledged_by: str | None = Field(None, description="Who acknowledged it.")
     technical_cause: TechnicalCause | None = Field(None, description="What keeps cementwatch from seeing.")
+    escalation: int = Field(
+        0,
+        description="How long nobody has acknowledged it: 1 after the configured time, 2 after three of it, 3 after seven.",
+    )
     unlogged: bool = Field(
         default=False, description="true: shown although the journal does not have it (yet); it cannot be acted on."
     )

@@ -286,11 +286,16 @@ ANSWERS = {
 def grant(room: Room, act: Any) -> None:
     alert = room.alerts[act.alert]
     if alert.signal is Signal.OFF:
-        room.tell(alert, EntryType.ACT_REFUSED, cause="the alert is off", actor=act.actor)
+        room.tell(alert, EntryType.ACT_REFUSED, cause="the alert is off", actor=act.actor, data={"act": act.number})
         return
     type, signal = ANSWERS[act.type]
     by = act.actor if type is EntryType.ACKNOWLEDGED else None
-    room.tell(replace(alert, signal=signal, changed_at=time.time(), acknowledged_by=by), type, actor=act.actor)
+    room.tell(
+        replace(alert, signal=signal, changed_at=time.time(), acknowledged_by=by),
+        type,
+        actor=act.actor,
+        data={"act": act.number},
+    )
 
 
 def stamp_of(number: int, uid: str, mode: Mode) -> Stamp:
