@@ -248,6 +248,18 @@ class SessionTable(Table):
     expires_at: Mapped[float]
 
 
+class MirrorTable(Table):
+    """How far each second channel has been told of alerts."""
+
+    __tablename__ = "mirror"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
+    told_at: Mapped[float | None]
+    failing_since: Mapped[float | None]
+    reason: Mapped[str | None]
+
+
 class RegisterTable(Table):
     """One row: the journal entry that last changed users, tokens or sessions."""
 
@@ -274,3 +286,4 @@ USER = _table(UserTable)
 TOKEN = _table(TokenTable)
 SESSION = _table(SessionTable)
 REGISTER = _table(RegisterTable)
+MIRROR = _table(MirrorTable)

@@ -59,7 +59,7 @@ main.add_command(accounts.token)
 @main.command("all")
 @click.pass_obj
 def run_all(settings: Settings) -> None:
-    """Run and supervise all three roles on this machine."""
+    """Run and supervise all roles on this machine."""
     start_logging("all")
     with _told_to_people():
         roles.run_all(settings)
@@ -88,6 +88,14 @@ def serve(settings: Settings) -> None:
     start_logging("serve")
     with _told_to_people():
         roles.run_serve(settings)
+
+
+@main.command()
+@click.pass_obj
+def mirror(settings: Settings) -> None:
+    """Tell webhook and MQTT broker of alerts, as far as they are set."""
+    start_logging("mirror")
+    roles.run_mirror(settings)
 
 
 @main.command("play-replay", hidden=True)

@@ -30,6 +30,7 @@ from detection.threads import use_one_thread
 from detection.vocabulary import Landmarks
 from dicom_gateway.listener import Listener
 from dicom_gateway.spool import Arrival, Spool
+from service import mqtt, webhook
 from service.api.app import create_app
 from service.api.deps import Deps
 from service.bell import Bell
@@ -38,6 +39,7 @@ from service.checkpoint import Checkpoints
 from service.entrance import callers_of, limits_of
 from service.exposure import exposure_of, refuse_if_exposed
 from service.journey import Case, Desk
+from service.mirror import Mirror, is_escalated, is_real
 from service.patience import ImpatientProtocol
 from service.pen import Pen
 from service.replays import Replayer
@@ -181,11 +183,60 @@ def run_all(settings: Settings) -> None:
     refuse_if_exposed(settings, has_users=_has_users_as_far_as_known(settings))
     stop = _stop_on_signal()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    threads = [threading.Thread(target=_keep_running, args=(role, settings, stop), name=role) for role in ROLES]
+    threads = [
+        threading.Thread(target=_keep_running, args=(role, settings, stop), name=role) for role in roles_of(settings)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def run_mirror(settings: Settings) -> None:
+    """Tell the second channels of alerts until told to end."""
+    stop = _stop_on_signal()
+    engine = _connect(settings, stop)
+    if engine is None:
+        return
+    threads = [
+        threading.Thread(target=_tell, args=(mirror, Bell(settings.data_dir / "bells"), stop))
+        for mirror in mirrors_of(settings, engine, time.time)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def mirrors_of(settings: Settings, engine: Engine, now: Callable[[], float]) -> list[Mirror]:
+    """The second channels that are set."""
+    made = []
+    if settings.webhook_url is not None:
+        send = webhook.sender(settings.webhook_url, settings.webhook_secret or "", now)
+        wants = is_real if settings.webhook_sends == "alerts" else is_escalated
+        made.append(Mirror(engine, "webhook", wants=wants, send=send, now=now))
+    if settings.mqtt_url is not None:
+        made.append(Mirror(engine, "mqtt", wants=is_real, send=mqtt.sender(settings.mqtt_url), now=now))
+    return made
+
+
+def _tell(mirror: Mirror, bell: Bell, stop: threading.Event) -> None:
+    with bell.listen() as ear:
+        while not stop.is_set():
+            try:
+                wait_s = mirror.step()
+            except StoreFailure as failure:
+                LOG.error("the journal does not answer: %s", type(failure).__name__)  # noqa: TRY400 - as in run_watch
+                wait_s = RETRY_S
+            if wait_s is None:
+                ear.wait(0.5)
+            else:
+                stop.wait(wait_s)
+
+
+def roles_of(settings: Settings) -> tuple[str, ...]:
+    """The roles that this installation runs."""
+    return (*ROLES, "mirror") if settings.has_channel else ROLES
 
 
 def _has_users_as_far_as_known(settings: Settings) -> bool | None:

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 
 from db.connect import StoreFailure
 from db.heartbeat import last_sign
+from db.mirrors import standings
 from detection.rules import ALGORITHM_VERSION, rules_hash
 from dicom_gateway.peer import Peer, echo
 from service.api import wire
@@ -18,6 +19,9 @@ from service.api.answers import STOPPED_AFTER_S
 from service.api.deps import Deps, DepsHere
 from service.api.errors import unavailable
 from service.entrance import secured
+
+CHANNEL_FAILS_S = 60.0
+"""A second channel that has not taken a message for this long is not working."""
 
 router = APIRouter(tags=["health"])
 
@@ -63,6 +67,8 @@ def check_all(deps: Deps) -> dict[str, tuple[bool, str]]:
         "receive": check_receive,
         "watch": check_watch,
     }
+    if deps.settings.has_channel:
+        checks["mirror"] = check_mirror
     return {name: check(deps) for name, check in checks.items()}
 
 
@@ -111,6 +117,17 @@ def reachable(host: str) -> str:
     if not address.is_unspecified:
         return host
     return "::1" if address.version == 6 else "127.0.0.1"
+
+
+def check_mirror(deps: Deps) -> tuple[bool, str]:
+    """Every second channel takes messages, or has failed for less than a minute."""
+    try:
+        failing = [each for each in standings(deps.engine) if each.failing_since is not None]
+    except StoreFailure:
+        return False, "unknown: the journal does not answer"
+    told = [f"{each.name}: {each.reason} for {deps.now() - (each.failing_since or 0.0):.0f} s" for each in failing]
+    is_ok = all(deps.now() - (each.failing_since or 0.0) < CHANNEL_FAILS_S for each in failing)
+    return is_ok, "; ".join(told) or "every channel took the last message"
 
 
 def check_watch(deps: Deps) -> tuple[bool, str]:
