@@ -21,7 +21,7 @@ from dicom_gateway.header import read_header
 from dicom_gateway.refusal import Undecodable, Unreadable
 from dicom_gateway.spool import Arrival, Spool
 from service import unlogged
-from service.cases import Cases
+from service.cases import Cases, Key
 from service.journey import Desk, follow, look_back
 from service.lines import Job, Line, in_turn
 from service.settings import Settings
@@ -40,7 +40,7 @@ class Run:
 
     job: Job
     frames: Iterator[Frame]
-    key: tuple[str, str]
+    key: Key
 
 
 class Watch:
@@ -88,7 +88,7 @@ class Watch:
                 self._enqueue(arrival, start=known.n_judged, is_resumed=True)
         rows = heartbeat.heartbeats(self._engine)
         self._stopped = {row.source for row in rows if self._cases.was_cut_off(row, self._desk.now())}
-        self._cases.resume((row.procedure, row.source) for row in rows if row.procedure is not None)
+        self._cases.resume({(row.procedure, row.source) for row in rows if row.procedure is not None})
         skipped = {row.source: row.frames_skipped for row in rows}
         for source, (n_received, n_judged) in arrivals.counts_by_source(self._engine).items():
             if REPLAY_CALLER.fullmatch(source) and source not in skipped:
@@ -117,13 +117,17 @@ class Watch:
             self._desk.pen.note(partial(self._cases.note_kept, job))
             return
         line = self._lines.setdefault(arrival.source, Line(source=arrival.source))
-        line.waiting.append(job)
+        line.add(job)
         if not is_resumed:
             line.n_received += header.n_frames
 
     def _serve(self, line: Line) -> bool:
         """One frame of one source; False when it has none."""
-        run = self._runs.get(line.source) or self._begin(line)
+        run = self._runs.get(line.source)
+        if run is not None and line.waiting and not run.job.is_live:
+            line.put_back(self._runs.pop(line.source).job)
+            run = None
+        run = run or self._begin(line)
         if run is None:
             return False
         self._served = line.source
@@ -152,14 +156,14 @@ class Watch:
             return self._begin(line)
         if n_passed:
             if len(line.passed_over) == n_passed:
-                self._cases.set_aside(key, mode_of(job.arrival, job.header))
+                self._cases.set_aside(key)
             line.n_skipped += n_passed
             self._write_skipped(key, n_passed)
         run = Run(job=job, frames=frames_of(job.arrival, job.header, start=job.start), key=key)
         self._runs[line.source] = run
         return run
 
-    def _open(self, job: Job) -> tuple[str, str] | None:
+    def _open(self, job: Job) -> Key | None:
         """The case of a job, recalled or opened; None for a job that is given up."""
         if self._desk.pen.trouble is not None and (job.is_resumed or not self._cases.is_met(job)):
             raise StoreUnreachable(self._desk.pen.trouble)
@@ -169,14 +173,14 @@ class Watch:
             self._give_up(number, known, "judging this object has ended the analysis repeatedly")
             return None
         key = self._cases.key_of(job)
-        self._cases.case(key, mode_of(job.arrival, job.header))
+        self._cases.case(key)
         return key
 
     def _advance(self, line: Line, run: Run) -> None:
         frame = next(run.frames)
         self._failing.discard(line.source)
         self._stopped.discard(line.source)
-        case = self._cases.case(run.key, mode_of(run.job.arrival, run.job.header))
+        case = self._cases.case(run.key)
         if run.job.is_afterwards:
             case = look_back(frame, case, self._desk)
         else:
@@ -188,7 +192,7 @@ class Watch:
             self._runs.pop(line.source, None)
 
     def _fail(self, run: Run, reason: str) -> None:
-        procedure, source = run.key
+        procedure, source, _ = run.key
         entry = Entry(
             at=self._desk.now(),
             type=EntryType.FRAME_FAILED,
@@ -213,7 +217,7 @@ class Watch:
         self._desk.pen.append([entry], progress=progress)
         LOG.error("object %d given up: %s", number, reason)
 
-    def _write_skipped(self, key: tuple[str, str], n_passed: int) -> None:
+    def _write_skipped(self, key: Key, n_passed: int) -> None:
         entry = Entry(
             at=self._desk.now(),
             type=EntryType.FRAMES_SKIPPED,
@@ -230,14 +234,14 @@ class Watch:
         is_disk_low = self._spool.free_bytes() < 2 * self._settings.min_free_mb * 2**20
         rows = []
         for line in self._lines.values():
-            key = self._cases.newest_of(line.source)
+            key = self._cases.foremost_of(line.source, now)
             causes = self._causes(line, key, now, is_disk_low=is_disk_low)
             if key is not None:
                 self._cases.hear(key, Silence(source=line.source, at=now, causes=causes))
-                if not line.waiting and line.source not in self._runs:
+                if line.is_empty and line.source not in self._runs:
                     self._stopped.discard(line.source)  # said once; there is nothing to catch up with
-            for older in self._cases.older_of(line.source):
-                self._cases.hear(older, Silence(source=line.source, at=now, causes=frozenset()))
+            for other in self._cases.others_of(line.source, key):
+                self._cases.hear(other, Silence(source=line.source, at=now, causes=frozenset()))
             last = self._cases.peek(key) if key else None
             rows.append(beat_of(line, last, causes, now))
         pen, told = self._desk.pen, tuple(rows)
@@ -254,14 +258,12 @@ class Watch:
         """A replay is a source of its own; when it is over it must not stand beside those of patients."""
         for row in rows:
             line = self._lines[row.source]
-            is_over = row.last_frame_at is not None and now - row.last_frame_at > REPLAY_STAYS_S and not line.waiting
+            is_over = row.last_frame_at is not None and now - row.last_frame_at > REPLAY_STAYS_S and line.is_empty
             if is_over and REPLAY_CALLER.fullmatch(row.source):
                 del self._lines[row.source]
                 self._desk.pen.note(partial(heartbeat.forget, self._engine, row.source))
 
-    def _causes(
-        self, line: Line, key: tuple[str, str] | None, now: float, *, is_disk_low: bool
-    ) -> frozenset[TechnicalCause]:
+    def _causes(self, line: Line, key: Key | None, now: float, *, is_disk_low: bool) -> frozenset[TechnicalCause]:
         causes = set()
         if line.age_s(now) > self._settings.late_after_s:
             causes.add(TechnicalCause.ANALYSIS_LATE)
