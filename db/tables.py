@@ -99,6 +99,12 @@ class AlertTable(Table):
     __table_args__ = (
         Index("ix_alert_number", "number"),
         Index("ix_alert_procedure_number", "procedure", "number"),
+        Index(
+            "ix_alert_active",
+            "number",
+            sqlite_where=text("is_active IS 1"),
+            postgresql_where=text("is_active IS true"),
+        ),
     )
 
 
@@ -124,6 +130,7 @@ class ArrivalTable(Table):
 
     __table_args__ = (
         Index("ix_arrival_sop_instance_uid", "sop_instance_uid"),
+        Index("ix_arrival_procedure_number", "procedure", "number", **_where("procedure IS NOT NULL")),
         Index("ix_arrival_open", "number", **_where("status = 'open'")),
     )
 

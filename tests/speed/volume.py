@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Column, ColumnElement, Engine, false, func, insert, select, text, update
 
-from db.connect import connect
+from db.connect import appending, connect
 from db.journal import Journal
 from db.procedures import Opening, open_procedure
+from db.tables import ALERT, CHAIN, ENTRY, PROCEDURE, STUDY
 from detection.vocabulary import Condition, Entry, EntryType, Seen, Signal
-from tests.db.lines import ALERT
+from tests.db.lines import ALERT as LEAK
 from tests.service.conftest import Room, room_at
 from tests.speed.figures import Report, Sizes, Table, spread
 from tests.speed.writing import DATABASES
@@ -67,17 +68,58 @@ def _asked(
 
 
 def fill(url: str, n_procedures: int, n_entries: int) -> None:
-    """A journal of ``n_entries`` lines, hash-chained as any other."""
+    """A journal of ``n_entries`` lines: some procedures as they are written, and copies of their rows with other ids.
+
+    The copies' hashes are those of the first: what is measured here reads, and verifies nothing.
+    """
     engine = connect(url)
     journal = Journal(engine)
+    n_written = min(n_procedures, 20)
     n_frames = n_entries // n_procedures - 1 - 3 * N_ALERTS
-    for k in range(n_procedures):
+    for k in range(n_written):
         at = BEGAN + 3600.0 * k
         patient = {"name": f"Patient^Number {k}", "id": f"ID{k:06d}"}
         opening = Opening(at=at, study_instance_uid=f"2.25.{k}", patient=patient, levels=("L2",), source="CARM1")
-        _fill_procedure(journal, open_procedure(engine, opening).id, at, n_frames, is_open=k == n_procedures - 1)
+        _fill_procedure(journal, open_procedure(engine, opening).id, at, n_frames, is_open=k == n_written - 1)
+    _copy(engine, n_procedures // n_written, journal.head())
     _analyse(engine)
     engine.dispose()
+
+
+def _copy(engine: Engine, n_times: int, n_lines: int) -> None:
+    """The rows of the first lines so many times in all, each time under ids and numbers of their own."""
+    firsts = {
+        ENTRY: ENTRY.c.number <= n_lines,
+        ALERT: ALERT.c.number <= n_lines,
+        PROCEDURE: PROCEDURE.c.opened_number <= n_lines,
+        STUDY: ~STUDY.c.procedure.contains("+"),
+    }
+    with appending(engine) as connection:
+        for k in range(1, n_times):
+            for table, is_first in firsts.items():
+                copied = [_copied(column, k * n_lines, f"+{k}") for column in table.columns]
+                rows = select(*copied).where(is_first)
+                connection.execute(insert(table).from_select([column.name for column in table.columns], rows))
+        last, alerted = (select(func.max(table.c.number)).scalar_subquery() for table in (ENTRY, ALERT))
+        connection.execute(update(CHAIN).values(number=last, alerts_number=alerted))
+
+
+def _copied(column: Column[Any], shift: int, tail: str) -> ColumnElement[Any]:
+    """What a copy has in this column."""
+    match column.table.name, column.name:
+        case (_, "number" | "opened_number"):
+            return column + shift
+        case (_, "procedure" | "alert") | ("alert" | "procedure", "id"):
+            return column + tail
+        case (_, "sop_instance_uid" | "study_instance_uid"):
+            return column + tail.replace("+", ".")
+        case (_, "is_active"):
+            return false()
+        case (_, "closed_at"):
+            return PROCEDURE.c.opened_at + 1
+        case (_, "patient"):
+            return func.replace(column, "Number", f"Copy{tail}")
+    return column
 
 
 def _fill_procedure(journal: Journal, procedure: str, at: float, n_frames: int, *, is_open: bool) -> None:
@@ -86,7 +128,7 @@ def _fill_procedure(journal: Journal, procedure: str, at: float, n_frames: int, 
         for type in TRANSITIONS:
             is_over = type is EntryType.ALERT_ENDED and not is_open
             state = {"condition": Condition.ABSENT, "signal": Signal.OFF} if is_over else {}
-            alerts.append(replace(ALERT, id=f"{procedure}-{n}", procedure=procedure, **state))
+            alerts.append(replace(LEAK, id=f"{procedure}-{n}", procedure=procedure, **state))
             lines.append(Entry(at=at, type=type, procedure=procedure, source="CARM1", alert=alerts[-1].id))
     journal.append(lines, alerts=alerts)
 
@@ -116,8 +158,8 @@ def _analyse(engine: Engine) -> None:
 QUESTIONS: dict[str, Ask] = {
     "first page": lambda room, _id, _head: room.api("procedures", newest="true", limit=50),
     "page in the middle": lambda room, _id, head: room.api("procedures", after=head // 2, limit=50),
-    "search": lambda room, _id, head: room.api("procedures", newest="true", limit=50, search=f"ID{head % 1999:06d}"),
-    "by study": lambda room, _id, head: room.api("procedures", study=f"2.25.{head % 1999}"),
+    "search": lambda room, _id, head: room.api("procedures", newest="true", limit=50, search="Copy+7"),
+    "by study": lambda room, _id, head: room.api("procedures", study="2.25.7"),
     "one procedure": lambda room, id, _head: room.api(f"procedures/{id}"),
     "timeline log": lambda room, id, _head: room.api(f"procedures/{id}/log", types=CHANGES, limit=500),
     "timeline alerts": lambda room, id, _head: room.api("alerts", procedure=id, limit=500),
@@ -159,9 +201,7 @@ def _until_told(room: Room, procedure: str, wait_for: Callable[[Room, int, threa
     is_waiting.wait(20)
     time.sleep(0.2)
     began = time.perf_counter()
-    room.tell(
-        replace(ALERT, id=f"{procedure}-0", procedure=procedure, changed_at=time.time()), EntryType.ALERT_WORSENED
-    )
+    room.tell(replace(LEAK, id=f"{procedure}-0", procedure=procedure, changed_at=time.time()), EntryType.ALERT_WORSENED)
     thread.join(40)
     return (told[0] - began) * 1000
 
