@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from starlette.concurrency import run_in_threadpool
 
@@ -102,6 +103,7 @@ def create_app(deps: Deps) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=_name_of,
         lifespan=_life,
     )
     settings, exposure = deps.settings, exposure_of(deps.settings)
@@ -120,6 +122,11 @@ def create_app(deps: Deps) -> FastAPI:
     app.add_middleware(page.Hardened, is_encrypted=exposure.is_encrypted)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's own way to change its schema
     return app
+
+
+def _name_of(route: APIRoute) -> str:
+    """What generated clients call an operation."""
+    return route.name
 
 
 def _add_routes(app: FastAPI) -> None:
