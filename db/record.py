@@ -112,8 +112,9 @@ class RecordRefused(Exception):
 
 @dataclass
 class Outdated(RecordRefused):
-    """The thing has a newer version than the writer has seen."""
+    """The thing of ``draft`` has a newer version than the writer has seen."""
 
+    draft: Draft
     seen: Version | None
     current: Version
 
@@ -198,7 +199,7 @@ class _Desk:
         kind = KINDS[draft.kind]
         id = draft.id or str(uuid.uuid4())
         fields = {name: draft.fields.get(name) for name in kind.fields}
-        before = self._before(kind, id, draft.base)
+        before = self._before(kind, id, draft)
         if before is not None and not draft.is_withdrawn and not before.is_withdrawn:
             if not changed_fields(before.fields, fields):
                 return before
@@ -226,16 +227,16 @@ class _Desk:
         self.connection.execute(insert(table), [row | fields])
         return _version(kind.name, row | fields)
 
-    def _before(self, kind: Kind, id: str, base: int | None) -> Version | None:
+    def _before(self, kind: Kind, id: str, draft: Draft) -> Version | None:
         before = _find(self.connection, kind, id)
-        if base is None:
+        if draft.base is None:
             if before is not None:
                 raise Taken("id")
             return None
         if before is None:
             raise KeyError(id)
-        if before.version != base:
-            raise Outdated(seen=_find(self.connection, kind, id, base), current=before)
+        if before.version != draft.base:
+            raise Outdated(draft=draft, seen=_find(self.connection, kind, id, draft.base), current=before)
         return before
 
     def _refuse_to_orphan(self, kind: Kind, id: str) -> None:

@@ -108,13 +108,13 @@ def add_user(engine: Engine, user: User, by: Deed) -> None:
 
 
 def change_password(engine: Engine, name: str, password_hash: str, by: Deed) -> None:
-    """A new password; whoever was signed in with the old one no longer is. LookupError for an unknown name."""
+    """A new password; whoever was signed in with the old one no longer is. LookupError unless the user may sign in."""
     with _changing(engine, EntryType.ACCESS_CHANGED, by, user=name, change="password") as connection:
         _change_user(connection, name, {"password_hash": password_hash})
 
 
 def disable_user(engine: Engine, name: str, by: Deed) -> None:
-    """The user may no longer sign in and no longer is. LookupError for an unknown name."""
+    """The user may no longer sign in and no longer is. LookupError unless the user may: the first time is kept."""
     with _changing(engine, EntryType.ACCESS_CHANGED, by, user=name, change="disabled") as connection:
         _change_user(connection, name, {"disabled_at": by.at})
 
@@ -129,11 +129,11 @@ def add_token(engine: Engine, token: Token, by: Deed) -> None:
 
 
 def revoke_token(engine: Engine, name: str, by: Deed) -> None:
-    """The token is worth nothing from now on. LookupError for an unknown name."""
+    """The token is worth nothing from now on. LookupError for an unknown or revoked one: the first time is kept."""
     with _changing(engine, EntryType.ACCESS_CHANGED, by, token=name, change="revoked") as connection:
-        changed = connection.execute(update(TOKEN).where(TOKEN.c.name == name).values(revoked_at=by.at))
-        if changed.rowcount == 0:
-            raise LookupError(f"there is no token {name}")
+        valid = (TOKEN.c.name == name) & TOKEN.c.revoked_at.is_(None)
+        if connection.execute(update(TOKEN).where(valid).values(revoked_at=by.at)).rowcount == 0:
+            raise LookupError(f"there is no token {name} that is not revoked")
 
 
 def begin_session(engine: Engine, session: Session, address: str) -> None:
@@ -162,8 +162,9 @@ def _changing(engine: Engine, type: EntryType, by: Deed, **told: Any) -> Iterato
 
 
 def _change_user(connection: Connection, name: str, changes: Mapping[str, Any]) -> None:
-    if connection.execute(update(USER).where(USER.c.name == name).values(changes)).rowcount == 0:
-        raise LookupError(f"there is no user {name}")
+    active = (USER.c.name == name) & USER.c.disabled_at.is_(None)
+    if connection.execute(update(USER).where(active).values(changes)).rowcount == 0:
+        raise LookupError(f"there is no user {name} who may sign in")
     connection.execute(delete(SESSION).where(SESSION.c.user_name == name))
 
 

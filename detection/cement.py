@@ -15,23 +15,21 @@ from numpy.typing import NDArray
 from detection.column import read_shadow
 from detection.memory import Scene
 from detection.rules import Rules
+from detection.scales import THUMB, find_hits, full, home_of, thumb
 from detection.vocabulary import Gray, Mask
-
-THUMB = 8
-"""Working pixels to one pixel of the coarse maps of background and noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evidence:
     """What one aligned frame shows beyond the reference.
 
-    ``change`` (h, w) float32 in attenuation units, accumulated over frames; ``hits`` (h, w) bool; ``unseen`` (h, w) bool could not be
+    ``change`` (h, w) float32 in attenuation units, accumulated over frames; ``noise`` a coarse map of it for each scale; ``hits`` (h, w) bool; ``unseen`` (h, w) bool could not be
     looked at; ``shadow`` is the profile behind the needle; ``offset`` is the
     exposure difference that was taken out; ``big_share`` the share of the field that one new object at its border covers.
     """
 
     change: Gray
-    noise: Gray
+    noise: tuple[Gray, ...]
     hits: Mask
     unseen: Mask
     shadow: NDArray[np.float32] | None
@@ -52,9 +50,8 @@ def weigh_change(aligned: Gray, usable: Mask, scene: Scene, rules: Rules) -> Evi
     if scene.change is not None:
         # behind an instrument nothing new is learnt, and its shadow must not linger when it moves on
         change = np.where(usable, change, np.minimum(scene.change, fresh))
-    noise = _noise(change, weight, scene, rules)
+    hits, noise = find_hits(change, weight, usable, scene, rules)
     shadow = read_shadow(fresh, scene, rules)
-    hits = _hits(change, noise, weight, usable, scene, rules)
     unseen = ~usable
     if shadow.filled is not None and scene.column is not None:
         hits |= shadow.filled
@@ -108,22 +105,12 @@ def _quiet(usable: Mask, scene: Scene, rules: Rules) -> Gray:
     return quiet.astype(np.float32)
 
 
-def _thumb(image: Gray) -> Gray:
-    size = (max(1, image.shape[1] // THUMB), max(1, image.shape[0] // THUMB))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
-
-
-def _full(thumb: Gray, like: Gray) -> Gray:
-    full = cv2.resize(thumb, (like.shape[1], like.shape[0]), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(full, dtype=np.float32)
-
-
 def _as_exposed(aligned: Gray, weight: Gray, scene: Scene, rules: Rules) -> Gray:
     """The picture as it would look at the reference's tube voltage: another one scales all attenuation alike.
 
     The slope is that of the quiet picture against the reference; the level is left to the background.
     """
-    before, now, quiet = _thumb(scene.reference), _thumb(aligned), _thumb(weight) > 0.9
+    before, now, quiet = thumb(scene.reference), thumb(aligned), thumb(weight) > 0.9
     if quiet.sum() < 64:
         return aligned
     x, y = before[quiet] - before[quiet].mean(), now[quiet] - now[quiet].mean()
@@ -135,93 +122,17 @@ def _as_exposed(aligned: Gray, weight: Gray, scene: Scene, rules: Rules) -> Gray
 
 def _background(raw: Gray, weight: Gray, width_px: float) -> Gray:
     size = 2 * round(width_px / THUMB / 2) + 1
-    top = cv2.blur(_thumb(raw * weight), (size, size))
-    bottom = cv2.blur(_thumb(weight), (size, size))
-    return _full(top / (bottom + 1e-3), raw)
-
-
-def _local_rms(image: Gray, weight: Gray) -> Gray:
-    power = cv2.blur(_thumb(image * image * weight), (5, 5))
-    # running sums may round to a little less than nothing
-    rest = np.maximum(power, 0.0) / (np.maximum(cv2.blur(_thumb(weight), (5, 5)), 0.0) + 1e-3)
-    return np.asarray(np.sqrt(rest), dtype=np.float32)
-
-
-def _noise(change: Gray, weight: Gray, scene: Scene, rules: Rules) -> Gray:
-    """Coarse map of noise; where little quiet picture is left, what was known before stays.
-
-    Noise lightens as often as it darkens, cement never does. So where cement is awaited what became lighter bounds the
-    noise, and slow cement that nobody has found yet cannot hide in the noise that it makes itself.
-    """
-    before, now = scene.noise, _local_rms(change, weight)
-    if before is None:
-        return np.asarray(np.maximum(now, rules.noise_floor), dtype=np.float32)
-    awaited = _thumb(_home(scene, change.shape, rules).astype(np.float32)) > 0.5
-    bound = rules.noise_skew * _local_rms(change, np.asarray(weight * (change < 0.0), dtype=np.float32))
-    now = np.where(awaited, np.minimum(now, bound), now)
-    share = cv2.blur(_thumb(weight), (5, 5))
-    rate = rules.noise_rate * np.clip(share * 2.0 - 0.6, 0.0, 1.0)
-    # A new leak must not hide itself in its own noise: upward the estimate follows slowly.
-    rate = np.where(now > before, rate * 0.25, rate)
-    return np.asarray(np.maximum(before + rate * (now - before), rules.noise_floor), dtype=np.float32)
-
-
-def _hits(change: Gray, noise: Gray, weight: Gray, usable: Mask, scene: Scene, rules: Rules) -> Mask:
-    """Pixels (h, w) that hold something new: broad by threshold with hysteresis, thin by their crest."""
-    least = rules.least_contrast
-    strong = (change > _full(np.maximum(rules.strong_sigma * noise, least), change)) & usable
-    weak = (change > _full(np.maximum(rules.weak_sigma * noise, least / 2), change)) & usable
-    crest = _crest(change, weight, rules.ridge_mm * scene.px_per_mm, rules)
-    lines = crest & usable & (change > _full(rules.weak_sigma * noise, change))
-    return _grow(strong | lines, weak | lines, rules.least_piece_mm2 * scene.px_per_mm**2)
-
-
-def _crest(change: Gray, weight: Gray, width_px: float, rules: Rules) -> Mask:
-    """Where the curvature across a thin cast stands out from that of the noise, (h, w) bool.
-
-    Looked at as coarsely as its width allows.
-    """
-    factor = max(1, round(width_px))
-    size = (change.shape[1] // factor, change.shape[0] // factor)
-    small, quiet = change, weight
-    if factor > 1:
-        small = np.asarray(cv2.resize(change, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
-        quiet = np.asarray(cv2.resize(weight, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
-    ridge = _ridge(small, width_px / factor)
-    typical = np.maximum(_local_rms(ridge, quiet), 1e-6)
-    least = np.asarray(rules.ridge_sigma * typical, dtype=np.float32)
-    crest = (ridge > _full(least, ridge)).astype(np.uint8)
-    if factor == 1:
-        return crest.astype(np.bool_)
-    whole = cv2.resize(crest, (change.shape[1], change.shape[0]), interpolation=cv2.INTER_NEAREST)
-    return np.asarray(whole, dtype=np.bool_)
-
-
-def _ridge(change: Gray, width_px: float) -> Gray:
-    """Largest negative curvature of the smoothed change, 0 where there is none."""
-    calm = cv2.GaussianBlur(change, (0, 0), max(1.0, width_px))
-    rr = cv2.Sobel(calm, cv2.CV_32F, 0, 2, ksize=3)
-    cc = cv2.Sobel(calm, cv2.CV_32F, 2, 0, ksize=3)
-    rc = cv2.Sobel(calm, cv2.CV_32F, 1, 1, ksize=3)
-    spread = cv2.magnitude(rr - cc, 2.0 * rc)
-    return np.asarray(np.maximum(0.5 * (spread - rr - cc), 0.0), dtype=np.float32)
-
-
-def _grow(strong: Mask, weak: Mask, least_px: float) -> Mask:
-    """Hysteresis: connected weak pixels that hold strong ones and are large enough."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(weak.astype(np.uint8), connectivity=8)
-    held = np.bincount(labels[strong], minlength=count)
-    keep = (stats[:, cv2.CC_STAT_AREA] >= least_px) & (held >= 3)
-    keep[0] = False
-    return np.asarray(keep[labels])
+    top = cv2.blur(thumb(raw * weight), (size, size))
+    bottom = cv2.blur(thumb(weight), (size, size))
+    return full(top / (bottom + 1e-3), raw)
 
 
 def _big_share(hits: Mask, scene: Scene, rules: Rules) -> float:
     """Share of the open field covered by the largest broad new object that touches the rim of the open field."""
     if not (hits & scene.rim).any():
         return 0.0
-    small, field = (_thumb(mask.astype(np.float32)) > 0.5 for mask in (hits, scene.field))
-    rim = _thumb(scene.rim.astype(np.float32)) > 0
+    small, field = (thumb(mask.astype(np.float32)) > 0.5 for mask in (hits, scene.field))
+    rim = thumb(scene.rim.astype(np.float32)) > 0
     size = max(1, round(rules.vessel_mm * scene.px_per_mm / THUMB))
     broad = cv2.morphologyEx(small.astype(np.uint8), cv2.MORPH_OPEN, np.ones((size, size), np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(broad, connectivity=8)
@@ -244,21 +155,8 @@ def _accept(candidates: np.ndarray, seen: Gray, scene: Scene, rules: Rules) -> M
 
 
 def _seeds(scene: Scene, shape: tuple[int, ...], rules: Rules) -> Mask:
-    seeds = _home(scene, shape, rules)
+    seeds = home_of(scene, shape, rules)
     if scene.cement is not None:
         size = 2 * round(rules.reach_mm * scene.px_per_mm) + 1
         seeds |= cv2.dilate(scene.cement.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.uint8)
     return seeds.astype(np.bool_)
-
-
-def _home(scene: Scene, shape: tuple[int, ...], rules: Rules) -> NDArray[np.uint8]:
-    """1 where cement is awaited: the body, and about the needle's tip; (h, w) uint8."""
-    home = np.zeros(shape, np.uint8)
-    if scene.needle is not None:
-        row, col = scene.needle.tip
-        cv2.circle(home, (round(col), round(row)), round(rules.tip_reach_mm * scene.px_per_mm), 1, -1)
-    if scene.region is not None:
-        c = scene.region.body.corners
-        quad = [c.near_superior, c.near_inferior, c.far_inferior, c.far_superior]
-        cv2.fillPoly(home, [np.array([[round(col), round(row)] for row, col in quad], np.int32)], 1)
-    return home

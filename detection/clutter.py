@@ -146,7 +146,12 @@ def _far(fresh: Mask, age: Gray, scene: Scene, rules: Rules) -> Mask:
     factor = max(1, round(scene.px_per_mm / 2))
     size = (max(1, old.shape[1] // factor), max(1, old.shape[0] // factor))
     small = cv2.resize(old.astype(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
-    near = _within((small > 0).astype(np.uint8), rules.reach_mm * scene.px_per_mm / factor)
+    reach_px = rules.reach_mm * scene.px_per_mm / factor
+    near = _within((small > 0).astype(np.uint8), reach_px)
+    if scene.opaque is not None:
+        # behind the needle cement runs unseen and comes out on its other side
+        hidden = cv2.resize(scene.opaque.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        near |= _within(near & hidden, reach_px)
     reached = cv2.resize(near, (old.shape[1], old.shape[0]), interpolation=cv2.INTER_NEAREST)
     if scene.needle is not None:
         row, col = scene.needle.tip

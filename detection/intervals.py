@@ -46,14 +46,47 @@ def rate(name: str, n_events: int, over: float, unit: str) -> Figure:
 
 
 def median(name: str, values: Sequence[float | None]) -> Figure:
-    """The median, with the interval that order statistics give whatever the distribution, and the 95th percentile."""
+    """The median with the 95th percentile, and the interval that order statistics give whatever the distribution.
+
+    Below six values there is no such interval. How many of all values are None, and count nowhere, is told.
+    """
     known = sorted(value for value in values if value is not None)
     if not known:
-        return Figure(name=name, value=None, of="n 0")
-    n, half = len(known), Z * len(known) ** 0.5 / 2
-    low, high = known[max(0, int(n / 2 - half))], known[min(n - 1, int(np.ceil(n / 2 + half)))]
+        return Figure(name=name, value=None, of=n_of(0, len(values)))
+    n, rank = len(known), rank_about_median(len(known))
+    low, high = (known[rank - 1], known[n - rank]) if rank else (None, None)
     top = float(np.percentile(known, 95))
-    return Figure(name=name, value=float(np.median(known)), low=low, high=high, of=f"p95 {top:.2f}, n {n}")
+    return Figure(
+        name=name, value=float(np.median(known)), low=low, high=high, of=f"p95 {top:.2f}, {n_of(n, len(values))}"
+    )
+
+
+def n_of(n: int, n_all: int) -> str:
+    """How many values there are; of how many, where some are missing."""
+    return f"n {n}" if n == n_all else f"n {n} of {n_all}"
+
+
+def pooled(name: str, groups: Sequence[Sequence[float]], unit: str) -> Figure:
+    """The median of all values of all groups; without an interval, for values of one group do not vary on their own."""
+    told = [group for group in groups if group]
+    known = [value for group in told for value in group]
+    if not known:
+        return Figure(name=name, value=None, of="n 0")
+    of = f"p95 {float(np.percentile(known, 95)):.2f}, n {len(known)} of {len(told)} {unit}"
+    return Figure(name=name, value=float(np.median(known)), of=of)
+
+
+def rank_about_median(n: int) -> int:
+    """The rank k whose k-th smallest and k-th largest of ``n`` values hold the median in 95 % of samples or more.
+
+    The largest k with P(Binomial(n, 1/2) < k) <= 2.5 % (Conover 1999, 3.2); 0 below six values, which never do.
+    """
+    rank, n_below, n_ways = 0, 0, 1
+    while 40 * (n_below + n_ways) <= 2**n:
+        n_below += n_ways
+        rank += 1
+        n_ways = n_ways * (n - rank + 1) // rank
+    return rank
 
 
 def wilson(n_true: int, n: int) -> tuple[float, float]:

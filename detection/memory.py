@@ -39,11 +39,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
-    """Cement in one zone over time."""
+    """Cement in one zone over time. ``first_reach_px`` is how far it reached from the body when it was first seen."""
 
     zone: Zone
     side: Side | None
     first_seen: Stamp
+    first_reach_px: float
     n_seen: int
     n_missed: int
     peak_px: float
@@ -109,7 +110,7 @@ class Scene:
     """One still arrangement of C-arm and patient.
 
     ``reference`` and ``change`` (h, w) float32, ``seen`` (h, w) float32 counts judged frames that held cement,
-    ``rim`` is the edge of the open field, ``noise`` a coarse map of the standard deviation of the change, ``shift_px`` is in working pixels.
+    ``rim`` is the edge of the open field, ``noise`` coarse maps of the standard deviation of the change, one a scale, ``shift_px`` is in working pixels.
     """
 
     number: int
@@ -125,13 +126,14 @@ class Scene:
     shift_px: Point = (0.0, 0.0)
     offset: float = 0.0
     n_lost: int = 0
+    n_unlike: int = 0
     usual_trust: float = 0.0
     needle: Needle | None = None
     opaque: Mask | None = None
     column: Column | None = None
     shadow: NDArray[np.float32] | None = None
     change: Gray | None = None
-    noise: Gray | None = None
+    noise: tuple[Gray, ...] = ()
     seen: Gray | None = None
     cement: Mask | None = None
     clutter: Clutter | None = None

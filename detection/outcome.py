@@ -39,7 +39,8 @@ class Instant:
 class Telling:
     """One time an alert was raised or worsened, and whether what it told was so.
 
-    ``is_first`` when it was raised. ``priority`` is the worst and ``peak_mm2`` the largest that became of the alert.
+    ``is_first`` when it was raised. ``told_as`` is its priority then, ``priority`` the worst and ``peak_mm2`` the largest
+    that became of the alert.
     """
 
     alert: str
@@ -51,11 +52,17 @@ class Telling:
     is_true: bool
     trust: float
     peak_mm2: float
+    told_as: Priority | None = None
+
+    @property
+    def did_sound(self) -> bool:
+        """Whether anybody could hear it: LOW is silent."""
+        return (self.told_as or self.priority) in (HIGH, MEDIUM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """Cement came to the posterior wall: how fast over the last seconds, and how long before it an alert told so."""
+    """Cement came to the posterior wall: how fast over the last seconds, and how long before it an alarm sounded."""
 
     at_s: float
     speed_mm_s: float
@@ -139,9 +146,14 @@ class Outcome:
         return self.leakage.onset is not None
 
     @property
+    def noticed(self) -> tuple[Telling, ...]:
+        """The tellings of a leak that were so, silent ones too."""
+        return tuple(each for each in self.tellings if each.kind is not Kind.APPROACH and each.is_true)
+
+    @property
     def caught(self) -> Telling | None:
-        """The first telling of a leak that was so."""
-        return next((each for each in self.tellings if each.kind is not Kind.APPROACH and each.is_true), None)
+        """The first telling of a leak that was so and sounded."""
+        return next((each for each in self.noticed if each.did_sound), None)
 
     @property
     def delay(self) -> int | None:
@@ -178,6 +190,18 @@ class Outcome:
     def false_audible(self) -> tuple[Telling, ...]:
         """False alarms that sound: HIGH and MEDIUM."""
         return tuple(each for each in self.false_alarms if each.priority in (HIGH, MEDIUM))
+
+    @property
+    def false_soundings(self) -> tuple[Telling, ...]:
+        """Every time that an alarm sounded without reason: a false alarm that grows sounds again."""
+        return tuple(each for each in self.tellings if each.did_sound and not each.is_true)
+
+    @property
+    def false_spinal(self) -> tuple[Telling, ...]:
+        """Alarms of a leak into canal or foramen, raised where no such leak is: beside another leak or nowhere."""
+        spinal = Zone.CANAL in {FAMILY[zone] for zone in self.leakage.zones}
+        named = (each for each in self.tellings if each.is_first and each.zone and FAMILY[each.zone] is Zone.CANAL)
+        return tuple(each for each in named if not (spinal and each.is_true))
 
     @property
     def is_failed(self) -> bool:

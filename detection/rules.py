@@ -230,16 +230,52 @@ class Rules:
         0.004, unit="nats", source="16-bit rounding and texture", reason="noise is never taken as less"
     )
     noise_skew: float = rule(
-        2.5,
+        1.3,
         unit="ratio",
-        source="phantom, slow cement at low dose",
+        source="phantom, slow cement at low dose and in display pictures",
         reason="noise is at most so much more than what lightens shows",
+    )
+    broad_mm: float = rule(
+        0.6,
+        unit="mm",
+        source="phantom, faint cement in display pictures",
+        reason="broad cement is looked for with pixels of this and of twice this size",
+    )
+    broad_skirt_share: float = rule(
+        0.5,
+        unit="share of the strongest neighbour",
+        source="the edge of something broad is at half its height",
+        reason="less than this beside something broad is its blur",
+    )
+    haze_mm: float = rule(
+        15.0,
+        unit="mm",
+        source="phantom: scatter and glare of dense cement fade over more than a centimetre",
+        reason="broad things must stand out from a neighbourhood this wide",
+    )
+    haze_most: float = rule(
+        0.06,
+        unit="nats",
+        source="phantom: 0.03 to 0.06 about 3 ml of dense cement",
+        reason="no haze is denser than this",
+    )
+    haze_sigma: float = rule(
+        1.0,
+        unit="sigma of the fine picture",
+        source="phantom: scatter and glare of dense cement at low dose",
+        reason="broad things that are fainter are haze",
     )
     noise_rate: float = rule(0.2, unit="share per frame", source="choice", reason="how fast the noise map follows")
     strong_sigma: float = rule(
         5.0, unit="sigma", source="phantom, Rose criterion", reason="a pixel that founds a piece"
     )
     weak_sigma: float = rule(2.5, unit="sigma", source="phantom", reason="a pixel that may extend a piece")
+    skirt_share: float = rule(
+        0.2,
+        unit="share of the strongest neighbour",
+        source="half-width of the smoothing",
+        reason="less than this beside cement is its blur",
+    )
     least_contrast: float = rule(
         0.03, unit="nats", source="1 mm cast in lateral: 2 %", reason="never call less contrast cement"
     )
@@ -372,13 +408,39 @@ class Rules:
         reason="the same for the needle tract",
     )
     # spread
-    edge_mm2: float = rule(1.0, unit="mm2", source="choice", reason="cement this side of the front is taken as a speck")
+    edge_mm2: float = rule(0.4, unit="mm2", source="choice", reason="cement this side of the front is taken as a speck")
     speed_window_s: float = rule(
         3.0, unit="s", source="detection stage 7", reason="time over which the front's speed is taken"
     )
-    speed_least_s: float = rule(0.8, unit="s", source="detection stage 7", reason="no speed from less time than this")
+    speed_least_s: float = rule(
+        1.8,
+        unit="s",
+        source="detection stage 7: 1-3 s; phantom: the first drop spreads at 2-6 mm/s and slows within two seconds",
+        reason="no speed from less time than this",
+    )
+    speed_error_share: float = rule(
+        0.5,
+        unit="share of the speed",
+        source="phantom: cement that flows together makes the front jump",
+        reason="a speed less sure than this predicts nothing",
+    )
     least_speed_mm_s: float = rule(
         0.05, unit="mm/s", source="front inside bone 0.03-0.2 mm/s", reason="slower than this is standing still"
+    )
+    vein_width_mm: float = rule(
+        3.5,
+        unit="mm",
+        source="physics section 7: segmental veins of 1-3 mm",
+        reason="a thin tube beside the body is a vein",
+    )
+    vein_mm_s: float = rule(
+        3.0,
+        unit="mm/s",
+        source="clinical timing: 2 mm vein 3.2-16 mm/s",
+        reason="what runs on this fast beside the body runs in a vein",
+    )
+    vein_least_s: float = rule(
+        0.12, unit="s", source="two frames at 15 frames/s", reason="no running is told from less"
     )
     gone_share: float = rule(0.3, unit="share of peak area", source="choice", reason="less than this left means gone")
     vanish_seen: float = rule(

@@ -39,13 +39,16 @@ def settle(calm: Calm, frame: Frame, memory: Memory, rules: Rules) -> Place:
         shift = find_shift(current.texture, texture, usable_for(current, calm.field), current.shift_px)
         if shift.trust >= max(rules.least_trust, _usual(current, rules)):
             return Place(scene=_at(current, shift, rules), shift=shift)
-        if shift.trust >= rules.least_trust and current.n_lost + 1 < rules.turn_frames:
-            return _lost(current)  # a hand hides as much for a while; a turned C-arm stays turned
+        if shift.trust >= rules.least_trust:
+            if current.n_unlike + 1 < rules.turn_frames:
+                # a hand hides as much for a while; a turned C-arm stays turned
+                return _lost(replace(current, n_unlike=current.n_unlike + 1))
+            current = None
     again = _return(texture, calm, frame, memory, rules)
     if again is not None:
         return again
     if current is not None and _suits(current, calm, frame) and current.n_lost + 1 < rules.lost_frames:
-        return _lost(current)
+        return _lost(replace(current, n_lost=current.n_lost + 1))
     return Place(
         scene=_begin(texture, calm, frame, memory.n_scenes, rules),
         shift=Shift(row=0.0, col=0.0, trust=1.0),
@@ -54,8 +57,7 @@ def settle(calm: Calm, frame: Frame, memory: Memory, rules: Rules) -> Place:
 
 
 def _lost(scene: Scene) -> Place:
-    lost = replace(scene, n_lost=scene.n_lost + 1)
-    return Place(scene=lost, shift=Shift(row=0.0, col=0.0, trust=0.0), flags=frozenset({Flag.MOTION_NOT_TRUSTED}))
+    return Place(scene=scene, shift=Shift(row=0.0, col=0.0, trust=0.0), flags=frozenset({Flag.MOTION_NOT_TRUSTED}))
 
 
 def average_in(scene: Scene, calm: Calm, rules: Rules) -> Scene:
@@ -110,7 +112,7 @@ def _at(scene: Scene, shift: Shift, rules: Rules) -> Scene:
     usual = scene.usual_trust
     if scene.n_averaged >= rules.reference_frames:
         usual = shift.trust if usual == 0.0 else usual + rules.trust_rate * (shift.trust - usual)
-    return replace(scene, shift_px=(shift.row, shift.col), n_lost=0, usual_trust=usual)
+    return replace(scene, shift_px=(shift.row, shift.col), n_lost=0, n_unlike=0, usual_trust=usual)
 
 
 def _return(texture: Gray, calm: Calm, frame: Frame, memory: Memory, rules: Rules) -> Place | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
-from detection.intervals import Figure, median, rate, share
+from detection.intervals import Figure, median, pooled, rate, share
 from detection.outcome import FAMILY, Outcome, Telling
-from detection.vocabulary import Kind, Zone
+from detection.vocabulary import Zone
 
 Label = Callable[[Outcome], Iterable[str]]
 
@@ -21,6 +21,7 @@ def figures_of(outcomes: Sequence[Outcome]) -> Iterator[Figure]:
     hidden = [each for each in outcomes if each.leakage.onset_3d is not None]
     yield share("recall, projection-visible leaks", [each.caught is not None for each in leaks])
     yield share("recall against 3-D truth", [each.caught is not None for each in hidden])
+    yield share("  visible leaks that were told, silently or not", [bool(each.noticed) for each in leaks])
     yield median("delay after visible onset, judged frames", [each.delay for each in leaks])
     yield median("delay after visible onset, s", [each.delay_s for each in leaks])
     contacts = [contact for each in outcomes for contact in each.contacts]
@@ -49,14 +50,18 @@ def _false_alarms(outcomes: Sequence[Outcome]) -> Iterator[Figure]:
     controls = [each for each in outcomes if each.about.is_control]
     n_control = sum(len(each.false_high) for each in controls)
     yield rate("  HIGH, on the negative controls, per level", n_control, len(controls), "levels")
+    n_soundings = sum(len(each.false_soundings) for each in outcomes)
+    yield rate("times that a false alarm sounded, per level", n_soundings, len(outcomes), "levels")
+    n_spinal = sum(len(each.false_spinal) for each in outcomes)
+    yield rate("canal or foramen named where none leaked, per level", n_spinal, len(outcomes), "levels")
     yield rate("technical alarms, audible, per level", sum(e.n_technical for e in outcomes), len(outcomes), "levels")
 
 
 def _pictures(outcomes: Sequence[Outcome]) -> Iterator[Figure]:
     yield median("Dice of the cement mask", [each.precision.dice for each in outcomes])
     yield median("outline of the cement, error, mm", [each.precision.boundary_mm for each in outcomes])
-    errors = [abs(error) for each in outcomes for error in each.precision.distance_errors_mm]
-    yield median("distance to the wall, absolute error, mm", errors)
+    errors = [[abs(error) for error in each.precision.distance_errors_mm] for each in outcomes]
+    yield pooled("distance to the wall, absolute error, mm", errors, "scenes")
     volumes = [each.precision.volume_error for each in outcomes]
     yield median("volume, relative error", [None if error is None else abs(error) for error in volumes])
     yield share("volume within the band that was told", [each.precision.is_volume_in_band for each in outcomes])
@@ -66,7 +71,12 @@ def _bodies(outcomes: Sequence[Outcome]) -> Iterator[Figure]:
     asked = [each for each in outcomes if each.about.landmarks == "found"]
     if asked:
         yield share("body found", [each.precision.corner_errors_mm is not None for each in asked])
-        yield median("body corners, error, mm", [e for each in asked for e in each.precision.corner_errors_mm or ()])
+        yield pooled("body corners, error, mm", corner_errors(asked), "scenes")
+
+
+def corner_errors(outcomes: Iterable[Outcome]) -> list[Sequence[float]]:
+    """How far the corners of each scene's body lie from the true ones, mm; empty where it was not found."""
+    return [each.precision.corner_errors_mm or () for each in outcomes]
 
 
 def _fitness(outcomes: Sequence[Outcome]) -> Iterator[Figure]:
@@ -106,7 +116,7 @@ def _row(name: str, outcomes: Sequence[Outcome]) -> str:
 def curve_of(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """Free response: recall of visible leaks against false alarms per level, were smaller or less trusted alerts kept back.
 
-    It begins at what is told today; alerts that today's thresholds never raise are not in it.
+    Silent alerts count on both sides. It begins at what is told today; alerts that today's thresholds never raise are not in it.
     """
     yield f"{'alerts kept':26}{'recall':>8}{'false per level':>18}"
     for least in BY_SIZE_MM2:
@@ -135,7 +145,7 @@ def elsewhere(outcomes: Iterable[Outcome]) -> list[Outcome]:
 
 def _point(name: str, outcomes: Sequence[Outcome], is_kept: Callable[[Telling], bool]) -> str:
     leaks = [each for each in outcomes if each.has_visible_leak]
-    n_caught = sum(any(is_kept(t) and t.is_true and t.kind is not Kind.APPROACH for t in e.tellings) for e in leaks)
+    n_caught = sum(any(map(is_kept, each.noticed)) for each in leaks)
     n_false = sum(is_kept(t) for each in outcomes for t in each.false_alarms)
     recall = f"{n_caught / len(leaks):.2f}" if leaks else "-"
     return f"{name:26}{recall:>8}{n_false / max(1, len(outcomes)):18.2f}"

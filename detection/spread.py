@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from detection.memory import Layout, Region, Scene, Track
 from detection.rules import Rules
@@ -30,6 +31,12 @@ from detection.vocabulary import (
 HELD = (Zone.BODY, Zone.POSTERIOR_BAND)
 """Where cement may be: it makes no piece, the front says how far it is."""
 
+STRIPS = (Zone.VEIN, Zone.SOFT_TISSUE)
+"""They share the strip beside the body."""
+
+Parts = dict[tuple[Zone, Side | None], Mask]
+"""The cement of each zone and side, (h, w)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
@@ -51,7 +58,8 @@ def measure_spread(scene: Scene, stamp: Stamp, intensity: Intensity, rules: Rule
     cement = scene.cement if scene.cement is not None else np.zeros(scene.reference.shape, np.bool_)
     front, history = _front(cement, scene, stamp.time_s, rules)
     is_breached = _is_breached(history, scene, rules)
-    parts = _parts(cement, replace(scene, is_breached=is_breached), rules)
+    scene = replace(scene, is_breached=is_breached)
+    parts = _with_veins(_parts(cement, scene, rules), scene, stamp.time_s, rules)
     tracks = _follow(parts, scene, stamp, rules)
     gone = [track for track in tracks if _has_vanished(track, scene.px_per_mm, rules)]
     seen = {(track.zone, track.side): track for track in tracks}
@@ -90,9 +98,9 @@ def _is_breached(history: tuple[tuple[float, float], ...], scene: Scene, rules: 
     return place < 0.0 and before - place >= rules.breach_mm * scene.px_per_mm
 
 
-def _parts(cement: Mask, scene: Scene, rules: Rules) -> dict[tuple[Zone, Side | None], Mask]:
+def _parts(cement: Mask, scene: Scene, rules: Rules) -> Parts:
     """Cement split by zone and side; specks are left out, anterior strips are vein or soft tissue by shape."""
-    parts: dict[tuple[Zone, Side | None], Mask] = {}
+    parts: Parts = {}
     if scene.region is None:
         return {(Zone.ELSEWHERE, None): cement} if cement.any() else {}
     layout = scene.region.breached if scene.is_breached else scene.region.intact
@@ -105,8 +113,49 @@ def _parts(cement: Mask, scene: Scene, rules: Rules) -> dict[tuple[Zone, Side | 
             continue
         for side, half in _by_side(zone, mask, scene.region):
             if _is_outside(half, layout, scene.px_per_mm, rules):
-                parts[_by_shape(zone, half, scene.px_per_mm), side] = half
+                parts[zone, side] = half
     return parts
+
+
+def _with_veins(parts: Parts, scene: Scene, time_s: float, rules: Rules) -> Parts:
+    """Beside the body what runs is in a vein, and so is a thin tube that points away; what is broader than a vessel is not."""
+
+    def named(zone: Zone, side: Side | None, mask: Mask) -> Zone:
+        if zone is not Zone.SOFT_TISSUE or scene.region is None:
+            return zone
+        known = [track for track in scene.tracks if track.zone in STRIPS and track.side is side]
+        reach = _reach_px(mask, scene)
+        if _size(mask)[1] > rules.vessel_mm * scene.px_per_mm:
+            return zone
+        was_vein = any(track.zone is Zone.VEIN for track in known)
+        is_vein = was_vein or _is_tube(mask, reach, scene, rules) or _is_running(reach, known, scene, time_s, rules)
+        return Zone.VEIN if is_vein else zone
+
+    return {(named(zone, side, mask), side): mask for (zone, side), mask in parts.items()}
+
+
+def _reach_px(mask: Mask, scene: Scene) -> float:
+    """How far a part reaches from where cement may be."""
+    if scene.region is None:
+        return 0.0
+    layout = scene.region.breached if scene.is_breached else scene.region.intact
+    return float(layout.beyond[mask].max())
+
+
+def _is_tube(mask: Mask, reach: float, scene: Scene, rules: Rules) -> bool:
+    """Thin, long, and not along the wall, where every leak begins as a strip."""
+    length, width = _size(mask)
+    is_thin = width <= rules.vein_width_mm * scene.px_per_mm and length >= 3.0 * max(width, 1.0)
+    return is_thin and reach >= 0.7 * length
+
+
+def _is_running(reach: float, known: list[Track], scene: Scene, time_s: float, rules: Rules) -> bool:
+    """Whether the tip has gone on as fast as only veins let it since it was first seen."""
+    for track in known:
+        age_s = time_s - track.first_seen.time_s
+        if age_s >= rules.vein_least_s and reach - track.first_reach_px >= rules.vein_mm_s * age_s * scene.px_per_mm:
+            return True
+    return False
 
 
 def _with_tract(zones: ZoneMap, layout: Layout, scene: Scene, rules: Rules) -> ZoneMap:
@@ -157,15 +206,6 @@ def _split(
     return halves
 
 
-def _by_shape(zone: Zone, mask: Mask, px_per_mm: float) -> Zone:
-    """A thin tube in the strip beside the body is a vein."""
-    if zone is not Zone.SOFT_TISSUE:
-        return zone
-    length, width = _size(mask)
-    is_thin = width <= 3.5 * px_per_mm and length >= 3.0 * max(width, 1.0)
-    return Zone.VEIN if is_thin else Zone.SOFT_TISSUE
-
-
 def _size(mask: Mask) -> tuple[float, float]:
     """Length and mean width in pixels of the largest connected part."""
     outline = _largest_outline(mask)
@@ -199,7 +239,7 @@ def _as_outline(outline: np.ndarray) -> Outline:
     return tuple((float(row), float(col)) for col, row in points)
 
 
-def _follow(parts: dict[tuple[Zone, Side | None], Mask], scene: Scene, stamp: Stamp, rules: Rules) -> tuple[Track, ...]:
+def _follow(parts: Parts, scene: Scene, stamp: Stamp, rules: Rules) -> tuple[Track, ...]:
     """Tracks of every zone that holds or held cement, counting frames seen and missed."""
     before = {(track.zone, track.side): track for track in scene.tracks}
     areas = {key: float(mask.sum()) for key, mask in parts.items()}
@@ -208,7 +248,7 @@ def _follow(parts: dict[tuple[Zone, Side | None], Mask], scene: Scene, stamp: St
         area = areas.get(key, 0.0) or _renamed(key, areas)
         old = before.get(key)
         if old is None:
-            old = Track(zone=key[0], side=key[1], first_seen=stamp, n_seen=0, n_missed=0, peak_px=0.0, outline=())
+            old = _begun(key, parts[key], scene, stamp)
         is_here = area > rules.gone_share * old.peak_px
         outline = outline_of(parts[key]) if key in parts and area >= old.peak_px else old.outline
         tracks.append(
@@ -223,10 +263,23 @@ def _follow(parts: dict[tuple[Zone, Side | None], Mask], scene: Scene, stamp: St
     return tuple(tracks)
 
 
+def _begun(key: tuple[Zone, Side | None], mask: Mask, scene: Scene, stamp: Stamp) -> Track:
+    reach = _reach_px(mask, scene)
+    return Track(
+        zone=key[0],
+        side=key[1],
+        first_seen=stamp,
+        first_reach_px=reach,
+        n_seen=0,
+        n_missed=0,
+        peak_px=0.0,
+        outline=(),
+    )
+
+
 def _renamed(key: tuple[Zone, Side | None], areas: dict[tuple[Zone, Side | None], float]) -> float:
-    """Cement that was a vein by its shape and is soft tissue now, or the reverse, has not gone."""
-    strips = (Zone.VEIN, Zone.SOFT_TISSUE)
-    return max((areas.get((zone, key[1]), 0.0) for zone in strips), default=0.0) if key[0] in strips else 0.0
+    """Cement that was soft tissue and is known as a vein now, or the reverse, has not gone."""
+    return max((areas.get((zone, key[1]), 0.0) for zone in STRIPS), default=0.0) if key[0] in STRIPS else 0.0
 
 
 def _has_vanished(track: Track, px_per_mm: float, rules: Rules) -> bool:
@@ -272,7 +325,7 @@ def _ghost(track: Track, scene: Scene) -> Piece:
     )
 
 
-def _extents(parts: dict[tuple[Zone, Side | None], Mask], scene: Scene) -> dict[Zone, Extent]:
+def _extents(parts: Parts, scene: Scene) -> dict[Zone, Extent]:
     extents: dict[Zone, Extent] = {}
     for (zone, _), mask in parts.items():
         length, area = _size(mask)[0], float(mask.sum())
@@ -320,11 +373,24 @@ def _front(
 
 
 def _slope(history: tuple[tuple[float, float], ...], rules: Rules) -> tuple[float | None, float]:
-    """Approach speed in px/s, positive toward the wall, by Theil-Sen, with its spread."""
+    """Approach speed in px/s, positive toward the wall, and its spread.
+
+    The first drop spreads fast and slows: where the newer half of the time is slower, it counts.
+    """
     times = np.array([t for t, _ in history])
     places = np.array([d for _, d in history])
-    if times.size < 4 or times[-1] - times[0] < rules.speed_least_s:
+    over_s = times[-1] - times[0]
+    if times.size < 4 or over_s < rules.speed_least_s or np.diff(times).max() > over_s / 2:
         return None, 0.0
+    speed, error = _theil_sen(times, places)
+    newer = times >= (times[0] + times[-1]) / 2
+    if np.count_nonzero(newer) >= 4:
+        speed = min(speed, _theil_sen(times[newer], places[newer])[0])
+    return speed, error
+
+
+def _theil_sen(times: NDArray[np.float64], places: NDArray[np.float64]) -> tuple[float, float]:
+    """Robust slope of places over times, positive where they fall, with its spread (Theil 1950, Sen 1968)."""
     early, late = np.triu_indices(times.size, 1)
     far = times[late] - times[early] > 0.3 * (times[-1] - times[0])
     slopes = (places[late] - places[early])[far] / (times[late] - times[early])[far]
@@ -335,6 +401,8 @@ def _slope(history: tuple[tuple[float, float], ...], rules: Rules) -> tuple[floa
 def _arrival(distance: float, speed: float | None, error: float, px_per_mm: float, rules: Rules) -> Interval | None:
     if speed is None or speed < rules.least_speed_mm_s * px_per_mm or distance <= 0:
         return None
+    if error > rules.speed_error_share * speed:
+        return None  # a front that jumps has no speed to go by
     slow = max(speed - error, rules.least_speed_mm_s * px_per_mm)
     return Interval(value=distance / speed, low=distance / (speed + error), high=distance / slow)
 

@@ -25,8 +25,9 @@ from detection.vocabulary import (
     Zone,
 )
 
-NEAR_LEAK_MM = 3.0
-"""An outline this near to where cement truly leaked tells of that leak."""
+NEAR_LEAK_MM, ABOUT_LEAK_SHARE = 3.0, 0.25
+"""An outline tells of a leak if this share of it lies so near to where cement truly leaked: a smear that also covers it
+tells nobody where to look."""
 CONTACT_MM, SPEED_OVER_S = 3.0, 4.0
 """The alarm's own notion of contact: nearer than that, the wall's concavity hides what is left."""
 NEAR_WALL_SHARE, NEAR_WALL_MM = 1 / 3, 2.0
@@ -163,6 +164,7 @@ class Tally:
                     kind=alert.kind,
                     zone=alert.zone,
                     priority=alert.priority,
+                    told_as=alert.priority,
                     is_first=not is_known,
                     is_true=near,
                     trust=alert.trust or 0.0,
@@ -181,7 +183,7 @@ class Tally:
     def _is_at_leak(self, look: Look, outline: Outline) -> bool:
         if self.leakage.onset_3d is None or self.leaked is None or self.leaked[0] != look.leg:
             return False
-        return not outline or touches(outline, self.leaked[1], NEAR_LEAK_MM / look.mm_per_px)
+        return is_about(outline, self.leaked[1], NEAR_LEAK_MM / look.mm_per_px)
 
     def _count_growth(self, look: Look) -> None:
         """The worst and the largest that becomes of each alert."""
@@ -213,17 +215,16 @@ class Tally:
                 is_volume_in_band=band.low <= truth.volume_ml <= band.high,
             )
         true, place = truth.cement, look.memory.scene
-        if look.index % MASK_EVERY or not findings.is_fit or true is None or place is None or place.cement is None:
+        if look.index % MASK_EVERY or not findings.is_fit or true is None or true.sum() < SMALLEST_MASK_PX:
             return
-        if true.sum() >= SMALLEST_MASK_PX:
-            found = cement_in(place, true.shape)
-            self.dice.append(dice(found, true))
-            if found.any():
-                self.boundaries.append(boundary_mm(found, true, look.mm_per_px))
+        found = np.zeros(true.shape, np.bool_) if place is None else cement_in(place, true.shape)
+        self.dice.append(dice(found, true))
+        if found.any():
+            self.boundaries.append(boundary_mm(found, true, look.mm_per_px))
 
 
 def contacts_of(fronts: list[tuple[float, float]], tellings: list[Telling]) -> tuple[Contact, ...]:
-    """When the true front (time s, mm to the wall) came to the wall, how fast, and how long before it that was told."""
+    """When the true front (time s, mm to the wall) came to the wall, how fast, and how long before it an alarm sounded."""
     at_s = next((time_s for time_s, mm in fronts if mm <= CONTACT_MM), None)
     if at_s is None:
         return ()
@@ -232,7 +233,7 @@ def contacts_of(fronts: list[tuple[float, float]], tellings: list[Telling]) -> t
     if over_s < SPEED_OVER_S / 2:
         return ()
     speed = (before[0][1] - before[-1][1]) / over_s
-    told = [each.at.time_s for each in tellings if each.kind is Kind.APPROACH and each.is_true]
+    told = [each.at.time_s for each in tellings if each.kind is Kind.APPROACH and each.is_true and each.did_sound]
     lead = max((at_s - told_s for told_s in told if told_s <= at_s), default=None)
     return (Contact(at_s=at_s, speed_mm_s=speed, lead_s=lead),)
 
@@ -250,14 +251,14 @@ def extent_mm(mask: Mask, mm_per_px: float) -> tuple[float, float]:
     return float(mask.sum()) * mm_per_px * mm_per_px / length, length
 
 
-def touches(outline: Outline, mask: Mask, reach_px: float) -> bool:
-    """Whether an outline (row, col) has a pixel of a mask (H, W) within reach."""
-    if not mask.any():
+def is_about(outline: Outline, mask: Mask, reach_px: float) -> bool:
+    """Whether a quarter of what an outline (row, col) holds lies within reach of a mask (H, W); no outline tells of no place."""
+    if not outline or not mask.any():
         return False
     inside = np.zeros(mask.shape, np.uint8)
     cv2.fillPoly(inside, [np.array([(round(col), round(row)) for row, col in outline], np.int32)], 1)
-    away = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 3)
-    return bool(away[mask].min() <= reach_px)
+    away = cv2.distanceTransform(1 - mask.astype(np.uint8), cv2.DIST_L2, 3)[inside > 0]
+    return bool(away.size) and bool((away <= reach_px).mean() >= ABOUT_LEAK_SHARE)
 
 
 def cement_in(scene: Scene, shape: tuple[int, ...]) -> Mask:

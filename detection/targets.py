@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detection.intervals import Figure, median, rate, share
+from detection.intervals import Figure, median, n_of, pooled, rate, share
 from detection.outcome import Outcome
-from detection.scorecard import elsewhere, spinal
+from detection.scorecard import corner_errors, elsewhere, spinal
 
 SLOW_MM_S, LEAD_S = 0.5, 3.0
 
@@ -35,17 +35,17 @@ def targets_of(outcomes: Sequence[Outcome], *, is_given: bool) -> Iterator[Targe
     yield _at_least(share("recall, canal and foramen, large", [e.caught is not None for e in large]), asked_spinal)
     other = elsewhere(outcomes)
     yield _at_least(share("recall, vein, disc, soft tissue, tract", [e.caught is not None for e in other]), asked_other)
-    delays = [each.delay for each in leaks if each.delay is not None]
+    delays = [each.delay for each in leaks]
     yield _at_most(median("delay from visible onset, judged frames", delays), 2)
     yield _at_most(_p95("  the 95th percentile", delays), 5)
     yield _at_least(share(f"lead of {LEAD_S:g} s before contact, slow fronts", list(_leads(outcomes))), 0.95)
     yield from _false(outcomes)
     yield _at_least(share("zone named right", [each.is_zone_right for each in leaks]), asked_zone)
     yield _at_least(median("Dice of the cement mask", [each.precision.dice for each in outcomes]), 0.92)
-    errors = [abs(error) for each in outcomes for error in each.precision.distance_errors_mm]
-    yield _at_most(median("distance to the wall, error, mm", errors), 1.0)
+    errors = [[abs(error) for error in each.precision.distance_errors_mm] for each in outcomes]
+    yield _at_most(pooled("distance to the wall, error, mm", errors, "scenes"), 1.0)
     if not is_given:
-        yield _at_most(median("body corners, error, mm", _corners(outcomes)), 2.0)
+        yield _at_most(pooled("body corners, error, mm", corner_errors(outcomes), "scenes"), 2.0)
         lost = [each.precision.corner_errors_mm is None for each in outcomes]
         yield _at_most(share("levels whose body is not found", lost), 0.05)
     # Sizes are mixed here and other work may share the machine: `make bench` measures this at 1024 x 1024.
@@ -71,12 +71,10 @@ def _false(outcomes: Sequence[Outcome]) -> Iterator[Target]:
     yield _at_most(rate("false audible alarms per level", n_audible, len(outcomes), "levels"), 0.3)
 
 
-def _corners(outcomes: Sequence[Outcome]) -> list[float]:
-    return [error for each in outcomes for error in each.precision.corner_errors_mm or ()]
-
-
-def _p95(name: str, values: Sequence[float]) -> Figure:
-    return Figure(name=name, value=float(np.percentile(values, 95)) if values else None, of=f"n {len(values)}")
+def _p95(name: str, values: Sequence[float | None]) -> Figure:
+    known = [value for value in values if value is not None]
+    of = n_of(len(known), len(values))
+    return Figure(name=name, value=float(np.percentile(known, 95)) if known else None, of=of)
 
 
 def _at_least(figure: Figure, wanted: float) -> Target:

@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 from db.connect import StoreFailure, connect
 from db.journal import Journal
-from db.record import RecordRefused
 from detection.phantom.scene import SCENARIOS, Scene
 from dicom_gateway.compose import Form, study_of, write_phantom
 from dicom_gateway.peer import Peer, echo
@@ -25,6 +24,8 @@ from dicom_gateway.sender import due_from_folder, send
 from service import accounts, replays, roles
 from service import demo as demonstration
 from service import replay as offline
+from service.api.wire import SAFETY_WORDS
+from service.clinical import command as clinical
 from service.entrance import secured
 from service.exposure import TooExposed
 from service.logs import start_logging
@@ -33,13 +34,8 @@ from service.score.command import score_sets
 from service.score.sets import drawn as varied
 from service.settings import Settings
 
-SAFETY = (
-    "Assistive research software, not a medical device. The operator remains responsible. "
-    "No alert does not mean no leakage."
-)
 
-
-@click.group(epilog=SAFETY, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(epilog=SAFETY_WORDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.pass_context
 def main(context: click.Context) -> None:
     """Watch the fluoroscopy of a vertebroplasty for bone cement that leaks."""
@@ -54,6 +50,9 @@ def main(context: click.Context) -> None:
 
 main.add_command(accounts.user)
 main.add_command(accounts.token)
+main.add_command(score_sets)
+for each in (clinical.audit_table, clinical.cohort, clinical.import_records, clinical.export_records):
+    main.add_command(each)
 
 
 @main.command("all")
@@ -199,7 +198,7 @@ def replay(settings: Settings, study: str | None, folder: Path | None, orthanc_u
     recording = study or folder
     if recording is None or (study and folder):
         raise click.UsageError("expected either --study or --folder")
-    click.echo(SAFETY, err=True)
+    click.echo(SAFETY_WORDS, err=True)
     try:
         for line in offline.replayed(recording, orthanc_url or settings.orthanc_url, with_frames=frames, now=time.time):
             click.echo(json.dumps(line, sort_keys=True))
@@ -230,7 +229,7 @@ def export(settings: Settings, procedure: str | None, after: int) -> None:
     """Print the journal as JSON lines; each line's hash can be checked without this program (docs/access.md)."""
     try:
         journal = Journal(connect(settings.journal_url))
-        click.echo(json.dumps({"safety": SAFETY}))
+        click.echo(json.dumps({"safety": SAFETY_WORDS}))
         for line in journal.records(procedure, after):
             click.echo(line)
     except StoreFailure as failure:
@@ -245,80 +244,6 @@ def echo_receiver(settings: Settings) -> None:
     if not echo(secured(peer, settings)):
         raise click.ClickException(f"no answer at port {settings.dicom_port}")
     click.echo("the receiver answers")
-
-
-@main.command("audit-table")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON line for each finding.")
-def audit_table(file: Path, as_json: bool) -> None:
-    """Check whether the numbers of a published summary (TOML) hold together; exit 1 when one is flagged."""
-    from service.clinical.audit import Verdict, audit
-    from service.clinical.published import Unreadable, read
-
-    try:
-        findings = audit(read(file.read_text(encoding="utf-8")))
-    except (Unreadable, UnicodeDecodeError) as error:
-        raise click.ClickException(str(error)) from None
-    for each in findings:
-        line = {"verdict": each.verdict, "about": each.about, "printed": each.printed, "found": each.found}
-        beside = f" [{each.printed}]" if each.printed else ""
-        click.echo(json.dumps(line) if as_json else f"{each.verdict:10}  {each.about}{beside}: {each.found}")
-    click.echo(SAFETY, err=True)
-    sys.exit(any(each.verdict is Verdict.FLAG for each in findings))
-
-
-@main.command("cohort")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.pass_obj
-def cohort(settings: Settings, file: Path) -> None:
-    """Print the tables that a page of questions (TOML) asks for, as Markdown."""
-    from service.clinical.printed import page_of
-    from service.clinical.questions import read_page
-
-    try:
-        page = read_page(file.read_text(encoding="utf-8"))
-        for line in page_of(connect(settings.journal_url), page, SAFETY):
-            click.echo(line)
-    except (ValueError, StoreFailure) as error:
-        raise click.ClickException(str(error)) from None
-    except KeyError:
-        raise click.ClickException("where: expected a field of the unit, of its owners or of what it owns") from None
-
-
-@main.command("import-records")
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Look at everything, write nothing.")
-@click.pass_obj
-def import_records(settings: Settings, files: tuple[Path, ...], dry_run: bool) -> None:
-    """Take records from CSV files named as the export names them (patients.csv, ...): all files or nothing."""
-    from service.clinical.exchange import NoTable
-    from service.clinical.files import take_files
-
-    try:
-        intake = take_files(connect(settings.journal_url), files, at=time.time(), dry_run=dry_run)
-    except (NoTable, StoreFailure, RecordRefused) as error:
-        raise click.ClickException(str(error) or type(error).__name__) from None
-    for bad in intake.bad:
-        click.echo(f"{bad.kind}, line {bad.line}, {bad.column}: {bad.expected}")
-    verb = "would be" if dry_run else "were"
-    n_new, n_changed = (0, 0) if intake.bad else (intake.n_new, intake.n_changed)
-    click.echo(f"{n_new} {verb} added, {n_changed} {verb} changed, {intake.n_same} are there as they are")
-    click.echo(SAFETY, err=True)
-    sys.exit(bool(intake.bad))
-
-
-@main.command("export-records")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write into.")
-@click.pass_obj
-def export_records(settings: Settings, out: Path) -> None:
-    """Write every kind of record as a CSV file, with the dictionary of all columns."""
-    from service.clinical.files import give_files
-
-    try:
-        names = give_files(connect(settings.journal_url), out, SAFETY)
-    except StoreFailure as failure:
-        raise click.ClickException(str(failure)) from None
-    click.echo(f"{', '.join(names)} in {out}")
 
 
 @main.command()
@@ -363,8 +288,6 @@ def _due(
     fetch_study(orthanc_url or settings.orthanc_url, study or "", fetched)
     return due_from_folder(fetched)
 
-
-main.add_command(score_sets)
 
 if __name__ == "__main__":
     main(prog_name="cementwatch")

@@ -19,6 +19,7 @@ from dicom_gateway.compose import shots_of
 from dicom_gateway.peer import Peer
 from dicom_gateway.refusal import Unreachable
 from dicom_gateway.sender import Due, Sent, send
+from service.api.wire import SAFETY_WORDS
 from service.entrance import secured
 from service.roles import command_of, environment_of
 from service.settings import Settings
@@ -26,12 +27,10 @@ from service.settings import Settings
 LEAK_SCENE, QUIET_SCENE = "canal_leak", "contained"
 IN_TIME_S = 1.0
 """A canal alert later than this after its cast became visible counts as missed; the phantom's has gone 2 mm by then."""
+SPINAL = ("canal", "foramen")
+"""The two sides of the wall line are half a body apart: either names the leak."""
 READY_S = 60.0
 COUNTED_S = 5.0
-SAFETY = (
-    "Assistive research software, not a medical device. The operator remains responsible. "
-    "No alert does not mean no leakage."
-)
 
 Say = Callable[[str], object]
 
@@ -47,7 +46,9 @@ class Account:
     frame_seen_at: dict[str, float] = field(default_factory=dict)
     alert_ms: list[float] = field(default_factory=list)
     alerts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    worst_of: dict[str, str] = field(default_factory=dict)
+    high_of: dict[str, str] = field(default_factory=dict)
+    spinal_of: dict[str, str] = field(default_factory=dict)
+    approach_of: dict[str, str] = field(default_factory=dict)
 
     def objects(self, scene: Scene, started_at: float) -> Iterator[Due]:
         """The scene's objects, noting the truth as they are made."""
@@ -82,7 +83,7 @@ class Client:
                 visible_at = self.now()
                 after = page["next_after"]
                 for alert in page["items"]:
-                    self._note(alert, visible_at)
+                    self.note(alert, visible_at)
 
     def follow_frames(self) -> None:
         """Follow the live stream: when each judged frame became visible."""
@@ -96,7 +97,8 @@ class Client:
             except httpx.HTTPError:
                 self.stop.wait(0.1)
 
-    def _note(self, alert: dict[str, Any], visible_at: float) -> None:
+    def note(self, alert: dict[str, Any], visible_at: float) -> None:
+        """Say what is new about an alert, and keep the frames of the first HIGH ones."""
         before = self.account.alerts.get(alert["id"])
         self.account.alerts[alert["id"]] = alert
         is_news = before is None or (before["condition"], before["priority"]) != (alert["condition"], alert["priority"])
@@ -110,7 +112,7 @@ class Client:
             latency_ms = 1000 * (visible_at - sent.answered_at)
             self.account.alert_ms.append(latency_ms)
             where = f"frame {self.account.n_of[uid]:3d}{self._delay(alert, uid)}, visible after {latency_ms:3.0f} ms"
-            self._keep_worst(alert, uid)
+            self._keep_first(alert, uid)
         self.say(f"  {alert['priority'].upper():6} {alert['condition']:7} {alert['message']}  [{where}]")
 
     def _delay(self, alert: dict[str, Any], uid: str) -> str:
@@ -119,14 +121,20 @@ class Client:
             return ""
         return f" ({self.account.n_of[uid] - onset:+d} frames against truth)"
 
-    def _keep_worst(self, alert: dict[str, Any], uid: str) -> None:
-        if alert["priority"] == "high" and alert["condition"] == "present":
-            self.account.worst_of.setdefault(self.account.scene_of[uid], uid)
+    def _keep_first(self, alert: dict[str, Any], uid: str) -> None:
+        scene = self.account.scene_of[uid]
+        is_high = alert["priority"] == "high" and alert["condition"] == "present"
+        if is_high:
+            self.account.high_of.setdefault(scene, uid)
+        if is_high and alert["kind"] == "leak" and alert["zone"] in SPINAL:
+            self.account.spinal_of.setdefault(scene, uid)
+        if alert["kind"] == "approach":
+            self.account.approach_of.setdefault(scene, uid)
 
 
 def run(*, keep: bool, say: Say, now: Callable[[], float], sleep: Callable[[float], None]) -> int:
     """Run the demonstration; 0 when the leak was caught in time and the contained procedure raised no HIGH."""
-    say(SAFETY)
+    say(SAFETY_WORDS)
     with tempfile.TemporaryDirectory(prefix="cementwatch-demo-") as scratch:
         settings = Settings(
             data_dir=Path(scratch),
@@ -208,23 +216,25 @@ def _report(account: Account, sources: list[dict[str, Any]], say: Say) -> int:
     ]
     say(f"C-STORE success to alert visible over HTTP, ms:  {_spread(account.alert_ms)}")
     say(f"C-STORE success to verdict visible on the live stream, ms:  {_spread(visible)}")
-    caught = _caught_in_time(account, say)
-    is_quiet = QUIET_SCENE not in account.worst_of
+    caught = caught_in_time(account, say)
+    is_quiet = QUIET_SCENE not in account.high_of
     say(f"contained procedure: {'no HIGH alert' if is_quiet else 'a false HIGH alert'}")
     is_whole = len(account.sent) == received == judged and all(sent.status == 0 for sent in account.sent.values())
     say(f"every frame accounted for: {'yes' if is_whole else 'no'}")
     return 0 if caught and is_quiet and is_whole else 1
 
 
-def _caught_in_time(account: Account, say: Say) -> bool:
-    onset, uid = account.onset_of.get(LEAK_SCENE), account.worst_of.get(LEAK_SCENE)
+def caught_in_time(account: Account, say: Say) -> bool:
+    """Whether the leak was told as one into canal or foramen within a second of its onset, and its approach before."""
+    onset, uid = account.onset_of.get(LEAK_SCENE), account.spinal_of.get(LEAK_SCENE)
     if onset is None or uid is None:
         say("canal leak: missed")
         return False
     n_late = account.n_of[uid] - onset
     late_s = n_late / SCENARIOS[LEAK_SCENE].frame_rate
-    say(f"canal leak: visible from frame {onset}, HIGH alert on frame {account.n_of[uid]} ({late_s:+.1f} s)")
-    warned = any(a["kind"] == "approach" for a in account.alerts.values())
+    say(f"canal leak: visible from frame {onset}, HIGH alert about it on frame {account.n_of[uid]} ({late_s:+.1f} s)")
+    approach = account.approach_of.get(LEAK_SCENE)
+    warned = approach is not None and account.n_of[approach] < account.n_of[uid]
     say(f"approach to the posterior wall: {'announced before' if warned else 'not announced'}")
     return -IN_TIME_S <= late_s <= IN_TIME_S and warned
 

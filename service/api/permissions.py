@@ -78,7 +78,7 @@ _RECORD: tuple[Permission, ...] = (
     *(Permission("GET", f"{V1}/record/{kind}/{{id}}", Scope.READ, VIEWED) for kind in _KINDS),
     *(Permission("GET", f"{V1}/record/{kind}/{{id}}/history", Scope.READ, VIEWED) for kind in _KINDS),
     *(Permission("POST", f"{V1}/record/{kind}", Scope.ACT) for kind in _KINDS),
-    *(Permission("PATCH", f"{V1}/record/{kind}/{{id}}", Scope.ACT) for kind in _KINDS),
+    *(Permission("PATCH", f"{V1}/record/{kind}/{{id}}", Scope.ACT, VIEWED) for kind in _KINDS),
     *(Permission("POST", f"{V1}/record/{kind}/{{id}}/withdraw", Scope.ACT) for kind in _KINDS),
 )
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from db import record as store
 from service.api.deps import Actor, After, Deps, DepsHere, Limit
-from service.api.errors import Refused, not_found
+from service.api.errors import Refused, bad_field, not_found
 from service.api.record_wire import (
     PAGES,
     ROWS,
@@ -21,7 +21,8 @@ from service.api.record_wire import (
     history_of,
     row_of,
 )
-from service.clinical.record import ADDRESSES, SHAPES, fields_of, given_of
+from service.clinical.instruments import ImpossibleAnswer
+from service.clinical.record import ADDRESSES, SHAPES, fields_of, given_of, without_confirmation
 from service.clinical.shape import problems_of
 
 router = APIRouter(prefix="/record", tags=["record"])
@@ -42,7 +43,7 @@ def write(deps: Deps, actor: str, drafts: Sequence[store.Draft]) -> tuple[store.
     try:
         written = store.write(deps.engine, drafts, at=deps.now(), actor=actor)
     except store.Outdated as outdated:
-        raise _conflict(outdated, drafts[-1]) from None
+        raise _conflict(outdated) from None
     except store.Taken as taken:
         raise Refused(409, f"This {taken.field} is in use.", code="taken", field=taken.field) from None
     except store.StillOwns as owns:
@@ -64,6 +65,14 @@ def checked(kind: str, told: Mapping[str, Any]) -> dict[str, Any]:
         raise bad_fields(problems_of(error)) from None
 
 
+def unconfirmed(kind: str, before: Mapping[str, Any] | None, told: Mapping[str, Any]) -> dict[str, Any]:
+    """As ``checked``, for what is written by anything but a confirmation."""
+    try:
+        return without_confirmation(kind, before, checked(kind, told))
+    except ImpossibleAnswer as answer:
+        raise bad_field(answer.field, answer.expected) from None
+
+
 def bad_fields(problems: list[dict[str, str]]) -> Refused:
     """400 that names every bad field and what was expected of it."""
     first = problems[0]
@@ -76,8 +85,8 @@ def bad_fields(problems: list[dict[str, str]]) -> Refused:
     )
 
 
-def _conflict(outdated: store.Outdated, draft: store.Draft) -> Refused:
-    current, seen = outdated.current, outdated.seen
+def _conflict(outdated: store.Outdated) -> Refused:
+    draft, current, seen = outdated.draft, outdated.current, outdated.seen
     wanted = set(store.changed_fields(seen.fields, draft.fields)) if seen else set(draft.fields)
     told = [was.model_dump() | {"is_yours": was.field in wanted} for was in differences(seen, current)]
     return Refused(
@@ -126,7 +135,7 @@ def _add_making(kind: str) -> None:
 
     def create(deps: DepsHere, actor: Actor, body: Any) -> dict[str, Any]:
         """Add one; answers it with its id and version 1."""
-        draft = store.Draft(kind=kind, fields=checked(kind, body.model_dump()))
+        draft = store.Draft(kind=kind, fields=unconfirmed(kind, None, body.model_dump()))
         return row_of(write(deps, actor, [draft])[0])
 
     create.__annotations__["body"] = SHAPES[kind]
@@ -146,7 +155,7 @@ def _add_changing(kind: str) -> None:
         """A new version with these fields changed; 409 with the differences when there is a newer one already."""
         find(deps, kind, id)
         seen = find(deps, kind, id, body.version)
-        fields = checked(kind, given_of(seen) | body.changes)
+        fields = unconfirmed(kind, seen.fields, given_of(seen) | body.changes)
         draft = store.Draft(kind=kind, id=id, base=body.version, fields=fields, reason=body.reason)
         return row_of(write(deps, actor, [draft])[0])
 

@@ -9,7 +9,7 @@ from service.clinical.comparisons import MeanSd, Outcome, anova_of_summaries, pa
 from service.clinical.figures import p_text, rounded
 from service.clinical.finding import Finding, Verdict
 from service.clinical.published import Claim, Course, Named
-from service.clinical.scores import score
+from service.clinical.scores import INSTRUMENTS
 
 ALPHA = 0.05
 CORRELATIONS = (0.0, 0.5)
@@ -58,6 +58,9 @@ def _claim(course: Course, claim: Claim) -> Iterator[Finding]:
         yield _printed_p(course, claim, about)
         return
     told = _test(course, claim.times)
+    if told.p is None:
+        yield Finding(Verdict.OPEN, about, claim.printed, _sentence(told))
+        return
     holds = _is_significant(told) == (claim.says == "difference")
     words = _sentence(told)
     for n in claim.also_n:
@@ -73,15 +76,15 @@ def _claim(course: Course, claim: Claim) -> Iterator[Finding]:
 
 def _printed_p(course: Course, claim: Claim, about: str) -> Finding:
     first, second = (_summary(course, time) for time in claim.times[:2])
-    tries = ((r, paired_t_of_summaries(first, second, r)) for r in CORRELATIONS)
-    shown = ", ".join(f"{p_text(told.p or 0.0)} at r = {r:g}" for r, told in tries)
+    tries = [(r, paired_t_of_summaries(first, second, r)) for r in CORRELATIONS]
+    shown = ", ".join(f"{_p(told)} at r = {r:g}" for r, told in tries)
     words = f"cannot be settled without the patients' values; a paired t test gives p {shown}"
     return Finding(Verdict.OPEN, about, f"{claim.printed}{f' ({claim.test})' if claim.test else ''}", words)
 
 
 def _class(course: Course, named: Named) -> Finding:
     value = course.points[named.time].mean
-    band = score(named.instrument, {named.instrument: value}, named.scheme).band
+    band = INSTRUMENTS[named.instrument].scheme(named.scheme).band_of(value)
     about = f"{course.label}, {named.time}: class of the mean"
     shown = f'{value:g} as "{named.printed}" ({named.scheme})'
     if band == named.printed:
@@ -105,6 +108,12 @@ def _is_significant(told: Outcome) -> bool:
 
 
 def _sentence(told: Outcome) -> str:
+    about = f"{told.name} ({told.options})"
+    if told.p is None or told.statistic is None:
+        return f"{about}: {told.remark}"
     letter = "t" if told.name.endswith("t test") else "F"
-    statistic = rounded(told.statistic or 0.0, 1)
-    return f"{told.name} ({told.options}) {letter} {statistic}, p {p_text(told.p or 0.0)}"
+    return f"{about} {letter} {rounded(told.statistic, 1)}, p {p_text(told.p)}"
+
+
+def _p(told: Outcome) -> str:
+    return "no answer" if told.p is None else p_text(told.p)

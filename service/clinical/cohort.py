@@ -9,13 +9,14 @@ from typing import Any
 from db.cohort import Condition, rows
 from db.connect import Engine
 from service.clinical.cohort_answers import CohortTable, OutcomeAnswer, ShareAnswer, SpreadAnswer, TableRow, WordRow
-from service.clinical.cohort_fields import UNITS, check_field
+from service.clinical.cohort_fields import UNITS, Nature, check_field
 from service.clinical.comparisons import OF_COUNTS, OF_NUMBERS, Outcome
 from service.clinical.figures import share, spread
 from service.clinical.instruments import ImpossibleAnswer
 
 ALL = "all"
 NO_GROUP = "not known"
+DEPENDENT = "tests take what belongs to one patient as independent"
 
 
 def cohort_table(
@@ -29,7 +30,7 @@ def cohort_table(
     """One row for each of ``fields`` (kind.field and the name of a test or None). Raises ImpossibleAnswer."""
     natures = {name: check_field(name, unit, needs=("number", "word", "words")) for name in fields}
     for name, test in fields.items():
-        _check_test(test, is_number=natures[name] == "number")
+        _check_test(test, natures[name])
     told = by_group(engine, UNITS[unit], list(fields), where, group, unit)
     made = []
     for place, name in enumerate(fields):
@@ -70,9 +71,14 @@ def known_groups(groups: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in groups.items() if name != NO_GROUP}
 
 
-def _check_test(test: str | None, *, is_number: bool) -> None:
-    known = OF_NUMBERS if is_number else OF_COUNTS
-    if test is not None and test not in known:
+def _check_test(test: str | None, nature: Nature) -> None:
+    if test is None:
+        return
+    if nature == "words":
+        # one thing may hold several words: their counts are no table of groups that exclude each other
+        raise ImpossibleAnswer("test", "expected none for a field that may hold several words")
+    known = OF_NUMBERS if nature == "number" else OF_COUNTS
+    if test not in known:
         raise ImpossibleAnswer("test", f"expected one of {', '.join(known)} for such a field")
 
 
@@ -113,6 +119,8 @@ def _warnings(sizes: Mapping[str, int], made: Sequence[TableRow], unit: str) -> 
     told = []
     if sizes.get(NO_GROUP):
         told.append(f"{sizes[NO_GROUP]} of {sum(sizes.values())} ({unit}) belong to no group and to no test")
+    if unit != "patient" and any(row.test is not None for row in made):
+        told.append(f"{DEPENDENT} ({unit})")
     for row in made:
         lacking = {key: count for key, count in row.missing.items() if count}
         if lacking:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from db.cohort import Condition, rows
 from db.connect import Engine
 from service.clinical import codes
-from service.clinical.cohort import by_group, known_groups, outcome
+from service.clinical.cohort import DEPENDENT, by_group, known_groups, outcome
 from service.clinical.cohort_answers import (
     CohortCourse,
     CohortLeaks,
@@ -49,8 +49,8 @@ def cohort_course(
     for name, test, known in (("pair_test", pair_test, OF_PAIRS), ("course_test", course_test, OF_COURSES)):
         if test is not None and test not in known:
             raise ImpossibleAnswer(name, f"expected one of {', '.join(known)}")
-    fields = ["follow_up.operation", "follow_up.time_point", "follow_up.months", field]
-    told = by_group(engine, "follow_up", fields, where, group, "operation")
+    found = by_group(engine, "follow_up", [*_VISIT, field], where, group, "operation")
+    told = {name: [_Visit(*row) for row in group_rows] for name, group_rows in found.items()}
     values = {name: _by_time(group_rows) for name, group_rows in told.items()}
     times = [time for time in TIME_POINTS if any(time in each for each in values.values())]
     points = [_point(time, values, pair_test) for time in times]
@@ -60,12 +60,35 @@ def cohort_course(
     return CohortCourse(field=field, points=points, overall=overall, warnings=_course_warnings(told, values, times))
 
 
-def _by_time(found: Iterable[Sequence[Any]]) -> dict[str, dict[str, float]]:
+_VISIT = [
+    *("follow_up.operation", "operation.patient", "follow_up.time_point"),
+    *("follow_up.months", "follow_up.seen_on", "follow_up.number"),
+]
+
+
+class _Visit(NamedTuple):
+    """One follow-up with the number that is asked for; ``written`` is the journal's line of it."""
+
+    operation: str
+    patient: str
+    time_point: str
+    months: float | None
+    seen_on: str | None
+    written: int
+    value: float | None
+
+    @property
+    def age(self) -> tuple[float, str, int]:
+        """How late it was, as far as that is known; else when it was written down."""
+        return self.months or 0.0, self.seen_on or "", self.written
+
+
+def _by_time(visits: Iterable[_Visit]) -> dict[str, dict[str, float]]:
     """Value by operation, by time point; of several at one time point the latest."""
     told: dict[str, dict[str, float]] = {}
-    for operation, time, _months, value in sorted(found, key=lambda row: row[2] or 0.0):
-        if value is not None:
-            told.setdefault(time, {})[operation] = value
+    for visit in sorted(visits, key=lambda visit: visit.age):
+        if visit.value is not None:
+            told.setdefault(visit.time_point, {})[visit.operation] = visit.value
     return told
 
 
@@ -88,7 +111,7 @@ def _overall(values: Mapping[str, Mapping[str, float]], times: Sequence[str], te
 
 
 def _course_warnings(
-    told: Mapping[str, Sequence[Sequence[Any]]],
+    told: Mapping[str, Sequence[_Visit]],
     values: Mapping[str, Mapping[str, Mapping[str, float]]],
     times: Sequence[str],
 ) -> list[str]:
@@ -97,8 +120,12 @@ def _course_warnings(
         n = {time: len(each.get(time, {})) for time in times}
         if len(set(n.values())) > 1:
             shown = ", ".join(f"{time} {count}" for time, count in n.items())
-            found.append(f"{name}: the number of patients changes over time: {shown}")
-        doubles = Counter((row[0], row[1]) for row in told[name] if row[3] is not None)
+            found.append(f"{name}: the number of operations changes over time: {shown}")
+        n_operations = len({visit.operation for visit in told[name]})
+        n_patients = len({visit.patient for visit in told[name]})
+        if n_operations > n_patients:
+            found.append(f"{name}: {n_operations} operations of {n_patients} patients; {DEPENDENT}")
+        doubles = Counter((visit.operation, visit.time_point) for visit in told[name] if visit.value is not None)
         n_doubles = sum(count > 1 for count in doubles.values())
         if n_doubles:
             found.append(
@@ -122,12 +149,11 @@ def cohort_leaks(
         raise ImpossibleAnswer("test", f"expected one of {', '.join(OF_COUNTS)}")
     modalities = SEEN_WITH[seen_with]
     told = by_group(engine, "level", ["level.id", "patient.id", "level.examined_with"], where, group, "vertebra")
-    confirmed = Condition(field="leak.finding", among=("confirmed",))
-    seen = Condition(field="leak.modality", among=modalities)
-    sites: dict[str, list[str]] = {}
-    for level, site in rows(engine, "leak", ["leak.level", "leak.site"], [confirmed, seen]):
-        sites.setdefault(level, []).append(site)
-    groups = {name: _leak_group(found, sites, modalities) for name, found in told.items()}
+    sites = _sites(engine, "confirmed", modalities)
+    undecided = _sites(engine, "proposed", modalities).keys() - sites.keys()
+    named = {site for found in told.values() for row in found for site in sites.get(row[0], ())}
+    groups = {name: _leak_group(found, sites, named, modalities) for name, found in told.items()}
+    n_undecided = {name: sum(row[0] in undecided for row in found) for name, found in told.items()}
     found = None
     if test is not None:
         counted = known_groups(groups).values()
@@ -139,13 +165,26 @@ def cohort_leaks(
         modalities=list(modalities),
         groups=groups,
         test=outcome(found),
-        warnings=_leak_warnings(groups),
+        warnings=[*_leak_warnings(groups, n_undecided), *([] if found is None else [f"{DEPENDENT} (vertebra)"])],
     )
 
 
+def _sites(engine: Engine, finding: str, modalities: tuple[str, ...]) -> dict[str, list[str]]:
+    """The sites of leaks of one finding, by vertebra."""
+    meant = [Condition(field="leak.finding", among=(finding,)), Condition(field="leak.modality", among=modalities)]
+    told: dict[str, list[str]] = {}
+    for level, site in rows(engine, "leak", ["leak.level", "leak.site"], meant):
+        told.setdefault(level, []).append(site)
+    return told
+
+
 def _leak_group(
-    found: Sequence[Sequence[Any]], sites: Mapping[str, Sequence[str]], modalities: Sequence[str]
+    found: Sequence[Sequence[Any]],
+    sites: Mapping[str, Sequence[str]],
+    named: Collection[str],
+    modalities: Sequence[str],
 ) -> LeakGroup:
+    """One group; sites that are ``named`` in any group have a share here too, for a count of 0 has an upper limit."""
     examined = [row for row in found if row[0] in sites or set(row[2] or ()) & set(modalities)]
     leaking = [row for row in examined if row[0] in sites]
     n_vertebrae, n_patients = len(examined), len({row[1] for row in examined})
@@ -155,15 +194,20 @@ def _leak_group(
         patients=ShareAnswer.model_validate(share(len({row[1] for row in leaking}), n_patients, "patient")),
         n_sites=sum(len(sites[row[0]]) for row in leaking),
         sites={
-            site: ShareAnswer.model_validate(share(by_site[site], n_vertebrae, "vertebra")) for site in sorted(by_site)
+            site: ShareAnswer.model_validate(share(by_site[site], n_vertebrae, "vertebra")) for site in sorted(named)
         },
         n_not_examined=len(found) - n_vertebrae,
     )
 
 
-def _leak_warnings(groups: Mapping[str, LeakGroup]) -> list[str]:
+def _leak_warnings(groups: Mapping[str, LeakGroup], n_undecided: Mapping[str, int]) -> list[str]:
     told = []
     for name, each in groups.items():
+        if n_undecided[name]:
+            told.append(
+                f"{name}: {n_undecided[name]} vertebrae count as without a leak although a proposed one is neither "
+                "confirmed nor rejected"
+            )
         if each.n_not_examined:
             told.append(f"{name}: {each.n_not_examined} vertebrae were not examined this way and count nowhere")
         if each.n_sites > each.vertebrae.numerator:

@@ -76,7 +76,8 @@ def told_by(kind: str, cells: Mapping[str, str]) -> dict[str, Any]:
         if column.item is not None:
             told.setdefault(column.field, {})[column.item.key] = _answer(column, text)
         elif nature_of(f"{kind}.{column.field}") == "words":
-            told[column.field] = [] if text == NOTHING else [part.strip() for part in text.split(BETWEEN)]
+            is_empty = (cells.get(column.name) or "").strip() == NOTHING
+            told[column.field] = [] if is_empty else [part.strip() for part in text.split(BETWEEN)]
         else:
             told[column.field] = text
     return told
@@ -135,8 +136,10 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if value == []:
+        return NOTHING
     if isinstance(value, list):
-        return BETWEEN.join(map(str, value)) or NOTHING
+        value = BETWEEN.join(map(str, value))
     if isinstance(value, str) and value.startswith(FORMULA):
         return f"'{value}"
     return repr(value) if isinstance(value, float) else str(value)

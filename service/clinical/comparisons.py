@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 
 Numbers = Sequence[float]
+NO_VARIATION = "nothing varies within the groups; the test has no answer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,10 @@ def paired_t(before: Numbers, after: Numbers) -> Outcome:
 
 def wilcoxon(before: Numbers, after: Numbers) -> Outcome:
     """The same patients at two times, by signed rank."""
-    options = "two-sided; zero differences left out; exact up to 50 without ties, else normal without correction"
+    options = (
+        "two-sided; zero differences left out; exact up to 50 pairs without ties or zeros and up to 13 with them, "
+        "else normal without correction"
+    )
     return _of_pairs(before, after, "Wilcoxon signed-rank test", options, stats.wilcoxon)
 
 
@@ -118,30 +122,27 @@ def repeated_anova(rows: Sequence[Numbers]) -> Outcome:
 
 def t_of_summaries(first: MeanSd, second: MeanSd) -> Outcome:
     """Student's t of two published summaries as if their patients were independent."""
+    told: dict[str, Any] = {
+        "name": "Student t test",
+        "options": "two-sided, equal variances, from mean and SD, as if independent",
+        "n": {"first": first.n, "second": second.n},
+    }
+    if first.sd == second.sd == 0:
+        return Outcome(**told, remark=NO_VARIATION)
     found = stats.ttest_ind_from_stats(first.mean, first.sd, first.n, second.mean, second.sd, second.n)
-    return Outcome(
-        name="Student t test",
-        options="two-sided, equal variances, from mean and SD, as if independent",
-        n={"first": first.n, "second": second.n},
-        statistic=abs(float(found.statistic)),
-        df=(float(first.n + second.n - 2),),
-        p=float(found.pvalue),
-    )
+    return _with(told, abs(float(found.statistic)), (float(first.n + second.n - 2),), float(found.pvalue))
 
 
 def paired_t_of_summaries(first: MeanSd, second: MeanSd, correlation: float) -> Outcome:
     """A paired t of two published summaries, if the values of a patient had this correlation. Takes the smaller n."""
     n = min(first.n, second.n)
+    options = f"two-sided, from mean and SD, correlation {correlation:g} assumed"
+    told: dict[str, Any] = {"name": "paired t test", "options": options, "n": {"pairs": n}}
     variance = first.sd**2 + second.sd**2 - 2 * correlation * first.sd * second.sd
+    if variance <= 0:
+        return Outcome(**told, remark=NO_VARIATION)
     statistic = abs(first.mean - second.mean) / math.sqrt(variance / n)
-    return Outcome(
-        name="paired t test",
-        options=f"two-sided, from mean and SD, correlation {correlation:g} assumed",
-        n={"pairs": n},
-        statistic=statistic,
-        df=(float(n - 1),),
-        p=float(2 * stats.t.sf(statistic, n - 1)),
-    )
+    return _with(told, statistic, (float(n - 1),), float(2 * stats.t.sf(statistic, n - 1)))
 
 
 def anova_of_summaries(groups: Sequence[MeanSd]) -> Outcome:
@@ -151,14 +152,14 @@ def anova_of_summaries(groups: Sequence[MeanSd]) -> Outcome:
     between = sum(group.n * (group.mean - grand) ** 2 for group in groups) / (len(groups) - 1)
     within = sum((group.n - 1) * group.sd**2 for group in groups) / (n - len(groups))
     df = (float(len(groups) - 1), float(n - len(groups)))
-    return Outcome(
-        name="one-way ANOVA",
-        options="from mean and SD, as if independent",
-        n={"all": n},
-        statistic=between / within,
-        df=df,
-        p=float(stats.f.sf(between / within, *df)),
-    )
+    told: dict[str, Any] = {
+        "name": "one-way ANOVA",
+        "options": "from mean and SD, as if independent",
+        "n": {"all": n},
+    }
+    if within == 0:
+        return Outcome(**told, remark=NO_VARIATION)
+    return _with(told, between / within, df, float(stats.f.sf(between / within, *df)))
 
 
 OF_NUMBERS: Mapping[str, Callable[[Mapping[str, Numbers]], Outcome]] = {

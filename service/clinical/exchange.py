@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from db.connect import Engine
-from db.record import KINDS, Draft, Version, changed_fields, listing
+from db.record import KINDS, VERSION_FIELDS, Draft, Version, changed_fields, listing
 from service.clinical.columns import cells_of, columns_of, told_by
 from service.clinical.instruments import ImpossibleAnswer
-from service.clinical.record import SHAPES, fields_of, plain_of
+from service.clinical.record import SHAPES, fields_of, plain_of, without_confirmation
 from service.clinical.shape import SCORED, problems_of
 
 PAGE = 1000
@@ -48,6 +48,7 @@ class BadCell:
 class Intake:
     """What an import would do. ``drafts`` can be written only while ``bad`` is empty."""
 
+    may_confirm: bool = False
     drafts: list[Draft] = field(default_factory=list)
     bad: list[BadCell] = field(default_factory=list)
     n_same: int = 0
@@ -106,8 +107,11 @@ def read_csv(kind: str, text: str) -> list[Line]:
 
 
 def read_rows(kind: str, rows: Sequence[Mapping[str, object]]) -> list[Line]:
-    """Rows of JSON, in the fields of the kind's shape. Raises NoTable for a field that is not known."""
-    known = {"id", "version", *SHAPES[kind].model_fields, *SCORED.values()}
+    """Rows of JSON, in the fields of the kind's shape. Raises NoTable for a field that is not known.
+
+    What an export says of each version besides (who wrote it, and when) is not read.
+    """
+    known = {*VERSION_FIELDS, *SHAPES[kind].model_fields, *SCORED.values()}
     for number, row in enumerate(rows, start=1):
         if set(row) - known:
             raise NoTable(f"{kind} {number}: expected only fields of the dictionary")
@@ -118,9 +122,12 @@ def read_rows(kind: str, rows: Sequence[Mapping[str, object]]) -> list[Line]:
     return [Line(kind=kind, number=number, cells=cells_of(kind, row)) for number, row in enumerate(plain, start=1)]
 
 
-def check(engine: Engine, lines: Sequence[Line]) -> Intake:
-    """Look at every row before anything is written: cells, owners, pseudonyms, versions."""
-    intake = Intake()
+def check(engine: Engine, lines: Sequence[Line], *, may_confirm: bool = False) -> Intake:
+    """Look at every row before anything is written: cells, owners, pseudonyms, versions.
+
+    With ``may_confirm`` a row may bring its confirmation with it: records move from one system to another.
+    """
+    intake = Intake(may_confirm=may_confirm)
     for kind in KINDS:
         theirs = [line for line in lines if line.kind == kind]
         if theirs:
@@ -146,11 +153,13 @@ def _check_kind(
     seen: dict[str, int] = {}
     for line in lines:
         bad = [*_bad_id(line, there, seen), *_bad_owner(line, owners), *_bad_name(line, names)]
+        before = there.get(line.cells.get("id", "").strip())
         fields = _fields(line, bad)
+        if fields is not None and not intake.may_confirm:
+            fields = _unconfirmed(line, before, fields, bad)
         intake.bad.extend(bad)
         if fields is None or bad:
             continue
-        before = there.get(line.cells.get("id", "").strip())
         if before is not None and not changed_fields(before.fields, fields):
             intake.n_same += 1
             continue
@@ -176,6 +185,16 @@ def _fields(line: Line, bad: list[BadCell]) -> dict[str, object] | None:
     if told is not None:
         bad.extend(_bad_derived(line, told))
     return told
+
+
+def _unconfirmed(
+    line: Line, before: Version | None, fields: dict[str, object], bad: list[BadCell]
+) -> dict[str, object]:
+    try:
+        return without_confirmation(line.kind, before.fields if before else None, fields)
+    except ImpossibleAnswer as answer:
+        bad.append(_bad(line, answer.field, answer.expected))
+        return fields
 
 
 def _column_of(field: str, expected: str) -> tuple[str, str]:

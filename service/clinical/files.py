@@ -29,7 +29,7 @@ def take_files(engine: Engine, files: Sequence[Path], *, at: float, dry_run: boo
             raise NoTable(f"{file.name}: expected UTF-8") from None
         except NoTable as error:
             raise NoTable(f"{file.name}: {error}") from None
-    intake = check(engine, lines)
+    intake = check(engine, lines, may_confirm=True)
     if not intake.bad and not dry_run:
         write(engine, intake.drafts, at=at, actor=ACTOR)
     return intake

@@ -162,13 +162,14 @@ def _is_at(told: Mapping[str, Any], level: str, levels: Sequence[str]) -> bool:
 
 def _add_steps(sheet: _Sheet) -> None:
     acts = sheet.watched.acts
+    stops = [act for act in acts if act.type is EntryType.INJECTION_STOPPED]
     place = 0
     for act in acts:
         if act.type not in STEP_OF_ACT:
             continue
         place += 1
         is_injection = act.type is EntryType.INJECTION_STARTED
-        end = next((later.at for later in acts if is_injection and _ends(act, later)), None)
+        end = next((stop.at for stop in stops if is_injection and (stop.number or 0) > (act.number or 0)), None)
         sheet.add(
             "step",
             sheet.id_of("step", act.number),
@@ -181,11 +182,6 @@ def _add_steps(sheet: _Sheet) -> None:
             ended_at=None if end is None else _moment(end),
             remark=act.data.get("text"),
         )
-
-
-def _ends(start: Entry, later: Entry) -> bool:
-    is_later = (later.number or 0) > (start.number or 0)
-    return is_later and later.type is EntryType.INJECTION_STOPPED
 
 
 def _add_needles(sheet: _Sheet, levels: Sequence[str]) -> None:
@@ -203,29 +199,42 @@ def _add_needles(sheet: _Sheet, levels: Sequence[str]) -> None:
 
 
 def _pushes(acts: Sequence[Entry]) -> Iterator[dict[str, Any]]:
-    """Every push of cement: an aliquot that was noted, or an injection that was stopped with its volume."""
-    started: float | None = None
+    """Every push of cement: an aliquot that was noted, or an injection without any that was stopped with its volume."""
+    started: Entry | None = None
+    has_aliquots = False
     for act in acts:
         if act.type is EntryType.INJECTION_STARTED:
-            started = act.at
-        elif act.type is EntryType.ALIQUOT or (
-            act.type is EntryType.INJECTION_STOPPED and act.data.get("volume_ml") is not None
-        ):
-            is_stop = act.type is EntryType.INJECTION_STOPPED
-            told = {name: act.data.get(name) for name in ("level", "side", "volume_ml")}
-            yield {**told, "number": act.number, "started": started if is_stop else None, "ended": act.at}
-            started = None if is_stop else started
+            started, has_aliquots = act, False
+        elif act.type is EntryType.ALIQUOT:
+            has_aliquots = True
+            yield _push(act, None)
+        elif act.type is EntryType.INJECTION_STOPPED:
+            if act.data.get("volume_ml") is not None and (started is None or not has_aliquots):
+                yield _push(act, started)
+            started = None
+
+
+def _push(act: Entry, started: Entry | None) -> dict[str, Any]:
+    """``since`` is the line with which it begins: that of the injection, or the note itself."""
+    told = {name: act.data.get(name) for name in ("level", "side", "volume_ml")}
+    since = act.number if started is None else started.number
+    return {**told, "number": act.number, "since": since, "started": started and started.at, "ended": act.at}
 
 
 def _add_aliquots(sheet: _Sheet, levels: Sequence[str]) -> None:
     acts = sheet.watched.acts
     pushes = list(_pushes(acts))
+    noted = {push["number"] for push in pushes}
+    stops = [act for act in acts if act.type is EntryType.INJECTION_STOPPED and act.data.get("volume_ml") is not None]
+    for stop in stops:
+        if stop.number not in noted:
+            sheet.remarks.append(f"The volume of log line {stop.number} was left out: aliquots were noted before it")
     for index, push in enumerate(pushes):
         level = sheet.level_of(push["level"], f"The cement of log line {push['number']}", levels)
         if level is None:
             continue
-        after = pushes[index + 1]["number"] if index + 1 < len(pushes) else None
-        felt = any(act.type is EntryType.RESISTANCE and _between(act.number, push["number"], after) for act in acts)
+        after = pushes[index + 1]["since"] if index + 1 < len(pushes) else None
+        felt = any(act.type is EntryType.RESISTANCE and _between(act.number, push["since"], after) for act in acts)
         sheet.add(
             "aliquot",
             sheet.id_of("aliquot", push["number"]),

@@ -96,8 +96,7 @@ def _leaks(told: CohortLeaks) -> Iterator[str]:
     yield _row("patients with a leak", *(share_text(each.patients) for each in groups))
     yield _row("sites", *(str(each.n_sites) for each in groups))
     for site in sorted({site for each in groups for site in each.sites}):
-        cells = (each.sites.get(site) for each in groups)
-        yield _row(f"- {site}", *("0" if cell is None else share_text(cell) for cell in cells))
+        yield _row(f"- {site}", *(share_text(each.sites[site]) for each in groups))
     if told.test is not None:
         yield from ("", outcome_text(told.test))
     yield from _notes("Of the vertebrae examined this way; exact 95 %.", told)

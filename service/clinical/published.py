@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from service.clinical.instruments import ImpossibleAnswer
+from service.clinical.scores import INSTRUMENTS
 from service.clinical.shape import problems_of
 
 Printed = Annotated[str, Field(pattern=r"^-?\d+(\.\d+)?$", description="A number as it is printed, digits and all.")]
@@ -50,7 +52,7 @@ class Leaks(Part):
     modality: str
     vertebrae: int = Field(gt=0)
     leaking: int = Field(ge=0)
-    sites: dict[str, int]
+    sites: dict[str, Annotated[int, Field(ge=0)]]
 
 
 class Stated(Part):
@@ -58,8 +60,15 @@ class Stated(Part):
 
     label: str
     values: dict[str, str]
-    denominator: int | None = None
+    denominator: int | None = Field(None, gt=0)
     unit: str | None = None
+
+    @model_validator(mode="after")
+    def _counts(self) -> Self:
+        whole = self.denominator
+        if whole is not None and any(not value.isdecimal() or int(value) > whole for value in self.values.values()):
+            raise ValueError(f"expected counts from 0 to the denominator {whole}")
+        return self
 
 
 class Reach(Part):
@@ -106,6 +115,16 @@ class Named(Part):
     instrument: str
     scheme: str
     printed: str
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.instrument not in INSTRUMENTS:
+            raise ValueError(f"instrument: expected one of {', '.join(INSTRUMENTS)}")
+        try:
+            INSTRUMENTS[self.instrument].scheme(self.scheme)
+        except ImpossibleAnswer as unknown:
+            raise ValueError(f"{unknown.field}: {unknown.expected}") from None
+        return self
 
 
 class Course(Part):

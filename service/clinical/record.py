@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from db.record import KINDS, Version
+from db.record import KINDS, Version, changed_fields
+from service.clinical.instruments import ImpossibleAnswer
 from service.clinical.scores import score
 from service.clinical.shape import SCORED, Shape
 from service.clinical.shapes_level import Aliquot, Leak, Level, Needle, Step
@@ -36,6 +37,9 @@ ADDRESSES: Mapping[str, str] = {
 }
 """What each kind is called in addresses and file names."""
 
+CONFIRMATION = ("confirmed_at", "confirmed_by")
+"""Fields of an operation that only its confirmation writes."""
+
 MOMENTS = frozenset(name for shape in SHAPES.values() for name in shape.model_fields if name.endswith("_at"))
 
 
@@ -44,6 +48,21 @@ def fields_of(kind: str, told: Mapping[str, Any]) -> dict[str, Any]:
     shape = SHAPES[kind].model_validate(dict(told))
     plain = {name: _stored(getattr(shape, name)) for name in type(shape).model_fields}
     return plain | derived_from(kind, plain)
+
+
+def without_confirmation(kind: str, before: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """``fields`` as anything but a confirmation may write them, ``before`` being there.
+
+    A confirmation is of what was read: it cannot be entered, and a change ends it. Raises ImpossibleAnswer.
+    """
+    if kind != "operation":
+        return dict(fields)
+    there = before or dict.fromkeys(CONFIRMATION)
+    for name in CONFIRMATION:
+        if fields[name] not in {None, there[name]}:
+            raise ImpossibleAnswer(name, "expected nothing, or what is there: a record is confirmed after it was read")
+    is_same = before is not None and not changed_fields(before, fields)
+    return dict(fields) if is_same else {**fields, **dict.fromkeys(CONFIRMATION)}
 
 
 def derived_from(kind: str, fields: Mapping[str, Any]) -> dict[str, float | None]:

@@ -40,7 +40,15 @@ class Whole:
 
 def remarks_on(whole: Whole) -> list[Remark]:
     """Everything odd, from the operation downwards."""
-    return [*_operation(whole), *_follow_ups(whole), *_each_level(whole)]
+    return [*_operation(whole), *_follow_ups(whole), *_each_level(whole), *_since_confirmed(whole)]
+
+
+def _since_confirmed(whole: Whole) -> Iterator[Remark]:
+    """What was written after somebody read the record; a change of the operation itself ends the confirmation."""
+    confirmed_at = whole.operation.fields["confirmed_at"]
+    for each in [thing for things in whole.things.values() for thing in things]:
+        if confirmed_at is not None and each.recorded_at > confirmed_at:
+            yield _remark(each, "version", "was written after the record was confirmed")
 
 
 def _remark(thing: Version, field: str, words: str) -> Remark:
@@ -89,7 +97,11 @@ def _each_level(whole: Whole) -> Iterator[Remark]:
         yield from _volume(whole, level)
         yield from _leaks(whole, level)
         yield from _sins(level)
-        sides = {needle.fields["side"] for needle in whole.of("needle", level)} & {"left", "right"}
+        needles = whole.of("needle", level)
+        for aliquot in whole.of("aliquot", level):
+            if aliquot.fields["needle"] not in {None, *(needle.id for needle in needles)}:
+                yield _remark(aliquot, "needle", "this needle is not recorded for this vertebra")
+        sides = {needle.fields["side"] for needle in needles} & {"left", "right"}
         if level.fields["approach"] == "unilateral" and len(sides) == 2:
             yield _remark(level, "approach", "unilateral, but needles on both sides")
 

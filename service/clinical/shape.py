@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from service.clinical.instruments import ImpossibleAnswer
 from service.clinical.scores import INSTRUMENTS, score
@@ -15,6 +15,8 @@ from service.clinical.scores_spine import LEVELS
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 Note = Annotated[str, Field(max_length=4000)]
 Word = Annotated[str, Field(max_length=200)]
+Listed = Annotated[str, Field(max_length=200, pattern=r"^[^;\s]([^;]*[^;\s])?$")]
+"""A word of a list, which stands between semicolons in a table."""
 Gauge = Annotated[float, Field(ge=6, le=30)]
 Months = Annotated[float, Field(ge=0, le=600)]
 Millilitres = Annotated[float, Field(ge=0, le=50)]
@@ -24,6 +26,18 @@ class Shape(BaseModel):
     """One kind of thing. What is not known is null, never 0; a field that is not known here is an error."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+def in_order(first: str, then: str, *, blamed: str, rule: str) -> Any:
+    """A check between two fields of a shape: where both are known, ``then`` is not before ``first``."""
+
+    def check(shape: Any) -> Any:
+        early, late = getattr(shape, first), getattr(shape, then)
+        if early and late and late < early:
+            raise ValueError(f"{blamed}: expected {rule}")
+        return shape
+
+    return model_validator(mode="after")(check)
 
 
 def _vertebra(level: str) -> str:

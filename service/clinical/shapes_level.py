@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
-
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from service.clinical import codes
 from service.clinical.shape import (
@@ -18,6 +16,7 @@ from service.clinical.shape import (
     SinsAnswers,
     Vertebra,
     Word,
+    in_order,
     sentence_of,
 )
 
@@ -36,11 +35,7 @@ class Step(Shape):
     gauge_g: Gauge | None = Field(None, description="Its gauge; G.")
     remark: Note | None = Field(None, description="Remark; no names.")
 
-    @model_validator(mode="after")
-    def _order(self) -> Self:
-        if self.started_at and self.ended_at and self.ended_at < self.started_at:
-            raise ValueError("ended_at: expected a time not before started_at")
-        return self
+    _order = in_order("started_at", "ended_at", blamed="ended_at", rule="a time not before started_at")
 
 
 class Level(Shape):
@@ -96,11 +91,7 @@ class Aliquot(Shape):
     has_resistance: bool | None = Field(None, description="Substantial resistance was felt.")
     remark: Note | None = Field(None, description="Remark; no names.")
 
-    @model_validator(mode="after")
-    def _order(self) -> Self:
-        if self.started_at and self.ended_at and self.ended_at < self.started_at:
-            raise ValueError("ended_at: expected a time not before started_at")
-        return self
+    _order = in_order("started_at", "ended_at", blamed="ended_at", rule="a time not before started_at")
 
 
 class Leak(Shape):

@@ -12,6 +12,7 @@ from service.clinical.shape import (
     Bm22Answers,
     Day,
     Id,
+    Listed,
     Moment,
     Months,
     Note,
@@ -21,6 +22,7 @@ from service.clinical.shape import (
     TomitaAnswers,
     Vertebra,
     Word,
+    in_order,
     sentence_of,
 )
 
@@ -53,11 +55,7 @@ class Patient(Shape):
     death_cause: Word | None = Field(None, description="Cause of death.")
     remark: Note | None = Field(None, description="Remark; no names.")
 
-    @model_validator(mode="after")
-    def _order(self) -> Self:
-        if self.died_on and self.last_seen_on and self.last_seen_on > self.died_on:
-            raise ValueError("last_seen_on: expected a day not after died_on")
-        return self
+    _order = in_order("last_seen_on", "died_on", blamed="last_seen_on", rule="a day not after died_on")
 
 
 class Operation(Shape):
@@ -92,7 +90,7 @@ class Operation(Shape):
     life_expectancy_months: Months | None = Field(None, description="Estimated life expectancy; months.")
     tomita: TomitaAnswers | None = Field(None, description=sentence_of("tomita"))
     tokuhashi: TokuhashiAnswers | None = Field(None, description=sentence_of("tokuhashi"))
-    operators: list[Word] | None = Field(None, description="Operators, by role or study code; no names.")
+    operators: list[Listed] | None = Field(None, description="Operators, by role or study code; no names.")
     experience_years: float | None = Field(None, ge=0, le=70, description="Experience of the first operator; years.")
     unit: Word | None = Field(None, description="X-ray unit and vendor.")
     planes: codes.Planes | None = Field(None, description="One C-arm or two.")
@@ -122,11 +120,7 @@ class Operation(Shape):
     confirmed_at: Moment | None = Field(None, description="When the record was confirmed as complete; UTC.")
     confirmed_by: Word | None = Field(None, description="Who confirmed it.")
 
-    @model_validator(mode="after")
-    def _order(self) -> Self:
-        if self.started_at and self.ended_at and self.ended_at < self.started_at:
-            raise ValueError("ended_at: expected a time not before started_at")
-        return self
+    _order = in_order("started_at", "ended_at", blamed="ended_at", rule="a time not before started_at")
 
 
 class Complication(Shape):
@@ -141,11 +135,7 @@ class Complication(Shape):
     treatment: Word | None = Field(None, description="What was done.")
     remark: Note | None = Field(None, description="Remark; no names.")
 
-    @model_validator(mode="after")
-    def _order(self) -> Self:
-        if self.happened_on and self.resolved_on and self.resolved_on < self.happened_on:
-            raise ValueError("resolved_on: expected a day not before happened_on")
-        return self
+    _order = in_order("happened_on", "resolved_on", blamed="resolved_on", rule="a day not before happened_on")
 
 
 class FollowUp(Shape):

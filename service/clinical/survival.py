@@ -67,7 +67,8 @@ def curve(lives: Sequence[Life]) -> Curve:
         )
         for at in deaths
     )
-    median = next((step.months for step in steps if step.survival <= 0.5), None)
+    # a half is a product of fractions here and may come out a hair above
+    median = next((step.months for step in steps if step.survival <= 0.5 + 1e-9), None)
     return Curve(n=len(lives), n_deaths=n_deaths, median_months=median, steps=steps)
 
 

@@ -10,7 +10,7 @@ import click
 from detection.montage import sheet
 from detection.outcome import Exhibit, Outcome
 from detection.phantom.scene import SCENARIOS
-from service.demo import SAFETY
+from service.api.wire import SAFETY_WORDS
 from service.score.kept import Archive
 from service.score.one import told
 from service.score.play import Hall, score
@@ -79,7 +79,7 @@ def score_sets(
         written.write_text(json.dumps(plain, indent=1, sort_keys=True), encoding="utf-8")
     if montage is not None and exhibits:
         montage.write_bytes(sheet(exhibits))
-    click.echo(f"\n{SAFETY}")
+    click.echo(f"\n{SAFETY_WORDS}")
 
 
 def _play(tasks: list[Task], hall: Hall, *, is_told: bool) -> tuple[list[Outcome], list[Exhibit]]:

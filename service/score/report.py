@@ -92,11 +92,20 @@ def against(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     for title, figures in now["figures"].items():
         yield ""
         yield f"== {title:58}{'before':>9}{'now':>9}{'change':>9}"
-        for name, value in figures.items():
-            old = before["figures"].get(title, {}).get(name)
-            if old is not None and value is not None and abs(value - old) > 5e-4:
+        earlier = before["figures"].get(title, {})
+        for name in {**figures, **earlier}:
+            old, value = earlier.get(name), figures.get(name)
+            if (old is None) != (value is None):
+                yield f"{name:61}{_or_dash(old):>9}{_or_dash(value):>9}"
+            elif old is not None and value is not None and abs(value - old) > 5e-4:
                 yield f"{name:61}{old:9.3f}{value:9.3f}{value - old:+9.3f}"
+    for title in before["figures"].keys() - now["figures"].keys():
+        yield f"== {title}: only in the file before"
     yield from _scenes_against(before, now)
+
+
+def _or_dash(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _scenes_against(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

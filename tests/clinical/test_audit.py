@@ -107,6 +107,22 @@ def test_what_is_impossible_on_a_scale_is_told(point, verdict, words):
     assert words in found.found
 
 
+def test_a_printed_sd_of_zero_leaves_the_claim_open():
+    points = "a = {mean = 5, sd = 0}\nb = {mean = 4, sd = 0}\nc = {mean = 3, sd = 0}\n"
+    claims = ("says = 'difference'\ntimes = ['a', 'b', 'c']", "says = 'p'\ntimes = ['a', 'b']\np = 0.01")
+    for claim in claims:
+        told = audit(read(COURSE + points + f"[[course.claims]]\nprinted = 'x'\n{claim}"))
+        (found,) = (each for each in told if each.printed == "x")
+        assert found.verdict is Verdict.OPEN
+        assert "no answer" in found.found
+
+
+def test_a_mean_between_the_steps_of_a_score_still_has_its_band():
+    text = "a = {mean = 63.4, sd = 5}\n[[course.classes]]\ntime = 'a'\ninstrument = 'kps'\nscheme = 'karnofsky'\n"
+    told = audit(read((COURSE + text).replace("high = 10", "high = 100") + "printed = 'unable to work'"))
+    assert Verdict.REPRODUCES in {each.verdict for each in told if "class of the mean" in each.about}
+
+
 def test_sites_fewer_than_leaking_vertebrae_and_counts_above_all_are_flagged():
     text = """title = 'x'
     [[leaks]]
@@ -132,6 +148,18 @@ def test_sites_fewer_than_leaking_vertebrae_and_counts_above_all_are_flagged():
         ("title = ", "not TOML"),
         ("title = 'x'\nunknown = 1", "unknown"),
         ("title = 'x'\n[[fraction]]\nlabel = 'a'\nnumerator = -1\ndenominator = 3\nunit = 'p'", "fraction.0.numerator"),
+        ("title = 'x'\n[[stated]]\nlabel = 'a'\ndenominator = 9\nvalues = {text = 'two'}", "counts from 0 to"),
+        ("title = 'x'\n[[stated]]\nlabel = 'a'\ndenominator = 9\nvalues = {text = '10'}", "counts from 0 to"),
+        (
+            COURSE
+            + "a = {mean = 1, sd = 1}\n[[course.classes]]\ntime = 'a'\ninstrument = 'pain'\nscheme = 'x'\nprinted = 'mild'",
+            "vas, odi",
+        ),
+        (
+            COURSE
+            + "a = {mean = 1, sd = 1}\n[[course.classes]]\ntime = 'a'\ninstrument = 'vas'\nscheme = 'x'\nprinted = 'mild'",
+            "chow_2016",
+        ),
         (COURSE + "a = {mean = 1, sd = 1}\n[[course.claims]]\nsays = 'p'\ntimes = ['a', 'b']\nprinted = 'x'", "not b"),
     ],
 )

@@ -100,6 +100,9 @@ def test_leaks_on_the_screen_and_on_ct_are_never_pooled(department):
     live = cohort_leaks(department, "fluoroscopy", group="patient.arm", test="fisher")
     assert (live.groups["itr"].vertebrae.numerator, live.groups["itr"].vertebrae.denominator) == (1, 3)
     assert set(live.groups["itr"].sites) == {"disc"}
+    nothing = live.groups["pvp"].sites["disc"]
+    assert (nothing.numerator, nothing.denominator, nothing.exact.high) == (0, 1, 97.5), "0 has an upper limit"
+    assert any("tests take what belongs to one patient as independent" in warning for warning in live.warnings)
     assert live.groups["itr"].patients.denominator == 2
     assert live.test.n == {"all": 4}
     ct = cohort_leaks(department, "ct")
@@ -107,8 +110,31 @@ def test_leaks_on_the_screen_and_on_ct_are_never_pooled(department):
     assert "3 vertebrae were not examined this way" in ct.warnings[0]
 
 
-def test_only_confirmed_leaks_count(department):
-    assert cohort_leaks(department, "fluoroscopy").groups["all"].n_sites == 1
+def test_only_confirmed_leaks_count_and_undecided_ones_are_told(department):
+    told = cohort_leaks(department, "fluoroscopy")
+    assert told.groups["all"].n_sites == 1
+    assert "1 vertebrae count as without a leak although a proposed one" in told.warnings[0]
+
+
+def test_of_two_visits_at_one_time_point_the_later_counts_whatever_order_they_were_written_in(department):
+    put(
+        department,
+        draft("follow_up", "g1", operation="ob", time_point="m3", seen_on="2026-04-20", vas=1),
+        draft("follow_up", "g2", operation="ob", time_point="m3", seen_on="2026-03-20", vas=9),
+    )
+    m3 = cohort_course(department, "follow_up.vas").points[1]
+    assert (m3.time_point, m3.groups["all"].n, m3.groups["all"].mean) == ("m3", 2, (3 + 1) / 2)
+
+
+def test_a_second_operation_on_a_patient_is_told_where_tests_take_operations_as_independent(department):
+    assert not any("operations of" in warning for warning in cohort_course(department, "follow_up.vas").warnings)
+    put(
+        department,
+        draft("operation", "oa2", patient="a", kind="pvp", performed_on="2026-02-01"),
+        draft("follow_up", "g3", operation="oa2", time_point="before", vas=7),
+    )
+    warnings = cohort_course(department, "follow_up.vas").warnings
+    assert any("3 operations of 2 patients" in warning for warning in warnings)
 
 
 def test_a_course_says_how_many_remain(department):
@@ -170,6 +196,7 @@ def test_a_list_field_counts_every_word_and_says_so(department):
         (lambda e: cohort_table(e, "patient", {"patient.pseudonym": None}), "field"),
         (lambda e: cohort_table(e, "patient", {"patient.sex": "welch_t"}), "test"),
         (lambda e: cohort_table(e, "vertebra", {"level.volume_ml": None}, group="level.volume_ml"), "field"),
+        (lambda e: cohort_table(e, "vertebra", {"level.examined_with": "chi_square"}), "test"),
         (lambda e: cohort_course(e, "follow_up.asia"), "field"),
         (lambda e: cohort_course(e, "follow_up.vas", pair_test="sign"), "pair_test"),
         (lambda e: cohort_leaks(e, "mri"), "seen_with"),

@@ -87,6 +87,9 @@ def test_rank_tests_name_themselves():
     told = mann_whitney({"a": [1, 2, 3], "b": [4, 5, 6]})
     assert (told.name, told.p) == ("Mann-Whitney U test", pytest.approx(0.1))
     assert wilcoxon([1, 2, 3, 4, 5], [2, 4, 6, 8, 10]).p == pytest.approx(0.0625)
+    tied = wilcoxon([1, 2, 3, 4, 5], [2, 3, 5, 6, 8])
+    assert tied.p == pytest.approx(2 / 2**5), "exact, although ranks are tied"
+    assert "up to 13 with them" in tied.options
 
 
 def test_counts_with_and_without_yates_and_exactly():
@@ -122,6 +125,9 @@ def test_courses_of_patients():
         friedman([[1, 2, 3]]),
         repeated_anova([[1, 2]]),
         log_rank({"a": [Life(months=1, is_death=True)]}),
+        t_of_summaries(MeanSd(mean=5, sd=0, n=9), MeanSd(mean=4, sd=0, n=9)),
+        paired_t_of_summaries(MeanSd(mean=5, sd=0, n=9), MeanSd(mean=4, sd=0, n=9), 0.5),
+        anova_of_summaries([MeanSd(mean=mean, sd=0, n=9) for mean in (5, 4, 3)]),
     ],
     ids=lambda told: told.name,
 )
@@ -166,6 +172,12 @@ def test_log_rank_of_freireichs_leukaemia_trial():
     told = log_rank({"6-MP": lives(REMISSION["6-MP"], REMISSION["6-MP alive"]), "placebo": lives(REMISSION["placebo"])})
     assert told.statistic == pytest.approx(16.79, abs=0.01)
     assert told.n == {"6-MP": 21, "placebo": 21}
+
+
+def test_a_median_at_exactly_half_alive_is_not_missed_by_rounding():
+    told = curve(lives([1, 1, 2, 2, 3, 4, 5, 5, 5], alive=[3]))
+    assert told.steps[2].survival == pytest.approx(0.5), "4/5 of 3/4 of 5/6"
+    assert told.median_months == 3
 
 
 def test_a_median_that_was_not_reached_is_none_and_nobody_is_no_curve():

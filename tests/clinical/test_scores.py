@@ -281,3 +281,69 @@ def test_the_ends_of_every_scheme_can_be_reached():
             }
             ends.append(score(name, answers, scheme).value)
         assert ends == [INSTRUMENTS[name].scheme(scheme).low, INSTRUMENTS[name].scheme(scheme).high]
+
+
+PRINTED = {
+    "sins": {
+        "location": {"junctional": 3, "mobile": 2, "semirigid": 1, "rigid": 0},
+        "pain": {"yes": 3, "occasional_non_mechanical": 1, "none": 0},
+        "lesion": {"lytic": 2, "mixed": 1, "blastic": 0},
+        "alignment": {"subluxation": 4, "new_deformity": 2, "normal": 0},
+        "collapse": {"over_half": 3, "under_half": 2, "none_but_over_half_involved": 1, "none": 0},
+        "posterolateral": {"both_sides": 3, "one_side": 1, "none": 0},
+    },
+    "tomita": {
+        "primary": {"slow": 1, "moderate": 2, "rapid": 4},
+        "visceral": {"none": 0, "treatable": 2, "untreatable": 4},
+        "bone": {"solitary": 1, "multiple": 2},
+    },
+    "tokuhashi": {
+        "kps": {10: 0, 20: 0, 30: 0, 40: 0, 50: 1, 60: 1, 70: 1, 80: 2, 90: 2, 100: 2},
+        "extraspinal": {"three_or_more": 0, "one_or_two": 1, "none": 2},
+        "vertebral": {"three_or_more": 0, "two": 1, "one": 2},
+        "organs": {"unremovable": 0, "removable": 1, "none": 2},
+        "primary": {
+            **dict.fromkeys(("lung", "osteosarcoma", "stomach", "bladder", "oesophagus", "pancreas"), 0),
+            **dict.fromkeys(("liver", "gallbladder", "unidentified"), 1),
+            "other": 2,
+            "kidney": 3,
+            "uterus": 3,
+            "rectum": 4,
+            **dict.fromkeys(("thyroid", "breast", "prostate", "carcinoid"), 5),
+        },
+        "palsy": {"A": 0, "B": 0, "C": 1, "D": 1, "E": 2},
+    },
+    "barthel": {
+        "feeding": {0: 0, 5: 5, 10: 10},
+        "bathing": {0: 0, 5: 5},
+        "grooming": {0: 0, 5: 5},
+        "dressing": {0: 0, 5: 5, 10: 10},
+        "bowels": {0: 0, 5: 5, 10: 10},
+        "bladder": {0: 0, 5: 5, 10: 10},
+        "toilet": {0: 0, 5: 5, 10: 10},
+        "transfer": {0: 0, 5: 5, 10: 10, 15: 15},
+        "mobility": {0: 0, 5: 5, 10: 10, 15: 15},
+        "stairs": {0: 0, 5: 5, 10: 10},
+    },
+}
+"""Points of every answer, copied from the published tables: Fisher 2010, Tomita 2001, Tokuhashi 2005, Mahoney 1965."""
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_every_answer_has_the_points_of_the_published_table(name):
+    assert {item.key: dict(item.points) for item in INSTRUMENTS[name].scheme().items} == PRINTED[name]
+
+
+def test_bm22_has_five_sites_three_pains_eight_functions_and_six_of_the_mind():
+    bad = INSTRUMENTS["bm22"].score({f"q{number}": 4 for number in range(1, 23)}).scales
+    assert bad == {
+        "painful_sites": 100,
+        "pain_characteristics": 100,
+        "functional_interference": 0,
+        "psychosocial_aspects": 0,
+    }
+    for first, last, scale in ((1, 5, "painful_sites"), (6, 8, "pain_characteristics")):
+        told = INSTRUMENTS["bm22"].score({f"q{number}": 1 for number in range(first, last + 1)}).scales
+        assert {name for name, value in told.items() if value is not None} == {scale}
+    told = INSTRUMENTS["bm22"].score({f"q{number}": 1 for number in range(9, 17)}).scales
+    assert {name for name, value in told.items() if value is not None} == {"functional_interference"}

@@ -84,6 +84,16 @@ def test_two_people_do_not_overwrite_each_other(engine, patient):
     assert find(engine, "patient", "p1").fields["birth_year"] == 1950
 
 
+def test_of_several_drafts_the_outdated_one_is_named(engine, patient):
+    put(engine, "patient", "p2", pseudonym="A-002")
+    put(engine, "patient", "p1", base=1, pseudonym="A-001", birth_year=1949)
+    drafts = [Draft(kind="patient", id=id, base=1, fields={"pseudonym": f"B-{id}"}) for id in ("p1", "p2")]
+    with pytest.raises(Outdated) as told:
+        write(engine, drafts, at=20.0, actor="import")
+    assert told.value.draft == drafts[0]
+    assert find(engine, "patient", "p2").version == 1
+
+
 def test_of_many_writers_at_once_exactly_one_wins(engine, journal, patient):
     outcomes = []
 

@@ -123,6 +123,23 @@ def test_a_change_that_cannot_be_leaves_no_line(engine, journal, change):
     assert journal.head() == head == register_number(engine)
 
 
+def test_who_was_disabled_or_revoked_stays_so_since_the_first_time(engine, journal):
+    add_user(engine, ANNA, BY)
+    add_token(engine, MONITOR, BY)
+    disable_user(engine, "anna", BY)
+    revoke_token(engine, "monitor", BY)
+    head, later = journal.head(), Deed(actor="os:root", at=99.0)
+    for change in (disable_user, revoke_token):
+        with pytest.raises(LookupError):
+            change(engine, "anna" if change is disable_user else "monitor", later)
+    with pytest.raises(LookupError, match="who may sign in"):
+        change_password(engine, "anna", "$argon2id$new", later)
+    register = read_register(engine)
+    assert (register.users["anna"].disabled_at, register.tokens[MONITOR.hash].revoked_at) == (50.0, 50.0)
+    assert register.users["anna"].password_hash == ANNA.password_hash
+    assert journal.head() == head
+
+
 def test_a_name_that_was_disabled_is_never_given_to_another_person(engine):
     add_user(engine, ANNA, BY)
     disable_user(engine, "anna", BY)

@@ -58,11 +58,11 @@ def test_a_plain_body_is_found_and_trusted():
     assert body is not None
     assert body.origin is Origin.FOUND
     assert body.trust >= RULES.body_trust
-    assert far_off_mm(body, PLAIN) < 2.5
+    assert far_off_mm(body, PLAIN) < 2.0
 
 
 def test_posterior_is_where_the_needle_comes_from():
-    assert far_off_mm(find(bone(), FROM_RIGHT), [PLAIN[2], PLAIN[3], PLAIN[0], PLAIN[1]]) < 2.5
+    assert far_off_mm(find(bone(), FROM_RIGHT), [PLAIN[2], PLAIN[3], PLAIN[0], PLAIN[1]]) < 2.0
 
 
 @pytest.mark.parametrize("turn_deg", [-14.0, 10.0])
@@ -73,11 +73,15 @@ def test_a_tilted_body_is_found_tilted(turn_deg):
     needle = replace(FROM_LEFT, tail=(128.0 - 138 * float(np.tan(np.deg2rad(-turn_deg + 10))), 0.0))
     body = find(bone(turn_deg=-turn_deg), needle)
     mirrored = (np.array(PLAIN) - 128) @ matrix + 128
-    assert min(far_off_mm(body, expected), far_off_mm(body, mirrored)) < 3.0
+    assert min(far_off_mm(body, expected), far_off_mm(body, mirrored)) < 2.5
 
 
 def test_the_same_picture_gives_the_same_body():
     assert find(bone()) == find(bone())
+
+
+def test_more_exposure_finds_the_same_body():
+    assert find(bone()).corners == find(bone() + np.float32(0.5)).corners
 
 
 @pytest.mark.parametrize(("gain", "offset"), [(1.0, 0.5), (0.4, 0.0), (2.5, -1.0)])
@@ -122,6 +126,20 @@ def test_a_picture_without_anything_has_no_body():
 def test_a_mere_slope_is_not_trusted_to_be_a_body():
     slope = np.linspace(0, 1, SIZE[1], dtype=np.float32)[None, :].repeat(SIZE[0], axis=0)
     assert find(slope).trust < RULES.body_trust
+
+
+@pytest.mark.parametrize(
+    "grain_px",
+    [
+        pytest.param(
+            4.0, marks=pytest.mark.xfail(reason="chance edges of this grain make a body, trust up to 0.9", strict=True)
+        ),
+        8.0,
+    ],
+)
+def test_texture_without_a_body_is_not_trusted_to_be_one(grain_px):
+    found = [find(0.05 * mottle(SIZE, seed=seed, grain_px=grain_px)) for seed in range(20, 26)]
+    assert all(body is None or body.trust < 0.7 for body in found)
 
 
 def test_texture_is_hardly_ever_trusted_to_be_a_body():

@@ -66,7 +66,7 @@ def test_a_blob_in_the_body_is_cement_after_two_frames():
     thrice = see([*NOTHING, blob, blob, blob], body_scene())
     truth = blob > 0
     overlap = 2 * (thrice.cement & truth).sum() / (thrice.cement.sum() + truth.sum())
-    assert overlap > 0.8
+    assert overlap > 0.85
 
 
 def test_a_flash_of_one_frame_is_no_cement():
@@ -136,7 +136,7 @@ def test_a_leak_does_not_hide_in_its_own_noise():
     blob = disc_at(60, 60, 10)
     before = see(NOTHING, body_scene())
     after = see([blob] * 20, before)
-    assert after.noise[7, 7] < 2 * before.noise[7, 7]
+    assert after.noise[0][7, 7] < 2 * before.noise[0][7, 7]
     assert after.cement[60, 60]
 
 
@@ -174,7 +174,7 @@ def test_specks_are_no_cement():
 
 def test_what_is_handed_in_is_left_as_it_was():
     scene = see(NOTHING, body_scene())
-    held = [scene.reference, scene.change, scene.noise, scene.seen, scene.cement]
+    held = [scene.reference, scene.change, *scene.noise, scene.seen, scene.cement]
     for one in held:
         one.setflags(write=False)
     picture = disc_at(60, 60, 8)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import comb
+
 import pytest
 
-from detection.intervals import byar, median, rate, share, wilson
+from detection.intervals import byar, median, pooled, rank_about_median, rate, share, wilson
 from detection.outcome import Contact, Precision
 from detection.scorecard import breakdowns, curve_of, figures_of
 from detection.targets import targets_of
@@ -44,6 +46,12 @@ def test_delay_is_counted_in_judged_frames_and_in_seconds():
     assert told["delay after visible onset, s"].value == pytest.approx(1.2)
 
 
+def test_a_delay_says_how_many_leaks_it_knows_nothing_of():
+    assert figures(CAUGHT, LATE, MISSED)["delay after visible onset, judged frames"].of.endswith("n 2 of 3")
+    assert targets(CAUGHT, LATE, MISSED)["the 95th percentile"].figure.of == "n 2 of 3"
+    assert figures(MISSED)["delay after visible onset, judged frames"].of == "n 0 of 1"
+
+
 def test_false_alarms_are_counted_once_each_by_their_worst_priority():
     worsened = telling(50, is_true=False, alert="a30", is_first=False)
     told = figures(QUIET, outcome(*NOISY.tellings, worsened, telling(60, is_true=False, priority=Priority.LOW)))
@@ -73,6 +81,33 @@ def test_an_alarm_that_worsens_at_the_leak_tells_of_it():
     both = outcome(before, at_it, leak=leakage())
     assert both.caught == at_it
     assert both.false_alarms == (before,)
+
+
+def test_a_leak_that_is_told_silently_is_told_but_not_caught():
+    silent = telling(101, is_true=True, told_as=Priority.LOW)
+    loud = telling(112, is_true=True, alert=silent.alert, is_first=False, told_as=Priority.MEDIUM)
+    assert outcome(silent, leak=leakage()).caught is None
+    assert outcome(silent, leak=leakage()).is_failed
+    assert outcome(silent, loud, leak=leakage()).delay == 12
+    told = figures(outcome(silent, leak=leakage()), MISSED)
+    assert told["recall, projection-visible leaks"].value == 0.0
+    assert told["visible leaks that were told, silently or not"].value == 0.5
+
+
+def test_a_false_alarm_that_grows_sounds_again_each_time():
+    grown = telling(50, is_true=False, alert="a30", is_first=False)
+    silent = telling(60, is_true=False, alert="a30", is_first=False, told_as=Priority.LOW)
+    told = figures(outcome(telling(30, is_true=False), grown, silent), QUIET)
+    assert told["false alarms, audible, per level"].value == 0.5
+    assert told["times that a false alarm sounded, per level"].value == 1.0
+
+
+def test_the_canal_named_beside_another_leak_is_counted_although_the_alarm_is_no_false_one():
+    disc = outcome(telling(104, is_true=True, zone=Zone.CANAL), leak=leakage(zone=Zone.DISC))
+    right = outcome(telling(104, is_true=True, zone=Zone.FORAMEN), leak=leakage(zone=Zone.CANAL))
+    nowhere = outcome(telling(30, is_true=False, zone=Zone.FORAMEN))
+    assert not disc.false_alarms
+    assert figures(disc, right, nowhere)["canal or foramen named where none leaked, per level"].of == "2 in 3 levels"
 
 
 def test_frames_refused_without_reason_and_the_reverse():
@@ -151,4 +186,23 @@ def test_intervals_are_those_of_the_books():
     assert share("", []).value is None
     assert rate("", 3, 0, "levels").value is None
     middle = median("", [*range(1, 21), None])
-    assert (middle.value, middle.low, middle.high) == (10.5, 6, 16)
+    assert (middle.value, middle.low, middle.high) == (10.5, 6, 15)
+
+
+def test_an_interval_about_a_median_holds_it_in_95_percent_and_no_narrower_one_does():
+    for n in range(1, 60):
+        rank = rank_about_median(n)
+        missed_by = [2 * sum(comb(n, k) for k in range(each)) / 2**n for each in (rank, rank + 1)]
+        assert missed_by[0] <= 0.05 < missed_by[1], n
+
+
+def test_a_handful_of_values_has_a_median_and_no_interval():
+    few = median("", [1.0, 2.0, 3.0, 4.0, 5.0])
+    assert (few.value, few.low, few.high) == (3.0, None, None)
+
+
+def test_frames_of_one_scene_make_no_interval():
+    told = pooled("", [[1.0, 1.0, 1.0], [], [3.0] * 4], "scenes")
+    assert (told.value, told.low, told.high) == (3.0, None, None)
+    assert told.of == "p95 3.00, n 7 of 2 scenes"
+    assert pooled("", [[]], "scenes").value is None

@@ -246,6 +246,34 @@ def test_a_vein_that_thickens_to_a_lake_has_not_vanished():
     assert not any(spread.vanished for spread in told)
 
 
+def grown_to(reach_px):
+    """Cement in front of the body, 5 mm wide, that reaches so far from it."""
+    return box(65, 124, 75, 124 + reach_px)
+
+
+def test_what_runs_beside_the_body_is_in_a_vein_however_wide_it_is():
+    """2 px a frame are 10 mm/s."""
+    told = play([grown_to(4 + 2 * step) for step in range(4)], scene())
+    assert told[0].pieces[0].zone is Zone.SOFT_TISSUE
+    assert [spread.pieces[0].zone for spread in told[2:]] == [Zone.VEIN] * 2
+
+
+def test_what_creeps_beside_the_body_is_in_soft_tissue():
+    """1 px in three frames is 1.7 mm/s."""
+    told = play([grown_to(4 + step // 3) for step in range(12)], scene())
+    assert {spread.pieces[0].zone for spread in told} == {Zone.SOFT_TISSUE}
+
+
+def test_a_thin_strip_along_the_wall_is_no_vein():
+    assert last(box(60, 124, 90, 128)).pieces[0].zone is Zone.SOFT_TISSUE
+
+
+def test_cement_known_to_be_in_a_vein_stays_there_when_it_slows():
+    told = play([grown_to(4 + 2 * step) for step in range(4)] + [grown_to(11)] * 20, scene())
+    assert told[-1].pieces[0].zone is Zone.VEIN
+    assert not told[-1].vanished
+
+
 def test_what_vanished_is_forgotten_in_the_end():
     told = play([VEIN] * 6 + [NONE] * (int(RULES.forget_frames) + 2), scene())
     assert told[-1].vanished == ()

@@ -10,7 +10,7 @@ import pytest
 from detection.memory import Memory
 from detection.outcome import About, Patient
 from detection.phantom.truth import Truth
-from detection.tally import Look, Tally, boundary_mm, contacts_of, corner_errors_mm, dice, extent_mm, touches
+from detection.tally import Look, Tally, boundary_mm, contacts_of, corner_errors_mm, dice, extent_mm, is_about
 from detection.vocabulary import (
     Band,
     Findings,
@@ -124,12 +124,29 @@ def test_duplicates_are_no_judged_frames_and_veiled_frames_may_be_refused():
     assert tally.n_judged == 2
 
 
+def square(top, left, bottom, right):
+    return ((top, left), (top, right), (bottom, right), (bottom, left))
+
+
 def test_an_outline_tells_of_a_leak_only_where_it_leaks():
     leak = block(10, 4, 20, 6)
-    assert touches(((9, 2), (9, 8), (14, 8), (14, 2)), leak, reach_px=0)
-    assert touches(((12, 8), (12, 10), (14, 10), (14, 8)), leak, reach_px=3)
-    assert not touches(((12, 12), (12, 14), (14, 14), (14, 12)), leak, reach_px=3)
-    assert not touches(((0, 0), (0, 9), (9, 9)), block(0, 0, 0, 0), reach_px=3)
+    assert is_about(square(10, 3, 14, 7), leak, reach_px=0)
+    assert is_about(square(12, 8, 14, 10), leak, reach_px=3)
+    assert not is_about(square(12, 12, 14, 14), leak, reach_px=3)
+    assert not is_about(square(0, 0, 9, 9), block(0, 0, 0, 0), reach_px=3)
+
+
+def test_a_smear_over_half_the_picture_tells_of_no_leak_that_it_happens_to_cover():
+    leak = block(10, 4, 20, 6)
+    assert not is_about(square(0, 0, 39, 39), leak, reach_px=3)
+    assert not is_about((), leak, reach_px=3)
+
+
+def test_cement_that_was_not_found_at_all_overlaps_by_nothing():
+    tally = Tally(is_body_asked=False)
+    tally.count(look(0, truth(zones={Zone.BODY: block(5, 5, 30, 30)})))
+    assert tally.outcome(ABOUT).precision.dice == 0.0
+    assert tally.outcome(ABOUT).precision.boundary_mm is None
 
 
 def test_masks_that_are_the_same_overlap_wholly_and_shifted_ones_by_what_they_share():
@@ -169,5 +186,7 @@ def test_contact_has_a_speed_and_the_lead_of_the_first_true_approach():
     assert contact.at_s == 8.0
     assert contact.speed_mm_s == pytest.approx(0.5)
     assert contact.lead_s == pytest.approx(6.0)
+    silent = replace(early, told_as=Priority.LOW)
+    assert contacts_of(fronts, [silent])[0].lead_s is None
     assert contacts_of(fronts, [])[0].lead_s is None
     assert contacts_of(fronts[:8], [early]) == ()

@@ -55,7 +55,10 @@ What was done, what leaked where and how the patient fared, in a form from which
 `POST /procedures/{id}/record` proposes the record from the journal: levels, needles, aliquots, injection times, leaks with
 alert and frame, and fluoroscopy time estimated from the frames received. Leaks arrive as *proposed*; a physician confirms or
 rejects each, and adds what the screen could not show. The journal holds no dose, and when a leak first was visible is left to
-whoever reads the frames, else the alerts would be measured against themselves. `GET /procedures/{id}/agreement` and
+whoever reads the frames, else the alerts would be measured against themselves. An injection that is stopped with its volume is
+one aliquot, unless aliquots were noted in it. `POST /record/operations/{id}/confirm` alone writes `confirmed_at` and
+`confirmed_by`, once every proposed leak is decided; a change of the operation ends the confirmation, a later change of what
+belongs to it is said beside it. Only `cementwatch import-records` brings confirmations of another system along. `GET /procedures/{id}/agreement` and
 `POST /cohorts/agreement` hold the alerts against the confirmed leaks: found, missed, false, late; leaks that only CT showed
 are a table of their own.
 
@@ -65,7 +68,8 @@ are a table of their own.
 Wilson 95 % interval; a number has n, mean, SD (n - 1), median, quartiles (linear) and range; a course has n at every time.
 Tests run only when named and say their options: Student and Welch t, Mann-Whitney, paired t, Wilcoxon, chi-square with and
 without Yates, Fisher, Friedman, repeated measures ANOVA (sphericity assumed), log-rank. scipy and statsmodels do the arithmetic.
-Leaks seen on the screen or a radiograph and leaks seen on CT are never pooled. Warnings name what does not add up.
+Leaks seen on the screen or a radiograph and leaks seen on CT are never pooled. Warnings name what does not add up, and say
+where a test takes vertebrae or operations of one patient as independent. Fields that may hold several words have no test.
 
 `cementwatch audit-table FILE` checks a published summary (TOML; `tests/clinical/series/` has three) the same way:
 percentages against fractions, parts against wholes, sites against vertebrae, places against each other, means and SD
@@ -75,7 +79,7 @@ against their scale, claimed tests against means and SD. It flags and words cont
 
 `GET /record/patients.csv` and so on, `GET /record/export.json`, `cementwatch export-records --out FOLDER` (with the dictionary).
 `POST /record/patients/import?dry_run=true` names every bad cell with its line; without `dry_run` everything is written or
-nothing. `POST /record/import` takes several kinds as JSON, `cementwatch import-records FILES` several CSV files. A row with an
+nothing. `POST /record/import` takes several kinds as JSON, an export too, `cementwatch import-records FILES` several CSV files. A row with an
 id that is there needs the current version beside it.
 
 ## Scores

@@ -42,6 +42,7 @@ MAY_READ_A_CLOCK = {
     "service/demo.py": "stands for the person with a watch beside the screen",
     "service/__main__.py": "hands the clock to commands that need no role",
     "service/accounts.py": "stamps what a person changes at a command line",
+    "service/clinical/command.py": "stamps what a person imports at a command line",
     "dicom_gateway/listener.py": "stamps the moment of receipt",
 }
 

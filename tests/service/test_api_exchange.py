@@ -13,6 +13,7 @@ from db.connect import connect
 from db.record import listing
 from service.__main__ import main
 from service.clinical.columns import cells_of, columns_of, dictionary, told_by
+from service.clinical.files import take_files
 from service.clinical.record import ADDRESSES, SHAPES, fields_of, plain_of
 
 V1 = "/api/v1"
@@ -119,6 +120,52 @@ def test_json_takes_owners_and_things_together_and_gives_them_back(room):
         again = send(room, address, room.client.get(f"{V1}/record/{address}.csv").text)
         assert again.status_code == 200, again.text
         assert (again.json()["n_new"], again.json()["n_changed"], again.json()["bad"]) == (0, 0, [])
+
+
+def test_what_was_exported_as_json_can_be_imported_again(room):
+    room.client.post(f"{V1}/record/import", json=ALL)
+    given = room.api("record/export.json")
+    again = room.client.post(f"{V1}/record/import", json=given)
+    assert again.status_code == 200, again.text
+    assert (again.json()["n_new"], again.json()["n_changed"], again.json()["n_same"]) == (0, 0, 4)
+
+
+@pytest.mark.parametrize("operators", [["=1+1", "B"], ["-"], ["@a"], []])
+def test_a_list_is_no_formula_either_and_comes_back_as_it_was(operators):
+    fields = fields_of("operation", {"patient": "p1", "kind": "pvp", "operators": operators})
+    cells = cells_of("operation", {"id": "o1", "version": 1, **plain_of("operation", fields)})
+    assert cells["operators"][0] in "'-"
+    assert (cells["operators"] == "-") == (operators == [])
+    assert told_by("operation", cells)["operators"] == operators
+
+
+def test_a_word_of_a_list_holds_no_semicolon_which_would_make_two_of_it(room):
+    patient = room.client.post(f"{V1}/record/patients", json={"pseudonym": "A1"}).json()["id"]
+    bad = room.client.post(f"{V1}/record/operations", json={"patient": patient, "kind": "pvp", "operators": ["a; b"]})
+    assert room.error(bad, 400)["details"]["field"] == "operators.0"
+
+
+def test_files_of_another_system_bring_their_confirmations_with_them(engine_of_files):
+    take, engine = engine_of_files
+    rows = "id,patient,kind,confirmed_at,confirmed_by\no1,p1,pvp,2026-01-01T00:00:00+00:00,anna\n"
+    assert take({"patients.csv": "id,pseudonym\np1,A1\n", "operations.csv": rows}).bad == []
+    (there,) = listing(engine, "operation")
+    assert there.fields["confirmed_by"] == "anna"
+
+
+@pytest.fixture
+def engine_of_files(tmp_path):
+    """Takes files by name into a new record."""
+    engine = connect(f"sqlite:///{tmp_path}/journal.sqlite")
+
+    def take(texts):
+        paths = [tmp_path / name for name in texts]
+        for path in paths:
+            path.write_text(texts[path.name], encoding="utf-8")
+        return take_files(engine, paths, at=1.0, dry_run=False)
+
+    yield take, engine
+    engine.dispose()
 
 
 def test_json_with_one_bad_field_writes_nothing(room):

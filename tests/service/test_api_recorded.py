@@ -65,6 +65,36 @@ def test_a_procedures_record_is_proposed_from_its_journal(watched, recorded):
     assert [(each["volume_ml"], each["has_resistance"]) for each in recorded["aliquot"]] == [(0.5, None), (0.75, True)]
 
 
+def injected(room, *acts):
+    """The aliquots, in the order of their end, and the remarks that are proposed after these acts at the only level."""
+    room.open(levels=("L2",))
+    for type, content in acts:
+        act(room, type, **content)
+    patient = post(room, "record/patients", 201, pseudonym="A-001")
+    told = post(room, f"procedures/{room.procedure}/record", 201, patient=patient["id"])
+    parts = sorted(told["aliquot"], key=lambda each: each["ended_at"])
+    return (
+        [(each["volume_ml"], each["has_resistance"]) for each in parts],
+        told["level"][0]["volume_ml"],
+        told["unplaced"],
+    )
+
+
+def test_resistance_belongs_to_the_injection_during_which_it_was_felt(room):
+    started, stopped = ("injection_started", {}), ("injection_stopped", {"volume_ml": 1.0})
+    parts, _, _ = injected(room, started, stopped, started, ("resistance", {}), stopped)
+    assert parts == [(1.0, None), (1.0, True)]
+
+
+def test_cement_noted_in_aliquots_and_again_at_the_stop_is_counted_once_and_said(room):
+    aliquots = [("aliquot", {"volume_ml": 0.5})] * 2
+    parts, volume, remarks = injected(
+        room, ("injection_started", {}), *aliquots, ("injection_stopped", {"volume_ml": 1.0})
+    )
+    assert (parts, volume) == ([(0.5, None)] * 2, 1.0)
+    assert any("aliquots were noted before it" in remark for remark in remarks)
+
+
 def test_leaks_seen_live_are_proposed_once_by_level_and_site_with_alert_and_frame(recorded):
     told = {(leak["site"], leak["finding"], leak["alert"], leak["modality"]) for leak in recorded["leak"]}
     assert told == {
@@ -152,6 +182,42 @@ def test_a_record_is_confirmed_when_every_proposed_leak_is_decided(watched, reco
         decide(watched, leak, finding="rejected")
     done = post(watched, f"record/operations/{operation}/confirm", version=1)
     assert (done["confirmed_by"], done["version"]) == ("local", 2)
+
+
+def confirmed(room, recorded):
+    for leak in recorded["leak"]:
+        decide(room, leak, finding="rejected")
+    return post(room, f"record/operations/{recorded['operation']['id']}/confirm", version=1)
+
+
+def patch_operation(room, id, version, **changes):
+    return room.client.patch(f"{V1}/record/operations/{id}", json={"version": version, "changes": changes})
+
+
+def test_nobody_enters_a_confirmation_by_hand(watched, recorded):
+    id, patient = recorded["operation"]["id"], recorded["patient"]["id"]
+    forged = {"confirmed_by": "somebody else", "confirmed_at": "2026-01-01T00:00:00Z"}
+    for name, value in forged.items():
+        details = watched.error(patch_operation(watched, id, 1, **{name: value}), 400)["details"]
+        assert details["field"] == name
+    made = watched.client.post(f"{V1}/record/operations", json={"patient": patient, "kind": "pvp", **forged})
+    assert watched.error(made, 400)["details"]["field"] == "confirmed_at"
+    row = {"patient": patient, "kind": "pvp", **forged}
+    told = watched.error(watched.client.post(f"{V1}/record/import", json={"operations": [row]}), 400)
+    assert [cell["column"] for cell in told["details"]["cells"]] == ["confirmed_at"]
+
+
+def test_a_confirmation_is_of_what_was_read(watched, recorded):
+    done = confirmed(watched, recorded)
+    id, level = done["id"], recorded["level"][0]["id"]
+    same = patch_operation(watched, id, 2, blood_loss_ml=done["blood_loss_ml"]).json()
+    assert (same["version"], same["confirmed_by"]) == (2, "local"), "nothing changed"
+    assert not [each for each in watched.api(f"record/operations/{id}/whole")["remarks"] if each["field"] == "version"]
+    watched.client.patch(f"{V1}/record/levels/{level}", json={"version": 1, "changes": {"volume_ml": 3}})
+    (late,) = [each for each in watched.api(f"record/operations/{id}/whole")["remarks"] if each["field"] == "version"]
+    assert (late["id"], late["words"]) == (level, "was written after the record was confirmed")
+    changed = patch_operation(watched, id, 2, blood_loss_ml=80).json()
+    assert (changed["confirmed_by"], changed["confirmed_at"]) == (None, None)
 
 
 def test_what_does_not_add_up_is_said_beside_the_record(watched, recorded):

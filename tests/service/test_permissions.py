@@ -101,6 +101,12 @@ def test_without_users_a_local_request_may_do_everything(room):
         assert ask(room.client, row) not in {401, 403, 405, 500}, row
 
 
+def test_whatever_answers_one_thing_of_a_patient_is_told_of():
+    """A change of nothing answers the whole thing as well as a look does."""
+    answering = [row for row in PERMISSIONS if "/record/" in row.path and row.method in {"GET", "PATCH"}]
+    assert {row.path for row in answering if row.told is None} == {f"{V1}/record/dictionary"}
+
+
 def test_an_operator_acts_and_an_engineer_does_not():
     assert Scope.ACT in SCOPES_OF[Role.OPERATOR]
     assert Scope.ACT not in SCOPES_OF[Role.ENGINEER] | SCOPES_OF[Role.VIEWER]

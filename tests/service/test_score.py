@@ -139,3 +139,12 @@ def test_two_runs_side_by_side_show_what_was_lost_and_won():
     assert "recall, projection-visible leaks" in worse
     assert "now fails: 1 of 1 scenes" in worse
     assert "fails no more: 1 of 1 scenes" in "\n".join(against(now, before))
+
+
+def test_a_figure_that_is_not_measured_any_more_is_told():
+    before, now = json_of("tune", [CAUGHT]), json_of("tune", [MISSED])
+    assert any(line.startswith("delay after visible onset, s") and line.endswith("-") for line in against(before, now))
+    gone = list(
+        against(json_of("tune", [CAUGHT, replace(CAUGHT, about=replace(CAUGHT.about, landmarks="found"))]), now)
+    )
+    assert "== phantom, landmarks found: only in the file before" in gone

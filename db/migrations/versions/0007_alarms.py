@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005_alarms"
+revision = "0007_alarms"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
