@@ -128,6 +128,7 @@ def alert_data(alert: Alert) -> Json:
         "seconds_to_wall": _interval_data(alert.seconds_to_wall),
         "volume_ml": _band_data(alert.volume_ml),
         "outline": [[float(row), float(col)] for row, col in alert.outline],
+        "escalation": alert.escalation,
     }
 
 
@@ -154,6 +155,7 @@ def alert_from(data: Mapping[str, Any]) -> Alert:
         seconds_to_wall=Interval(**seconds) if seconds else None,
         volume_ml=Band(**volume) if volume else None,
         outline=tuple((row, col) for row, col in data["outline"]),
+        escalation=data.get("escalation", 0),
     )
 
 

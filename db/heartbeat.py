@@ -49,7 +49,7 @@ def beat(engine: Engine, rows: Sequence[Heartbeat], *, at: float, role: str = "w
     with writing(engine) as connection:
         upsert(connection, ROLE, [{"role": role, "beat_at": at}])
         if rows:
-            upsert(connection, SOURCE, [_row_of(row) for row in rows])
+            upsert(connection, SOURCE, [heartbeat_data(row) for row in rows])
 
 
 def forget(engine: Engine, source: str) -> None:
@@ -68,16 +68,18 @@ def last_sign(engine: Engine, role: str = "watch") -> float | None:
 def heartbeats(engine: Engine) -> tuple[Heartbeat, ...]:
     """The latest heartbeat of every source, by name."""
     with reading(engine) as connection:
-        return tuple(_from_row(row) for row in rows_of(connection, select(SOURCE).order_by(SOURCE.c.source)))
+        return tuple(heartbeat_from(row) for row in rows_of(connection, select(SOURCE).order_by(SOURCE.c.source)))
 
 
-def _row_of(row: Heartbeat) -> dict[str, Any]:
+def heartbeat_data(row: Heartbeat) -> dict[str, Any]:
+    """A heartbeat in plain words, as its row holds it."""
     lists = {name: json_text(list(getattr(row, name))) for name in ("zones_watched", "zones_not_visible")}
     flags = json_text(sorted(map(str, row.flags)))
     return {**asdict(row), **lists, "flags": flags, "state": str(row.state), "view": str(row.view)}
 
 
-def _from_row(row: Mapping[str, Any]) -> Heartbeat:
+def heartbeat_from(row: Mapping[str, Any]) -> Heartbeat:
+    """The heartbeat that ``heartbeat_data`` wrote down."""
     return Heartbeat(
         **{
             **row,

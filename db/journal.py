@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +33,7 @@ TRANSITIONS: frozenset[EntryType] = frozenset(
         EntryType.ALERT_WORSENED,
         EntryType.ALERT_CHANGED,
         EntryType.ALERT_ENDED,
+        EntryType.ALERT_ESCALATED,
         EntryType.ACKNOWLEDGED,
         EntryType.PAUSED,
         EntryType.PAUSE_ENDED,
@@ -62,16 +63,25 @@ class Journal:
         self.engine = engine
 
     def append(
-        self, entries: Sequence[Entry], *, alerts: Sequence[Alert] = (), progress: Progress | None = None
+        self,
+        entries: Sequence[Entry],
+        *,
+        alerts: Sequence[Alert] = (),
+        progress: Progress | None = None,
+        if_late: Callable[[], Sequence[Entry] | None] | None = None,
     ) -> tuple[Entry, ...]:
         """Write ``entries`` in order, the new state of ``alerts`` and how far an arrival got: all or nothing.
 
         Gives the entries back with number and hashes. An alert takes the number of the last line about it, or of
-        the last line of this append. Raises StoreFailure when nothing was written; ValueError for a transition
+        the last line of this append. ``if_late`` is asked when the turn to write has come, which may take seconds;
+        what it gives is written instead. Raises StoreFailure when nothing was written; ValueError for a transition
         without its alert, or an alert without any line.
         """
         drafts = _drafts(entries, alerts)
         with appending(self.engine) as connection:
+            instead = if_late() if if_late is not None else None
+            if instead is not None:
+                entries, drafts = instead, _drafts(instead, alerts)
             written = _write(connection, entries, drafts)
             _project(connection, written, alerts)
             if progress is not None:

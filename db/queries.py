@@ -76,7 +76,7 @@ def alerts_after(
     if procedure is not None:
         query = query.where(ALERT.c.procedure == procedure)
     if active is not None:
-        query = query.where(ALERT.c.is_active.is_(active))
+        query = query.where(ALERT.c.is_active.is_(active))  # word by word as in the partial index
     with reading(engine) as connection:
         rows = rows_of(connection, query.order_by(ALERT.c.number, ALERT.c.id).limit(limit))
     return [_listed(row) for row in rows]

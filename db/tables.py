@@ -99,6 +99,12 @@ class AlertTable(Table):
     __table_args__ = (
         Index("ix_alert_number", "number"),
         Index("ix_alert_procedure_number", "procedure", "number"),
+        Index(
+            "ix_alert_active",
+            "number",
+            sqlite_where=text("is_active IS 1"),
+            postgresql_where=text("is_active IS true"),
+        ),
     )
 
 
@@ -124,6 +130,7 @@ class ArrivalTable(Table):
 
     __table_args__ = (
         Index("ix_arrival_sop_instance_uid", "sop_instance_uid"),
+        Index("ix_arrival_procedure_number", "procedure", "number", **_where("procedure IS NOT NULL")),
         Index("ix_arrival_open", "number", **_where("status = 'open'")),
     )
 
@@ -248,6 +255,18 @@ class SessionTable(Table):
     expires_at: Mapped[float]
 
 
+class MirrorTable(Table):
+    """How far each second channel has been told of alerts."""
+
+    __tablename__ = "mirror"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
+    told_at: Mapped[float | None]
+    failing_since: Mapped[float | None]
+    reason: Mapped[str | None]
+
+
 class RegisterTable(Table):
     """One row: the journal entry that last changed users, tokens or sessions."""
 
@@ -274,3 +293,4 @@ USER = _table(UserTable)
 TOKEN = _table(TokenTable)
 SESSION = _table(SessionTable)
 REGISTER = _table(RegisterTable)
+MIRROR = _table(MirrorTable)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from detection.claims import Claim, claims_of, technical_claim
 from detection.concern import Concern, Key, Moment, Setting, Told, key_of, shown
 from detection.states import SIGNAL_TABLE, Event, Refusal, Sight, settled
-from detection.verdict import Step, changed, dated, forgotten, sounding, weigh
+from detection.verdict import UNNOTED, Step, changed, dated, escalate, forgotten, sounding, weigh
 from detection.vocabulary import (
     PRIORITY_ORDER,
     Act,
@@ -61,8 +61,9 @@ def judge(
         concerns.setdefault(key, Concern(key=key))
     for key, concern in concerns.items():
         over, awake = _end_pause(concern, at)
-        step, concerns[key] = weigh(awake, claims.get(key), moment)
-        changes += [*over, *step]
+        step, weighed = weigh(awake, claims.get(key), moment)
+        louder, concerns[key] = escalate(concern, weighed, moment)
+        changes += [*over, *step, *louder]
     kept = tuple(
         concern
         for concern in concerns.values()
@@ -114,13 +115,13 @@ def _obey(concern: Concern, act: Act, moment: Moment) -> Step:
         return (), concern
     signal = SIGNAL_TABLE[concern.signal][event]
     if isinstance(signal, Refusal):
-        return changed(EntryType.ACT_REFUSED, concern, concern, signal, act.actor)
+        return changed(EntryType.ACT_REFUSED, concern, concern, signal, act)
     after = replace(concern, signal=signal, paused_until=None)
     if signal is Signal.PAUSED:
         after = replace(after, paused_until=act.at + _pause_s(act, moment))
     if signal is Signal.ACKNOWLEDGED:
         after = replace(after, alert=replace(concern.alert, acknowledged_by=act.actor))
-    return changed(ACT_ENTRIES[act.type], concern, dated(after, moment.at), act.type, act.actor)
+    return changed(ACT_ENTRIES[act.type], concern, dated(after, moment.at), act.type, act)
 
 
 ACT_ENTRIES: Mapping[EntryType, EntryType] = {
@@ -157,7 +158,7 @@ def _close(concern: Concern, act: Act, at: float) -> Step:
     )
     if not concern.is_active:
         return (), after
-    return changed(EntryType.ALERT_ENDED, concern, dated(after, at), "procedure closed", act.actor)
+    return changed(EntryType.ALERT_ENDED, concern, dated(after, at), "procedure closed", act)
 
 
 def resume(alerts: Iterable[Alert]) -> Alarm:
@@ -182,6 +183,7 @@ def resume(alerts: Iterable[Alert]) -> Alarm:
             occurrence=n_before + 1,
             alert=alert,
             valid_at=alert.changed_at,
+            sounds_since=alert.changed_at if signal in UNNOTED else None,
         )
         concerns[key] = shown(concern)
     return Alarm(concerns=tuple(concerns.values()), has_seen_frames=bool(concerns))
@@ -203,4 +205,5 @@ def _as_shown(concern: Concern, shown_as: Mapping[str, Alert]) -> Concern:
     known = shown_as.get(concern.alert.id) if concern.alert is not None else None
     if concern.alert is None or known is None or concern.condition is not known.condition:
         return concern
-    return replace(concern, alert=replace(concern.alert, validity=known.validity, changed_at=known.changed_at))
+    alert = replace(concern.alert, validity=known.validity, changed_at=known.changed_at, escalation=known.escalation)
+    return replace(concern, alert=alert)

@@ -122,6 +122,7 @@ class Concern:
     valid_at: float | None = None
     valid_time_s: float | None = None
     ended_s: float | None = None
+    sounds_since: float | None = None
 
     @property
     def state(self) -> str:

@@ -622,6 +622,12 @@ class Rules:
     repeat_s: float = rule(
         20.0, unit="s", source="choice", reason="a finding that comes back within this time is the same alert again"
     )
+    escalate_s: float = rule(
+        30.0,
+        unit="s",
+        source="choice: ten times the 2.4 s from alert to action; a setting, 0 is never",
+        reason="a HIGH alert that sounds this long without being acknowledged is told by a second channel, again after twice as long each time",
+    )
     pause_s: float = rule(60.0, unit="s", source="choice", reason="length of a pause that names none")
     pause_most_s: float = rule(120.0, unit="s", source="choice: a level is injected in 80 s", reason="longest pause")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import log2
 
 from detection.claims import Claim
 from detection.concern import Concern, Moment, Told, raised, refreshed, shown
@@ -10,17 +11,22 @@ from detection.priorities import TIER_ORDER, Pace
 from detection.sightings import AT_ONCE, Look, Need, Rank, Sightings, look_at, pace_of, priority_of
 from detection.states import SIGNAL_TABLE, Event, Refusal, Sight, settled
 from detection.vocabulary import (
+    Act,
     Change,
     Condition,
     EntryType,
     Findings,
     Flag,
     Kind,
+    Mode,
     Priority,
+    Signal,
     Validity,
     Zone,
 )
 
+UNNOTED = frozenset({Signal.ON, Signal.LATCHED})
+"""Signals of alerts that nobody has taken note of."""
 LATCHING = frozenset({Kind.LEAK, Kind.VANISHED})
 
 Step = tuple[tuple[Change, ...], Concern]
@@ -170,6 +176,27 @@ def _told(concern: Concern, need: Need) -> Told:
     )
 
 
+# Nobody takes note
+
+
+def escalate(before: Concern, after: Concern, moment: Moment) -> Step:
+    """A HIGH alert that nobody acknowledges goes to the second channel, each time after twice as long; replays never do."""
+    alert, wait_s = after.alert, moment.rules.escalate_s
+    is_urgent = alert is not None and alert.priority is Priority.HIGH and after.signal in UNNOTED
+    if alert is None or not is_urgent or wait_s <= 0 or moment.setting.mode is Mode.REPLAY:
+        return (), replace(after, sounds_since=None)
+    if after.sounds_since is None or before.signal not in UNNOTED:
+        return (), replace(after, sounds_since=moment.at, alert=replace(alert, escalation=0))
+    for_s = moment.at - after.sounds_since
+    stage = (
+        int(log2(for_s / wait_s + 1)) if for_s > 0 else 0
+    )  # 1 after the time itself, 2 after three of it, 3 after seven
+    if stage <= alert.escalation:
+        return (), after
+    told = replace(after, alert=replace(alert, escalation=stage))
+    return changed(EntryType.ALERT_ESCALATED, after, told, f"not acknowledged for {for_s:.0f} s")
+
+
 # Validity
 
 
@@ -214,11 +241,17 @@ def dated(concern: Concern, at: float) -> Concern:
     return concern if concern.alert is None else replace(concern, alert=replace(concern.alert, changed_at=at))
 
 
-def changed(kind: EntryType, before: Concern, after: Concern, cause: str, actor: str | None = None) -> Step:
+def changed(kind: EntryType, before: Concern, after: Concern, cause: str, act: Act | None = None) -> Step:
     """The step to a new state, written down when there is an alert to write about."""
     if after.alert is None:
         return (), after
     change = Change(
-        type=kind, alert=after.alert, from_state=before.state, to_state=after.state, cause=str(cause), actor=actor
+        type=kind,
+        alert=after.alert,
+        from_state=before.state,
+        to_state=after.state,
+        cause=str(cause),
+        actor=None if act is None else act.actor,
+        act=None if act is None else act.number,
     )
     return (change,), after

@@ -214,6 +214,7 @@ class EntryType(StrEnum):
     ALERT_WORSENED = "alert_worsened"
     ALERT_CHANGED = "alert_changed"
     ALERT_ENDED = "alert_ended"
+    ALERT_ESCALATED = "alert_escalated"
     ACKNOWLEDGED = "acknowledged"
     PAUSED = "paused"
     PAUSE_ENDED = "pause_ended"
@@ -522,11 +523,12 @@ class Alert:
     changed_at: float
     acknowledged_by: str | None
     technical_cause: TechnicalCause | None
+    escalation: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One transition of one alert, to be written before it is shown."""
+    """One transition of one alert, to be written before it is shown; ``act`` is the entry that asked for it."""
 
     type: EntryType
     alert: Alert
@@ -534,6 +536,7 @@ class Change:
     to_state: str
     cause: str
     actor: str | None = None
+    act: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,7 +60,7 @@ for each in (clinical.audit_table, clinical.cohort, clinical.import_records, cli
 @main.command("all")
 @click.pass_obj
 def run_all(settings: Settings) -> None:
-    """Run and supervise all four roles on this machine."""
+    """Run and supervise all roles on this machine."""
     start_logging("all")
     with _told_to_people():
         roles.run_all(settings)
@@ -114,6 +114,14 @@ def _settle_refused(settings: Settings, retry: str | None, dismiss: str | None) 
     except StoreFailure as failure:
         raise click.ClickException(str(failure)) from None
     return f"{n_settled} objects {'will be sent again' if retry else 'are given up'}"
+
+
+@main.command()
+@click.pass_obj
+def mirror(settings: Settings) -> None:
+    """Tell webhook and MQTT broker of alerts, as far as they are set."""
+    start_logging("mirror")
+    roles.run_mirror(settings)
 
 
 @main.command("play-replay", hidden=True)

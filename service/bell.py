@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+LONGEST_MESSAGE = 150_000
+"""Bytes; what a Unix datagram surely holds."""
 LONGEST_ADDRESS = 100
 """Unix socket addresses hold 108 bytes on Linux, 104 elsewhere."""
 
@@ -28,14 +30,21 @@ class Bell:
 
     def ring(self) -> int:
         """Wake all listeners and sweep the dead ones; how many were alive."""
+        return self._ring(b"!")
+
+    def _ring(self, message: bytes) -> int:
         with (
             suppress(FileNotFoundError),
             _address_of(self._folder) as folder,
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
         ):
             sender.setblocking(False)
-            return sum(_ring_one(sender, f"{folder}/{name}") for name in os.listdir(folder))  # noqa: PTH208 - may be a descriptor, not a path
+            return sum(_ring_one(sender, f"{folder}/{name}", message) for name in os.listdir(folder))  # noqa: PTH208 - may be a descriptor, not a path
         return 0
+
+    def tell(self, message: bytes) -> int:
+        """As ``ring``, with some words for ``Ear.take``; a listener that is full or gone does not get them."""
+        return self._ring(message)
 
     def listen(self) -> Ear:
         """An open ear; close it, or use it as a context."""
@@ -59,6 +68,14 @@ class Ear:
             pass
         return has_rung
 
+    def take(self, timeout_s: float) -> bytes | None:
+        """The oldest words not yet taken, or None when ``timeout_s`` seconds passed in silence."""
+        try:
+            self._socket.settimeout(max(timeout_s, 0.001))
+            return self._socket.recv(LONGEST_MESSAGE)
+        except OSError:
+            return None
+
     def close(self) -> None:
         """Stop listening."""
         self._socket.close()
@@ -81,10 +98,10 @@ class Ear:
         self.close()
 
 
-def _ring_one(sender: socket.socket, address: str) -> bool:
+def _ring_one(sender: socket.socket, address: str, message: bytes) -> bool:
     """Whether the listener at ``address`` is alive; a full queue means that it has been rung already."""
     try:
-        sender.sendto(b"!", address)
+        sender.sendto(message, address)
     except BlockingIOError:
         return True
     except ConnectionRefusedError:

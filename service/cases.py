@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 
 from db import procedures, queries
 from db.connect import Engine
-from db.heartbeat import SourceState
+from db.heartbeat import Heartbeat, SourceState
+from db.journal import Journal
 from db.plans import plan_of
 from db.procedures import Opening
 from detection.alarm import judge, reconciled, resume
@@ -29,8 +30,8 @@ from service.sources import Sources
 
 LOG = logging.getLogger(__name__)
 
-Key = tuple[str, str]
-"""Procedure and source."""
+Key = tuple[str, str, Mode]
+"""Procedure, source, and how its images come: a stored copy of a run must not meet the memory of the live one."""
 
 MOST_REBUILT = 3000
 """Frames that a restart looks at again for one case; beyond that it starts from the alerts that the journal kept."""
@@ -38,6 +39,8 @@ MOST_ALERTS = 10_000
 """Alerts that are read of one case; nobody has seen a hundredth of it."""
 TRANSITIONS = frozenset(EntryType) - ACTS - {EntryType.FRAME_SEEN}
 """What ``watch`` writes besides frames."""
+CUT_OFF_AFTER_S = 3.0
+"""Without a sign of life for this long the screens have said that the analysis stopped, and the log says so too."""
 ACTIVE_S = 600.0
 """A source whose last frame is older than this is idle; its silence is no alarm."""
 
@@ -66,7 +69,8 @@ class Cases:
         )
         self._watched: OrderedDict[Key, Watched] = OrderedDict()
         self._procedures: dict[tuple[str, str | None], str] = {}
-        self._heard = desk.journal.head()
+        self._journal = Journal(engine)
+        self._heard = self._journal.head()
         self._sources = Sources(settings)
 
     def key_of(self, job: Job) -> Key:
@@ -78,19 +82,30 @@ class Cases:
                 procedures.change(self._engine, procedure.id, {"closed_at": None}, at=self._desk.now())
             self._procedures[study] = procedure.id
             self._desk.ring()
-        return self._procedures[study], job.arrival.source
+        return self._procedures[study], job.arrival.source, mode_of(job.arrival, job.header)
 
-    def case(self, key: Key, mode: Mode) -> Case:
+    def is_met(self, job: Job) -> bool:
+        """Whether this process has met the case of this image: it can go on without the journal."""
+        procedure = self._procedures.get((job.header.study_instance_uid, job.arrival.replay))
+        return (procedure, job.arrival.source, mode_of(job.arrival, job.header)) in self._watched
+
+    def was_cut_off(self, beat: Heartbeat, now: float) -> bool:
+        """Whether this source was being watched when the last sign of life was given, longer ago than a restart takes."""
+        is_active = beat.last_frame_at is not None and beat.beat_at - beat.last_frame_at < ACTIVE_S
+        return is_active and now - beat.beat_at > CUT_OFF_AFTER_S and now - (beat.last_frame_at or 0.0) < ACTIVE_S
+
+    def alerts(self) -> tuple[Alert, ...]:
+        """What the screens must show of every case under watch."""
+        return tuple(alert for watched in self._watched.values() for alert in watched.case.alarm.alerts())
+
+    def case(self, key: Key) -> Case:
         """The case as it stands, recalled from checkpoint and journal if this process has not met it yet."""
         if key not in self._watched:
-            agreed = agreed_before(self._engine, key[0]) if mode is Mode.REPLAY else {}
+            agreed = agreed_before(self._engine, key[0]) if key[2] is Mode.REPLAY else {}
             self._agree(key, agreed.get(None, ()))
-            case = self._recall(key, mode)
+            case = self._recall(key)
             self._watched[key] = Watched(case=case, last_frame_at=self._judged_at(case), agreed=agreed)
-        watched = self._watched[key]
-        if watched.case.mode is not mode:
-            watched.case = replace(watched.case, mode=mode)
-        return watched.case
+        return self._watched[key].case
 
     def keep(self, key: Key, case: Case, now: float) -> None:
         """The case after a frame; saved to disk every now and then."""
@@ -102,13 +117,13 @@ class Cases:
         if watched.agreed and case.last is not None:
             self._agree(key, watched.agreed.get((case.last.stamp.sop_instance_uid, case.last.stamp.index), ()))
         self._watched.move_to_end(key)
-        if now - watched.saved_at >= self._settings.checkpoint_every_s:
+        if now - watched.saved_at >= self._settings.checkpoint_every_s and self._desk.pen.trouble is None:
             watched.saved_at = now
             self._save(case)
 
-    def set_aside(self, key: Key, mode: Mode) -> None:
+    def set_aside(self, key: Key) -> None:
         """Keep the memory as it is now for the frames that are being passed over."""
-        case = self.case(key, mode)
+        case = self.case(key)
         self._watched[key].case = replace(case, aside=case.memory)
 
     def _save(self, case: Case) -> None:
@@ -117,17 +132,20 @@ class Cases:
         except OSError as error:
             LOG.warning("no checkpoint could be saved: %s", error.strerror)
 
-    def resume(self, standing: Iterable[Key]) -> None:
+    def resume(self, standing: Collection[tuple[str, str]]) -> None:
         """Take up the cases that stood when the role last ended: silence and operators may speak before a frame does."""
         alerts = queries.alerts_after(self._engine, active=True, limit=MOST_ALERTS)
-        for key in sorted({*standing, *((listed.alert.procedure, listed.alert.source) for listed in alerts)}):
-            procedure = procedures.procedure(self._engine, key[0])
+        alarmed = {_key_of(listed.alert) for listed in alerts}
+        known = {name: procedures.procedure(self._engine, name) for name, *_ in (*standing, *alarmed)}
+        stood = {(name, source, each.mode) for name, source in standing if (each := known[name]) is not None}
+        for key in sorted(stood | alarmed):
+            procedure = known[key[0]]
             if procedure is None:
                 continue
             if procedure.closed_at is None:
-                self.case(key, procedure.mode)
-            elif any((listed.alert.procedure, listed.alert.source) == key for listed in alerts):
-                self.case(key, procedure.mode)
+                self.case(key)
+            elif key in alarmed:
+                self.case(key)
                 self.hear(key, Silence(source=key[1], at=self._desk.now(), causes=frozenset()))
                 self._forget(key)
         self._watched = OrderedDict(sorted(self._watched.items(), key=lambda item: item[1].last_frame_at or 0.0))
@@ -143,20 +161,23 @@ class Cases:
                 entry = replace(
                     plan, procedure=key[0], at=self._desk.now(), cause=cause, number=None, hash=None, previous_hash=None
                 )
-                self._desk.journal.append([entry])
+                self._desk.pen.append([entry])
 
     def drop(self, key: Key) -> None:
         """Forget what this process knows of a case; the next frame recalls it from the journal."""
         self._watched.pop(key, None)
 
-    def older_of(self, source: str) -> tuple[Key, ...]:
-        """The cases of earlier studies of this source that are still open."""
-        newest = self.newest_of(source)
-        return tuple(key for key in self._watched if key[1] == source and key != newest)
+    def others_of(self, source: str, foremost: Key | None) -> tuple[Key, ...]:
+        """The other cases of this source that are still open: of earlier studies, and of stored runs."""
+        return tuple(key for key in self._watched if key[1] == source and key != foremost)
 
-    def newest_of(self, source: str) -> Key | None:
-        """The case that this source's last frame belonged to."""
-        return next((key for key in reversed(self._watched) if key[1] == source), None)
+    def foremost_of(self, source: str, now: float) -> Key | None:
+        """The case that this source's last frame belonged to; the live one as long as it is active."""
+        keys = [key for key in reversed(self._watched) if key[1] == source]
+        live = (
+            key for key in keys if key[2] is Mode.LIVE and now - (self._watched[key].last_frame_at or 0.0) < ACTIVE_S
+        )
+        return next(live, next(iter(keys), None))
 
     def peek(self, key: Key) -> Watched:
         """A case and what is known of it, unchanged."""
@@ -170,10 +191,10 @@ class Cases:
 
     def hear_acts(self, now: float) -> None:
         """Let every case hear what operators did since the last time, frames or no frames."""
-        head = self._desk.journal.head()
+        head = self._journal.head()
         if head == self._heard:
             return
-        acts = self._desk.journal.acts_after(self._heard)
+        acts = self._journal.acts_after(self._heard)
         self._heard = head
         for procedure, act in acts:
             for key in self._keys_of(procedure):
@@ -218,7 +239,7 @@ class Cases:
                 source=job.arrival.source,
                 data=said,
             )
-            self._desk.journal.append([entry])
+            self._journal.append([entry])
             self._desk.ring()
 
     def _opening(self, job: Job) -> Opening:
@@ -243,18 +264,18 @@ class Cases:
     def _keys_of(self, procedure: str) -> tuple[Key, ...]:
         """The cases of a procedure; those this process has not met are recalled if an alert of theirs stands."""
         for listed in queries.alerts_after(self._engine, procedure=procedure, active=True, limit=MOST_ALERTS):
-            self.case((procedure, listed.alert.source), listed.alert.mode)
+            self.case(_key_of(listed.alert))
         return tuple(key for key in self._watched if key[0] == procedure)
 
     def _alerts_of(self, procedure: str) -> list[Alert]:
         return [listed.alert for listed in queries.alerts_after(self._engine, procedure=procedure, limit=MOST_ALERTS)]
 
-    def _recall(self, key: Key, mode: Mode) -> Case:
+    def _recall(self, key: Key) -> Case:
         """Checkpoint, then every frame that the journal knows beyond it, judged again but not written again."""
-        case = self._checkpoints.load(*key) or Case(procedure=key[0], source=key[1], mode=mode)
+        case = self._checkpoints.load(*key) or Case(procedure=key[0], source=key[1], mode=key[2])
         every = queries.frames_of(self._engine, key[0], case.entry, MOST_REBUILT + 1)
-        entries = [entry for entry in every if entry.source == key[1]]
-        alerts = [alert for alert in self._alerts_of(key[0]) if alert.source == key[1]]
+        entries = [entry for entry in every if (entry.source, entry.data.get("mode")) == (key[1], key[2])]
+        alerts = [alert for alert in self._alerts_of(key[0]) if _key_of(alert) == key]
         if len(every) > MOST_REBUILT:
             return self._from_alerts(case, alerts)
         for entry, frame in self._seen_again(entries):
@@ -273,10 +294,11 @@ class Cases:
     def _hear_again(self, case: Case) -> Case:
         """The acts that were heard after the last frame, heard again but not written again."""
         later = queries.log_of(self._engine, case.procedure, case.entry, TRANSITIONS, MOST_ALERTS)
-        for entry in (entry for entry in later if entry.source == case.source):
+        own = (case.source, case.mode)
+        for entry in (entry for entry in later if (entry.source, entry.data.get("mode")) == own):
             heard_to = int(entry.data.get("acts_to", 0))
             if heard_to > case.acts_to:
-                acts = self._desk.journal.acts_since(case.procedure, case.acts_to)
+                acts = self._journal.acts_since(case.procedure, case.acts_to)
                 acts = tuple(act for act in acts if act.number <= heard_to)
                 case = heed(case, acts, self._desk)
                 silence = Silence(source=case.source, at=entry.at, causes=frozenset())
@@ -293,9 +315,7 @@ class Cases:
 
     def _judge_again(self, case: Case, entry: Entry, frame: Frame) -> Case:
         acts_to = int(entry.data.get("acts_to", 0))
-        acts = tuple(
-            act for act in self._desk.journal.acts_since(case.procedure, case.acts_to) if act.number <= acts_to
-        )
+        acts = tuple(act for act in self._journal.acts_since(case.procedure, case.acts_to) if act.number <= acts_to)
         heeded = heed(case, acts, self._desk)
         judge_frame = weigh_afterwards if entry.data.get("is_afterwards") else weigh
         again = judge_frame(frame, heeded, acts, self._desk.rules, judged_at=entry.at).case
@@ -323,6 +343,10 @@ class Cases:
             yield from frames_of(arrival, header, start=start)
         except (Unreadable, Undecodable):
             LOG.warning("object %d could not be looked at again", number)
+
+
+def _key_of(alert: Alert) -> Key:
+    return alert.procedure, alert.source, alert.mode
 
 
 def state_of(watched: Watched, now: float, *, is_late: bool) -> SourceState:

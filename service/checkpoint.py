@@ -12,13 +12,14 @@ import os
 import pickle
 from pathlib import Path
 
+from detection.vocabulary import Mode
 from service.journey import Case
 
 LOG = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """The folder of checkpoints, one file for each source of each procedure."""
+    """The folder of checkpoints, one file for each case."""
 
     def __init__(self, folder: Path, rules_hash: str) -> None:
         self._folder = folder
@@ -27,14 +28,14 @@ class Checkpoints:
 
     def save(self, case: Case) -> None:
         """Keep this case; an old one is replaced in one step. OSError when the disk is full."""
-        path = self._path(case.procedure, case.source)
+        path = self._path(case.procedure, case.source, case.mode)
         part = path.with_suffix(".part")
         part.write_bytes(pickle.dumps((self._rules_hash, case), protocol=pickle.HIGHEST_PROTOCOL))
         part.replace(path)
 
-    def load(self, procedure: str, source: str) -> Case | None:
+    def load(self, procedure: str, source: str, mode: Mode) -> Case | None:
         """The case as it was last kept, or None."""
-        path = self._path(procedure, source)
+        path = self._path(procedure, source, mode)
         try:
             if path.stat().st_uid != os.getuid():
                 return None
@@ -52,6 +53,6 @@ class Checkpoints:
             if path.stat().st_mtime < before:
                 path.unlink(missing_ok=True)
 
-    def _path(self, procedure: str, source: str) -> Path:
-        name = hashlib.sha256(f"{procedure}\n{source}".encode()).hexdigest()[:32]
+    def _path(self, procedure: str, source: str, mode: Mode) -> Path:
+        name = hashlib.sha256(f"{procedure}\n{source}\n{mode}".encode()).hexdigest()[:32]
         return self._folder / f"{name}.case"

@@ -11,7 +11,6 @@ from typing import Any
 
 from db.arrivals import Progress, Status
 from db.convert import findings_data, landmarks_from
-from db.journal import Journal
 from detection.alarm import Alarm, Setting, judge
 from detection.examine import examine
 from detection.memory import Memory
@@ -31,6 +30,7 @@ from detection.vocabulary import (
     Stamp,
     View,
 )
+from service.pen import Pen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,12 +55,13 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """What a verdict is written with: journal, rules, clock, bell, and where the frame of a landmark lay."""
+    """What a verdict is written with: pen, rules, clock, bell, the way past the journal, and where the frame of a landmark lay."""
 
-    journal: Journal
+    pen: Pen
     rules: Rules
     now: Callable[[], float]
     ring: Callable[[], object]
+    tell: Callable[[bytes], object]
     locate: Callable[[Landmarks, Case], Landmarks]
 
 
@@ -76,7 +77,7 @@ class Verdict:
 def follow(frame: Frame, n_frames: int, case: Case, desk: Desk) -> Case:
     """Judge one frame of an arrival of ``n_frames`` and journal what it says; the case afterwards."""
     decoded_at = desk.now()
-    acts = desk.journal.acts_since(case.procedure, case.acts_to)
+    acts = desk.pen.acts_since(case.procedure, case.acts_to)
     verdict = weigh(frame, heed(case, acts, desk), acts, desk.rules, judged_at=desk.now())
     is_last = frame.stamp.index + 1 >= n_frames
     progress = Progress(
@@ -91,7 +92,7 @@ def follow(frame: Frame, n_frames: int, case: Case, desk: Desk) -> Case:
 def look_back(frame: Frame, case: Case, desk: Desk) -> Case:
     """Judge a frame that was passed over in haste. It counts as evidence, by the memory that was set aside for it."""
     decoded_at = desk.now()
-    acts = desk.journal.acts_since(case.procedure, case.acts_to)
+    acts = desk.pen.acts_since(case.procedure, case.acts_to)
     heeded = heed(case, acts, desk)
     verdict = weigh_afterwards(frame, heeded, acts, desk.rules, judged_at=desk.now())
     progress = Progress(arrival=frame.stamp.arrival, n_judged=frame.stamp.index + 1, status=Status.DONE)
@@ -116,7 +117,7 @@ def weigh(frame: Frame, case: Case, acts: tuple[Act, ...], rules: Rules, *, judg
 def write(
     verdict: Verdict, stamp: Stamp, decoded_at: float, desk: Desk, progress: Progress, *, is_afterwards: bool = False
 ) -> Case:
-    """Write a verdict to the journal, then ring; the case afterwards. Raises ``JournalBroken`` or ``StoreUnreachable``."""
+    """Write a verdict to the journal, then ring; the case afterwards."""
     judged_at = desk.now()
     case = verdict.case
     times = {
@@ -138,19 +139,19 @@ def write(
         data={**said, "acts_to": case.acts_to, "is_afterwards": is_afterwards},
     )
     entries = (own, *(entry_of(change, seen, times, judged_at) for change in verdict.changes))
-    written = desk.journal.append(entries, alerts=[change.alert for change in verdict.changes], progress=progress)
+    written = desk.pen.append(entries, alerts=[change.alert for change in verdict.changes], progress=progress)
     desk.ring()
     return replace(case, entry=written[0].number or case.entry)
 
 
 def hear(silence: Silence, case: Case, desk: Desk) -> Case:
     """Judge the absence of frames, and acts that came meanwhile; the case afterwards."""
-    acts = desk.journal.acts_since(case.procedure, case.acts_to)
+    acts = desk.pen.acts_since(case.procedure, case.acts_to)
     case = heed(case, acts, desk)
     changes, alarm = judge(silence, acts, case.alarm, setting_of(case, desk.rules), silence.at)
     if changes:
         entries = [entry_of(change, None, {}, silence.at, acts_to=case.acts_to) for change in changes]
-        desk.journal.append(entries, alerts=[change.alert for change in changes])
+        desk.pen.append(entries, alerts=[change.alert for change in changes])
         desk.ring()
     return replace(case, alarm=alarm)
 
@@ -177,6 +178,8 @@ def entry_of(
     }
     if acts_to is not None:
         data["acts_to"] = acts_to
+    if change.act is not None:
+        data["act"] = change.act
     return Entry(
         at=at,
         type=change.type,

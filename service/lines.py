@@ -37,33 +37,50 @@ class Job:
 
 @dataclass(slots=True, kw_only=True)
 class Line:
-    """The jobs of one source."""
+    """The jobs of one source: live ones wait apart from stored ones, so that a long run delays nobody at the table."""
 
     source: str
     waiting: deque[Job] = field(default_factory=deque)
     passed_over: deque[Job] = field(default_factory=deque)
+    stored: deque[Job] = field(default_factory=deque)
     n_received: int = 0
     n_judged: int = 0
     n_skipped: int = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits, live, passed over or stored."""
+        return not (self.waiting or self.passed_over or self.stored)
+
     def age_s(self, now: float) -> float:
         """How long the oldest unjudged live frame has waited."""
-        oldest = next((job for job in self.waiting if job.is_live), None)
-        return 0.0 if oldest is None else now - oldest.arrival.received_at
+        return now - self.waiting[0].arrival.received_at if self.waiting else 0.0
+
+    def add(self, job: Job) -> None:
+        """A job that has just come."""
+        (self.waiting if job.is_live else self.stored).append(job)
+
+    def put_back(self, job: Job, n_passed: int = 0) -> None:
+        """A job that was taken stands where it stood, and so do those that were passed over for it."""
+        if job.is_afterwards:
+            self.passed_over.appendleft(replace(job, is_afterwards=False))
+            return
+        (self.waiting if job.is_live else self.stored).appendleft(job)
+        for _ in range(n_passed):
+            self.waiting.appendleft(self.passed_over.pop())
 
     def take(self, now: float, skip_after_s: float) -> tuple[Job | None, int]:
         """The next job and how many were passed over to get at it."""
         n_passed = 0
         if self.age_s(now) > skip_after_s:
-            while len(self.waiting) > 1 and self.waiting[0].is_live and self.waiting[1].is_live:
+            while len(self.waiting) > 1:
                 self.passed_over.append(self.waiting.popleft())
                 n_passed += 1
         if self.waiting:
             return self.waiting.popleft(), n_passed
         if self.passed_over:
-            job = self.passed_over.popleft()
-            return replace(job, is_afterwards=True), 0
-        return None, 0
+            return replace(self.passed_over.popleft(), is_afterwards=True), 0
+        return (self.stored.popleft() if self.stored else None), 0
 
 
 def in_turn(lines: dict[str, Line], last: str | None) -> Iterator[Line]:

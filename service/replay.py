@@ -38,7 +38,7 @@ def replayed(
         if isinstance(recording, str):
             fetch_study(orthanc_url, recording, folder / "study")
             recording = folder / "study"
-        settings = Settings(data_dir=folder / "data", database_url=None)
+        settings = Settings(data_dir=folder / "data", database_url=None, unlogged_after_s=3600)
         settings.data_dir.mkdir()
         if not _fill(Spool(settings.spool_dir), recording, now):
             raise LookupError("no DICOM object in this recording")
@@ -48,6 +48,7 @@ def replayed(
         watch = make_watch(settings, engine, Bell(settings.data_dir / "bells"), lambda: began)
         while watch.turn():
             pass
+        watch.close()
         yield from _lines(engine, with_frames=with_frames)
         engine.dispose()
 

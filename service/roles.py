@@ -26,13 +26,14 @@ from db.connect import Engine, StoreFailure, StoreUnreachable, connect
 from db.heartbeat import beat
 from db.journal import Journal
 from db.users import has_users
-from detection.rules import Rules, rules_hash
+from detection.rules import rules_hash
 from detection.threads import use_one_thread
 from detection.vocabulary import Landmarks
 from dicom_gateway.listener import Listener
 from dicom_gateway.notices import Notices
 from dicom_gateway.spool import Arrival, Spool
 from dicom_gateway.workflow import Workflow
+from service import mqtt, webhook
 from service.api.app import create_app
 from service.api.deps import Deps
 from service.bell import Bell
@@ -41,8 +42,10 @@ from service.checkpoint import Checkpoints
 from service.entrance import callers_of, limits_of
 from service.exposure import exposure_of, refuse_if_exposed
 from service.journey import Case, Desk
+from service.mirror import Mirror, is_escalated, is_real
 from service.outside import Outside
 from service.patience import ImpatientProtocol
+from service.pen import Pen
 from service.replays import Replayer
 from service.retention import Retention
 from service.settings import Settings
@@ -110,15 +113,17 @@ def run_watch(settings: Settings) -> None:
         retention = Retention(Spool(settings.spool_dir), engine, keep_days=settings.keep_days, archives=archives)
         while not stop.is_set():
             try:
-                watch = watch or make_watch(settings, engine, bell)
+                if watch is None or watch.must_start_over:
+                    watch = make_watch(settings, engine, bell)
                 if not watch.turn():
                     retention.step(time.time())
                     ear.wait(0.2)
             except StoreFailure as failure:
                 # without a traceback: it would quote the row, and with it a patient
-                LOG.error("the journal does not take entries: %s", type(failure).__name__)  # noqa: TRY400
-                watch = None
-                stop.wait(RETRY_S)
+                LOG.error("the journal does not answer: %s", type(failure).__name__)  # noqa: TRY400
+                ear.wait(0.2) if watch else stop.wait(RETRY_S)
+        if watch is not None:
+            watch.close()
 
 
 def run_forward(settings: Settings) -> None:
@@ -149,8 +154,15 @@ def run_forward(settings: Settings) -> None:
 
 def make_watch(settings: Settings, engine: Engine, bell: Bell, now: Callable[[], float] = time.time) -> Watch:
     """A watcher of this installation's spool and journal."""
-    rules = Rules()
-    desk = Desk(journal=Journal(engine), rules=rules, now=now, ring=bell.ring, locate=locator(engine))
+    rules = settings.rules
+    desk = Desk(
+        pen=Pen(Journal(engine), now, patience_s=settings.unlogged_after_s),
+        rules=rules,
+        now=now,
+        ring=bell.ring,
+        tell=Bell(settings.told_dir).tell,
+        locate=locator(engine),
+    )
     spool = Spool(settings.spool_dir)
     checkpoints = Checkpoints(settings.data_dir / "checkpoints", rules_hash(rules))
     checkpoints.sweep(now() - CHECKPOINT_AGE_S)
@@ -214,11 +226,60 @@ def run_all(settings: Settings) -> None:
     refuse_if_exposed(settings, has_users=_has_users_as_far_as_known(settings))
     stop = _stop_on_signal()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    threads = [threading.Thread(target=_keep_running, args=(role, settings, stop), name=role) for role in ROLES]
+    threads = [
+        threading.Thread(target=_keep_running, args=(role, settings, stop), name=role) for role in roles_of(settings)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def run_mirror(settings: Settings) -> None:
+    """Tell the second channels of alerts until told to end."""
+    stop = _stop_on_signal()
+    engine = _connect(settings, stop)
+    if engine is None:
+        return
+    threads = [
+        threading.Thread(target=_tell, args=(mirror, Bell(settings.data_dir / "bells"), stop))
+        for mirror in mirrors_of(settings, engine, time.time)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def mirrors_of(settings: Settings, engine: Engine, now: Callable[[], float]) -> list[Mirror]:
+    """The second channels that are set."""
+    made = []
+    if settings.webhook_url is not None:
+        send = webhook.sender(settings.webhook_url, settings.webhook_secret or "", now)
+        wants = is_real if settings.webhook_sends == "alerts" else is_escalated
+        made.append(Mirror(engine, "webhook", wants=wants, send=send, now=now))
+    if settings.mqtt_url is not None:
+        made.append(Mirror(engine, "mqtt", wants=is_real, send=mqtt.sender(settings.mqtt_url), now=now))
+    return made
+
+
+def _tell(mirror: Mirror, bell: Bell, stop: threading.Event) -> None:
+    with bell.listen() as ear:
+        while not stop.is_set():
+            try:
+                wait_s = mirror.step()
+            except StoreFailure as failure:
+                LOG.error("the journal does not answer: %s", type(failure).__name__)  # noqa: TRY400 - as in run_watch
+                wait_s = RETRY_S
+            if wait_s is None:
+                ear.wait(0.5)
+            else:
+                stop.wait(wait_s)
+
+
+def roles_of(settings: Settings) -> tuple[str, ...]:
+    """The roles that this installation runs."""
+    return (*ROLES, "mirror") if settings.has_channel else ROLES
 
 
 def _has_users_as_far_as_known(settings: Settings) -> bool | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import (
@@ -13,9 +14,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from detection.rules import Rules
 from dicom_gateway.callers import Device, network_of
 from dicom_gateway.tls import Credentials
 from service.archives import Archive, Worklist
+from service.channels import check_mqtt_url, check_webhook_url, key_of
 
 
 class Settings(BaseSettings):
@@ -150,6 +153,11 @@ class Settings(BaseSettings):
     skip_after_s: float = Field(
         5.0, gt=0, description="Age of an unjudged live frame at which the newest frame is judged first."
     )
+    unlogged_after_s: float = Field(
+        1.0,
+        gt=0,
+        description="How long a frame's verdict waits for the journal; after that alerts are shown unlogged and written later.",
+    )
     no_frames_after_s: float = Field(
         10.0,
         gt=0,
@@ -157,6 +165,24 @@ class Settings(BaseSettings):
     )
     close_after_s: float = Field(
         3600.0, gt=0, description="A procedure without frames or entries for this long closes itself."
+    )
+    escalate_after_s: float = Field(
+        30.0,
+        ge=0,
+        description="How long a HIGH alert sounds unacknowledged before the webhook is told; again after twice as long each time; 0 is never.",
+    )
+    webhook_url: str | None = Field(
+        None, description="Where alerts are posted as a second channel; see docs/alarms.md. Empty means nowhere."
+    )
+    webhook_secret: str | None = Field(
+        None, description="Signs what is posted: whsec_ and 24 to 64 random bytes in base64 (Standard Webhooks)."
+    )
+    webhook_sends: Literal["escalations", "alerts"] = Field(
+        "escalations", description="What is posted: escalated alerts only, or every change of every alert."
+    )
+    mqtt_url: str | None = Field(
+        None,
+        description="Broker and topic that every change of every alert is published to, such as mqtt://broker:1883/cementwatch/alerts.",
     )
     checkpoint_every_s: float = Field(
         2.0, gt=0, description="How often a case's memory is saved, so that a restart resumes quickly."
@@ -206,6 +232,15 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _are_channels_whole(self) -> Settings:
+        if self.webhook_url is not None:
+            check_webhook_url(self.webhook_url)
+            key_of(self.webhook_secret or "")
+        if self.mqtt_url is not None:
+            check_mqtt_url(self.mqtt_url)
+        return self
+
+    @model_validator(mode="after")
     def _is_tls_whole(self) -> Settings:
         told = [self.dicom_tls_certificate, self.dicom_tls_key, self.dicom_tls_authorities]
         if any(told) and not all(told):
@@ -237,6 +272,16 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     @property
+    def rules(self) -> Rules:
+        """The thresholds in force here."""
+        return Rules(escalate_s=self.escalate_after_s)
+
+    @property
+    def has_channel(self) -> bool:
+        """Whether anybody is to be told of alerts besides the screens."""
+        return self.webhook_url is not None or self.mqtt_url is not None
+
+    @property
     def journal_url(self) -> str:
         """Where the journal lives."""
         return self.database_url or f"sqlite:///{self.data_dir / 'journal.sqlite'}"
@@ -256,6 +301,11 @@ class Settings(BaseSettings):
     def notices_dir(self) -> Path:
         """Where messages of peers that are no images are kept."""
         return self.data_dir / "notices"
+
+    @property
+    def told_dir(self) -> Path:
+        """Where ``serve`` listens for what the journal does not take."""
+        return self.data_dir / "told"
 
     @property
     def spool_dir(self) -> Path:

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from db import arrivals, deliveries, heartbeat
 from db.arrivals import ArrivalRow, Progress, Status
-from db.connect import Engine, StoreFailure
+from db.connect import Engine, StoreFailure, StoreUnreachable
 from db.heartbeat import Heartbeat
 from detection.vocabulary import Entry, EntryType, Frame, Mode, Silence, TechnicalCause
 from dicom_gateway.callers import REPLAY_CALLER
 from dicom_gateway.frames import frames_of, mode_of
 from dicom_gateway.refusal import Undecodable, Unreadable
 from dicom_gateway.spool import Arrival, Spool
-from service.cases import Cases
+from service import unlogged
+from service.cases import Cases, Key
 from service.journey import Desk, follow, look_back
 from service.lines import Job, Line, in_turn
 from service.settings import Settings
@@ -39,7 +42,7 @@ class Run:
 
     job: Job
     frames: Iterator[Frame]
-    key: tuple[str, str]
+    key: Key
 
 
 class Watch:
@@ -51,9 +54,10 @@ class Watch:
         self._lines: dict[str, Line] = {}
         self._runs: dict[str, Run] = {}
         self._failing: set[str] = set()
+        self._stopped: set[str] = set()
         self._served: str | None = None
         self._newest = arrivals.newest_arrival(engine)
-        self._beat_at = 0.0
+        self._beat_at, self._n_told = 0.0, 0
         self._archives_at, self._lacks = 0.0, False
         self._resume()
 
@@ -62,11 +66,20 @@ class Watch:
         self._take_in(self._spool.after(self._newest))
         has_worked = any(self._serve(line) for line in in_turn(self._lines, self._served))
         now = self._desk.now()
-        if now - self._beat_at >= 0.5 or not has_worked:
+        if self._desk.pen.trouble is None and (now - self._beat_at >= 0.5 or not has_worked):
             self._cases.hear_acts(now)
-        if now - self._beat_at >= 0.5:
+        if now - self._beat_at >= 0.5 or self._desk.pen.n_unlogged != self._n_told:
             self._beat(now)
         return has_worked
+
+    @property
+    def must_start_over(self) -> bool:
+        """More was judged while the journal failed than could wait for it: a new watch judges that again."""
+        return self._desk.pen.must_start_over
+
+    def close(self) -> None:
+        """Write what waits to be written."""
+        self._desk.pen.close()
 
     def _resume(self) -> None:
         """Take up what was open when the role last ended."""
@@ -78,7 +91,8 @@ class Watch:
             else:
                 self._enqueue(arrival, start=known.n_judged, is_resumed=True)
         rows = heartbeat.heartbeats(self._engine)
-        self._cases.resume((row.procedure, row.source) for row in rows if row.procedure is not None)
+        self._stopped = {row.source for row in rows if self._cases.was_cut_off(row, self._desk.now())}
+        self._cases.resume({(row.procedure, row.source) for row in rows if row.procedure is not None})
         skipped = {row.source: row.frames_skipped for row in rows}
         for source, (n_received, n_judged) in arrivals.counts_by_source(self._engine).items():
             if REPLAY_CALLER.fullmatch(source) and source not in skipped:
@@ -96,24 +110,28 @@ class Watch:
         try:
             header = self._sources.header_of(arrival)
         except (Unreadable, OSError) as error:
-            arrivals.note_arrivals(self._engine, [_row(arrival, None, Status.OPEN)])
+            self._note(_row(arrival, None, Status.OPEN))
             reason = str(error) if isinstance(error, Unreadable) else f"the file cannot be read: {error.strerror}"
             self._give_up(arrival.number, None, reason)
             return
         job = Job(arrival=arrival, header=header, start=start, is_resumed=is_resumed)
         if start == 0:
-            arrivals.note_arrivals(self._engine, [_row(arrival, job, Status.OPEN if header.is_image else Status.KEPT)])
+            self._note(_row(arrival, job, Status.OPEN if header.is_image else Status.KEPT))
         if not header.is_image:
-            self._cases.note_kept(job)
+            self._desk.pen.note(partial(self._cases.note_kept, job))
             return
         line = self._lines.setdefault(arrival.source, Line(source=arrival.source))
-        line.waiting.append(job)
+        line.add(job)
         if not is_resumed:
             line.n_received += header.n_frames
 
     def _serve(self, line: Line) -> bool:
         """One frame of one source; False when it has none."""
-        run = self._runs.get(line.source) or self._begin(line)
+        run = self._runs.get(line.source)
+        if run is not None and line.waiting and not run.job.is_live:
+            line.put_back(self._runs.pop(line.source).job)
+            run = None
+        run = run or self._begin(line)
         if run is None:
             return False
         self._served = line.source
@@ -125,39 +143,48 @@ class Watch:
             self._runs.pop(line.source, None)
             self._failing.add(line.source)
             self._fail(run, str(error))
-        except StoreFailure:
-            # Nothing is lost: what was not written is judged again from the last line written.
-            self._runs.pop(line.source, None)
-            self._cases.drop(run.key)
-            line.waiting.appendleft(replace(run.job, start=run.job.start))
-            raise
         return True
 
     def _begin(self, line: Line) -> Run | None:
         job, n_passed = line.take(self._desk.now(), self._settings.skip_after_s)
         if job is None:
             return None
-        number = job.arrival.number
-        if job.is_resumed and arrivals.count_attempt(self._engine, number) > MOST_ATTEMPTS:
-            known = arrivals.find_arrival(self._engine, number)
-            self._give_up(number, known, "judging this object has ended the analysis repeatedly")
+        try:
+            key = self._open(job)
+        except StoreFailure as failure:
+            # a case that is under watch goes on without the journal; a new one waits for it
+            LOG.warning("no case can be opened: %s", failure)
+            line.put_back(job, n_passed)
+            return None
+        if key is None:
             return self._begin(line)
-        key = self._cases.key_of(job)
-        mode = mode_of(job.arrival, job.header)
-        self._cases.case(key, mode)
         if n_passed:
             if len(line.passed_over) == n_passed:
-                self._cases.set_aside(key, mode)
+                self._cases.set_aside(key)
             line.n_skipped += n_passed
             self._write_skipped(key, n_passed)
         run = Run(job=job, frames=frames_of(job.arrival, job.header, start=job.start), key=key)
         self._runs[line.source] = run
         return run
 
+    def _open(self, job: Job) -> Key | None:
+        """The case of a job, recalled or opened; None for a job that is given up."""
+        if self._desk.pen.trouble is not None and (job.is_resumed or not self._cases.is_met(job)):
+            raise StoreUnreachable(self._desk.pen.trouble)
+        number = job.arrival.number
+        if job.is_resumed and arrivals.count_attempt(self._engine, number) > MOST_ATTEMPTS:
+            known = arrivals.find_arrival(self._engine, number)
+            self._give_up(number, known, "judging this object has ended the analysis repeatedly")
+            return None
+        key = self._cases.key_of(job)
+        self._cases.case(key)
+        return key
+
     def _advance(self, line: Line, run: Run) -> None:
         frame = next(run.frames)
         self._failing.discard(line.source)
-        case = self._cases.case(run.key, mode_of(run.job.arrival, run.job.header))
+        self._stopped.discard(line.source)
+        case = self._cases.case(run.key)
         if run.job.is_afterwards:
             case = look_back(frame, case, self._desk)
         else:
@@ -169,7 +196,7 @@ class Watch:
             self._runs.pop(line.source, None)
 
     def _fail(self, run: Run, reason: str) -> None:
-        procedure, source = run.key
+        procedure, source, _ = run.key
         entry = Entry(
             at=self._desk.now(),
             type=EntryType.FRAME_FAILED,
@@ -179,7 +206,7 @@ class Watch:
             data={"arrival": run.job.arrival.number, "index": run.job.start, "n_frames": run.job.header.n_frames},
         )
         progress = Progress(arrival=run.job.arrival.number, n_judged=run.job.start, status=Status.FAILED)
-        self._desk.journal.append([entry], progress=progress)
+        self._desk.pen.append([entry], progress=progress)
         self._desk.ring()
 
     def _give_up(self, number: int, known: ArrivalRow | None, reason: str) -> None:
@@ -191,10 +218,10 @@ class Watch:
             cause=reason,
             data={"arrival": number},
         )
-        self._desk.journal.append([entry], progress=progress)
+        self._desk.pen.append([entry], progress=progress)
         LOG.error("object %d given up: %s", number, reason)
 
-    def _write_skipped(self, key: tuple[str, str], n_passed: int) -> None:
+    def _write_skipped(self, key: Key, n_passed: int) -> None:
         entry = Entry(
             at=self._desk.now(),
             type=EntryType.FRAMES_SKIPPED,
@@ -203,7 +230,7 @@ class Watch:
             cause="analysis late: the newest frame is judged first",
             data={"n_frames": n_passed},
         )
-        self._desk.journal.append([entry])
+        self._desk.pen.append([entry])
 
     def _beat(self, now: float) -> None:
         """Hear the silence of every source, and tell the screens how each one stands."""
@@ -214,15 +241,23 @@ class Watch:
             always.add(TechnicalCause.FORWARD_QUEUE)
         rows = []
         for line in self._lines.values():
-            key = self._cases.newest_of(line.source)
+            key = self._cases.foremost_of(line.source, now)
             causes = self._causes(line, key, now) | always
             if key is not None:
                 self._cases.hear(key, Silence(source=line.source, at=now, causes=causes))
-            for older in self._cases.older_of(line.source):
-                self._cases.hear(older, Silence(source=line.source, at=now, causes=frozenset()))
+                if line.is_empty and line.source not in self._runs:
+                    self._stopped.discard(line.source)  # said once; there is nothing to catch up with
+            for other in self._cases.others_of(line.source, key):
+                self._cases.hear(other, Silence(source=line.source, at=now, causes=frozenset()))
             last = self._cases.peek(key) if key else None
             rows.append(beat_of(line, last, causes, now))
-        heartbeat.beat(self._engine, rows, at=now)
+        pen, told = self._desk.pen, tuple(rows)
+        pen.beat(lambda: heartbeat.beat(self._engine, told, at=now))
+        if pen.trouble is not None:
+            self._n_told = pen.n_unlogged
+            for message in unlogged.messages(told, self._cases.alerts(), pen.unlogged(), words=pen.trouble):
+                self._desk.tell(message)
+            return
         self._drop_ended_replays(rows, now)
         self._cases.close_idle(now)
 
@@ -230,28 +265,36 @@ class Watch:
         """A replay is a source of its own; when it is over it must not stand beside those of patients."""
         for row in rows:
             line = self._lines[row.source]
-            is_over = row.last_frame_at is not None and now - row.last_frame_at > REPLAY_STAYS_S and not line.waiting
+            is_over = row.last_frame_at is not None and now - row.last_frame_at > REPLAY_STAYS_S and line.is_empty
             if is_over and REPLAY_CALLER.fullmatch(row.source):
                 del self._lines[row.source]
-                heartbeat.forget(self._engine, row.source)
+                self._desk.pen.note(partial(heartbeat.forget, self._engine, row.source))
 
     def _is_forwarding_late(self, now: float) -> bool:
         """Whether an archive lacks objects for too long, or refuses some; looked at every now and then."""
         if now - self._archives_at >= ARCHIVES_EVERY_S:
             self._archives_at = now
-            standings = [deliveries.standing(self._engine, each.name) for each in self._settings.archives]
-            self._lacks = any(in_trouble(each, now, self._settings.forward_late_after_s) for each in standings)
+            with suppress(StoreFailure):
+                standings = [deliveries.standing(self._engine, each.name) for each in self._settings.archives]
+                self._lacks = any(in_trouble(each, now, self._settings.forward_late_after_s) for each in standings)
         return self._lacks
 
-    def _causes(self, line: Line, key: tuple[str, str] | None, now: float) -> frozenset[TechnicalCause]:
+    def _causes(self, line: Line, key: Key | None, now: float) -> frozenset[TechnicalCause]:
         causes = set()
         if line.age_s(now) > self._settings.late_after_s:
             causes.add(TechnicalCause.ANALYSIS_LATE)
+        if line.source in self._stopped:
+            causes.add(TechnicalCause.ANALYSIS_STOPPED)
         if line.source in self._failing:
             causes.add(TechnicalCause.DECODER_FAILURE)
+        if self._desk.pen.trouble is not None:
+            causes.add(TechnicalCause.JOURNAL_FAILING)
         if key is not None and self._cases.is_silent(key, now) and not line.waiting:
             causes.add(TechnicalCause.NO_FRAMES)
         return frozenset(causes)
+
+    def _note(self, row: ArrivalRow) -> None:
+        self._desk.pen.note(lambda: arrivals.note_arrivals(self._engine, [row]))
 
 
 def _row(arrival: Arrival, job: Job | None, status: Status) -> ArrivalRow:

@@ -12,12 +12,13 @@ from fastapi import APIRouter, Body, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from db import queries
-from detection.vocabulary import Alert, Condition, Entry, EntryType
+from detection.vocabulary import Alert, Condition, Entry, EntryType, Signal
 from service.api import asks, wire
-from service.api.answers import alert_of, entry_of, sources_of, time_of
+from service.api.answers import alert_of, entry_of, time_of
 from service.api.deps import Actor, After, Deps, DepsHere, Limit, PulseHere
 from service.api.errors import Refused, not_found, unavailable
 from service.api.pulse import Beat, Pulse
+from service.api.screens import journal_trouble, sources_now, unlogged_alerts
 
 LONGEST_WAIT_S = 30
 LOOK_AGAIN_S = 1.0
@@ -52,29 +53,31 @@ async def list_alerts(
 ) -> Any:
     """Alerts changed after the cursor, and whether each source is being judged right now."""
     poll = Poll(after=after, procedure=procedure, active=active, limit=limit)
-    beat = await check_cursor(pulse, after)
-    give_up, first_tag, scanned = deps.now() + wait, tag_of(beat, deps.now(), poll), after
+    beat = await check_cursor(pulse, after, deps.now())
+    began, first_tag, scanned = deps.now(), tag_of(beat, deps.now(), poll), after
+    give_up = began + wait
     while True:
         tag = tag_of(beat, deps.now(), poll)
         is_known = if_none_match == tag
         if beat.alerts_head > scanned and not is_known:
             items = await run_in_threadpool(_read, deps, poll)
             if items or wait == 0:
-                return _answer(deps, beat, tag, _page(poll, items, beat))
+                return _answer(deps, beat, poll, _page(poll, items, beat))
         scanned = max(scanned, beat.alerts_head)
-        remaining = give_up - deps.now()
+        has_unlogged = bool(unlogged_alerts(beat, deps.now(), procedure)) and not is_known
+        remaining = min(give_up, began + LOOK_AGAIN_S if has_unlogged else give_up) - deps.now()
         if remaining <= 0 or (wait > 0 and tag != first_tag):
             break
-        beat = still_good(await pulse.change(beat, min(remaining, LOOK_AGAIN_S)))
+        beat = still_good(await pulse.change(beat, min(remaining, LOOK_AGAIN_S)), deps.now())
     if is_known:
         return Response(status_code=304, headers={"ETag": tag, "Cache-Control": "no-cache"})
-    return _answer(deps, beat, tag, ([], scanned))
+    return _answer(deps, beat, poll, ([], scanned))
 
 
-async def check_cursor(pulse: Pulse, after: int) -> Beat:
+async def check_cursor(pulse: Pulse, after: int, now: float) -> Beat:
     """The present beat; 409 for a cursor ahead of the journal, which would wait for ever and look like quiet."""
     beat = pulse.beat if after <= pulse.beat.head else await run_in_threadpool(pulse.look)
-    still_good(beat)
+    still_good(beat, now)
     if after > beat.head:
         raise Refused(
             409, "This cursor is ahead of the journal: start again from 0.", code="cursor_ahead", head=beat.head
@@ -82,10 +85,15 @@ async def check_cursor(pulse: Pulse, after: int) -> Beat:
     return beat
 
 
-def still_good(beat: Beat) -> Beat:
-    """The beat, or 503 when the journal does not answer: quiet must never look like safe."""
+def still_good(beat: Beat, now: float) -> Beat:
+    """The beat, or 503 when the journal does not answer: quiet must never look like safe.
+
+    What the analysis says all the same stands in the details: alerts as of now, and how each source stands.
+    """
     if beat.trouble is not None:
-        raise unavailable(beat.trouble)
+        alerts = [alert.model_dump(mode="json") for alert in unlogged_alerts(beat, now)]
+        sources = [source.model_dump(mode="json") for source in sources_now(beat, now)]
+        raise unavailable(beat.trouble, unlogged=alerts, sources=sources)
     return beat
 
 
@@ -93,9 +101,10 @@ def tag_of(beat: Beat, now: float, poll: Poll) -> str:
     """An ETag of one question that changes with any alert and with the state, view, zones or flags of any source."""
     states = [
         (each.name, each.procedure, each.state, each.view, each.zones_watched, each.zones_not_visible, each.flags)
-        for each in sources_of(beat.sources, now)
+        for each in sources_now(beat, now)
     ]
-    return f'W/"{beat.alerts_head}-{zlib.crc32(repr((poll, states)).encode()):08x}"'
+    unlogged = [(each.id, each.condition, each.signal, each.priority) for each in unlogged_alerts(beat, now)]
+    return f'W/"{beat.alerts_head}-{zlib.crc32(repr((poll, states, unlogged)).encode()):08x}"'
 
 
 def _read(deps: Deps, poll: Poll) -> list[wire.Alert]:
@@ -109,13 +118,18 @@ def _page(poll: Poll, items: list[wire.Alert], beat: Beat) -> tuple[list[wire.Al
     return items, newest if len(items) == poll.limit else max(newest, beat.alerts_head)
 
 
-def _answer(deps: Deps, beat: Beat, tag: str, page: tuple[list[wire.Alert], int]) -> Response:
+def _answer(deps: Deps, beat: Beat, poll: Poll, page: tuple[list[wire.Alert], int]) -> Response:
     now = deps.now()
     items, next_after = page
+    unlogged = {each.id: each for each in unlogged_alerts(beat, now, poll.procedure) if poll.active is not False}
     body = wire.Alerts(
-        items=items, next_after=next_after, server_time=time_of(now), sources=sources_of(beat.sources, now)
+        items=[*(item for item in items if item.id not in unlogged), *unlogged.values()],
+        next_after=next_after,
+        server_time=time_of(now),
+        sources=sources_now(beat, now),
+        journal=journal_trouble(beat, now),
     )
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    headers = {"ETag": tag_of(beat, now, poll), "Cache-Control": "no-cache"}
     return Response(body.model_dump_json(by_alias=True), media_type="application/json", headers=headers)
 
 
@@ -171,6 +185,9 @@ async def act(request: Request, id: str, type: EntryType, actor: str, data: dict
         raise Refused(
             409, "This alert cannot be reset while its condition is present.", condition=alert.condition.value
         )
+    if alert.condition is not Condition.PRESENT and alert.signal is Signal.OFF:
+        await run_in_threadpool(_refuse, deps, alert, type, actor)
+        raise Refused(409, "This alert is over and off.", condition="ended", signal=alert.signal.value)
     entry = Entry(
         at=deps.now(), type=type, procedure=alert.procedure, source=alert.source, alert=id, actor=actor, data=data
     )
@@ -185,6 +202,22 @@ async def act(request: Request, id: str, type: EntryType, actor: str, data: dict
     if outcome.type is EntryType.ACT_REFUSED:
         raise Refused(409, outcome.cause or "This cannot be done now.", number=written.number)
     return await run_in_threadpool(lambda: alert_of(*_find(deps, id)))
+
+
+def _refuse(deps: Deps, alert: Alert, type: EntryType, actor: str) -> None:
+    """Write at once what the analysis would answer: an alert that is over may have been followed by another one."""
+    refusal = Entry(
+        at=deps.now(),
+        type=EntryType.ACT_REFUSED,
+        procedure=alert.procedure,
+        source=alert.source,
+        alert=alert.id,
+        cause="the alert is over and off",
+        actor=actor,
+        data={"asked": type.value},
+    )
+    deps.journal.append([refusal])
+    deps.bell.ring()
 
 
 async def _wait_for_outcome(deps: Deps, pulse: Pulse, act: Entry) -> Entry | None:
@@ -203,7 +236,7 @@ async def _wait_for_outcome(deps: Deps, pulse: Pulse, act: Entry) -> Entry | Non
 def _finder(deps: Deps, act: Entry) -> Callable[[], Entry | None]:
     def find() -> Entry | None:
         lines = queries.log_of(deps.engine, act.procedure, after=act.number or 0, types=OUTCOMES, limit=100)
-        return next((line for line in lines if line.alert == act.alert), None)
+        return next((line for line in lines if line.data.get("act") == act.number), None)
 
     return find
 

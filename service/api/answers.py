@@ -64,6 +64,7 @@ def alert_of(number: int, alert: Alert) -> wire.Alert:
         seconds_to_wall=to_wall and wire.Interval(value=to_wall.value, low=to_wall.low, high=to_wall.high),
         volume_ml=volume and wire.Band(low=volume.low, high=volume.high),
         outline=list(alert.outline),
+        escalation=alert.escalation,
         raised_at=time_of(alert.raised_at),
         changed_at=time_of(alert.changed_at),
     )

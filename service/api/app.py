@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from starlette.concurrency import run_in_threadpool
 
@@ -41,6 +42,7 @@ from service.api.errors import add_handlers
 from service.api.guard import Guard
 from service.api.permit import CSRF_HEADER, Permit
 from service.api.pulse import Pulse
+from service.bell import Bell
 from service.exposure import exposure_of
 
 BASE = "/api/v1"
@@ -103,13 +105,14 @@ def create_app(deps: Deps) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=_name_of,
         lifespan=_life,
     )
     settings, exposure = deps.settings, exposure_of(deps.settings)
     terms = Terms(exposure=exposure, session_s=settings.session_hours * 3600, has_one_click=settings.one_click_operator)
     app.state.deps = deps
     app.state.access = Access(deps.engine, deps.now, terms)
-    app.state.pulse = Pulse(deps.engine, deps.bell, app.state.access.look)
+    app.state.pulse = Pulse(deps.engine, deps.bell, Bell(deps.settings.told_dir), app.state.access.look)
     app.state.shelf = pictures.Shelf()
     app.state.registry = CollectorRegistry()
     app.state.registry.register(metrics.State(deps, app.state.pulse))
@@ -121,6 +124,11 @@ def create_app(deps: Deps) -> FastAPI:
     app.add_middleware(page.Hardened, is_encrypted=exposure.is_encrypted)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's own way to change its schema
     return app
+
+
+def _name_of(route: APIRoute) -> str:
+    """What generated clients call an operation."""
+    return route.name
 
 
 def _add_routes(app: FastAPI) -> None:

@@ -12,7 +12,8 @@ from fastapi import APIRouter
 from db.connect import StoreFailure
 from db.deliveries import standing
 from db.heartbeat import last_sign
-from detection.rules import ALGORITHM_VERSION, Rules, rules_hash
+from db.mirrors import standings
+from detection.rules import ALGORITHM_VERSION, rules_hash
 from dicom_gateway.peer import Peer, echo
 from service.api import wire
 from service.api.answers import STOPPED_AFTER_S
@@ -23,6 +24,9 @@ from service.standing import in_trouble
 
 FORWARD_SILENT_S = 150.0
 """The role notes many answers in one step, and an archive may take its time for each."""
+
+CHANNEL_FAILS_S = 60.0
+"""A second channel that has not taken a message for this long is not working."""
 
 router = APIRouter(tags=["health"])
 
@@ -45,18 +49,18 @@ def get_ready(deps: DepsHere) -> wire.Ready:
 
 
 @router.get("/version", response_model=wire.Version)
-def get_version() -> wire.Version:
+def get_version(deps: DepsHere) -> wire.Version:
     """What is running."""
-    return version_now()
+    return version_now(deps)
 
 
-def version_now() -> wire.Version:
+def version_now(deps: Deps) -> wire.Version:
     """Software, algorithm and rules."""
     try:
         software = version("cementwatch")
     except PackageNotFoundError:
         software = "not installed"
-    rules = Rules()
+    rules = deps.settings.rules
     return wire.Version(
         software=software,
         algorithm=ALGORITHM_VERSION,
@@ -77,6 +81,8 @@ def check_all(deps: Deps) -> dict[str, tuple[bool, str]]:
     }
     if deps.settings.archives:
         checks["forward"] = check_forward
+    if deps.settings.has_channel:
+        checks["mirror"] = check_mirror
     return {name: check(deps) for name, check in checks.items()}
 
 
@@ -140,6 +146,17 @@ def reachable(host: str) -> str:
     if not address.is_unspecified:
         return host
     return "::1" if address.version == 6 else "127.0.0.1"
+
+
+def check_mirror(deps: Deps) -> tuple[bool, str]:
+    """Every second channel takes messages, or has failed for less than a minute."""
+    try:
+        failing = [each for each in standings(deps.engine) if each.failing_since is not None]
+    except StoreFailure:
+        return False, "unknown: the journal does not answer"
+    told = [f"{each.name}: {each.reason} for {deps.now() - (each.failing_since or 0.0):.0f} s" for each in failing]
+    is_ok = all(deps.now() - (each.failing_since or 0.0) < CHANNEL_FAILS_S for each in failing)
+    return is_ok, "; ".join(told) or "every channel took the last message"
 
 
 def check_watch(deps: Deps) -> tuple[bool, str]:

@@ -11,10 +11,11 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from service.api.alerts import check_cursor, still_good
-from service.api.answers import sources_of, time_of
+from service.api.answers import time_of
 from service.api.deps import AccessHere, Deps, DepsHere, PulseHere, Who
 from service.api.errors import bad_field
 from service.api.pulse import Beat, Pulse
+from service.api.screens import journal_trouble, sources_now, unlogged_alerts
 from service.api.tape import Event, read_events
 
 HEARTBEAT_EVERY_S = 0.8
@@ -48,8 +49,8 @@ async def listen(
     if last_event_id and not (last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 19):
         raise bad_field("Last-Event-ID", "expected the number of a journal entry")
     start = int(last_event_id) if last_event_id else after
-    beat = await (run_in_threadpool(pulse.look) if start is None else check_cursor(pulse, start))
-    still_good(beat)
+    beat = await (run_in_threadpool(pulse.look) if start is None else check_cursor(pulse, start, deps.now()))
+    still_good(beat, deps.now())
     place = (beat.head if start is None else start, procedure)
     events = _follow(deps, pulse, place, deps.now() + lifetime, lambda: who is not None and access.is_still(who))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -60,14 +61,14 @@ async def _follow(
     deps: Deps, pulse: Pulse, place: tuple[int, str | None], end: float, may_go_on: Callable[[], bool]
 ) -> AsyncIterator[str]:
     cursor, procedure = place
-    next_heartbeat = 0.0
+    next_heartbeat, told = 0.0, pulse.beat.told
     with pulse.listener():
         yield "retry: 1000\n\n"
         while (now := deps.now()) < end and may_go_on():
             beat = pulse.beat
-            if now >= next_heartbeat:
+            if now >= next_heartbeat or beat.told is not told:
                 yield _say("heartbeat", _heartbeat(beat, now))
-                next_heartbeat = now + HEARTBEAT_EVERY_S
+                next_heartbeat, told = now + HEARTBEAT_EVERY_S, beat.told
             if beat.trouble is None and beat.head > cursor:
                 events, cursor = await _next_events(deps, pulse, (cursor, procedure), beat.head)
                 for event in events:
@@ -89,8 +90,10 @@ async def _next_events(deps: Deps, pulse: Pulse, place: tuple[int, str | None], 
 
 
 def _heartbeat(beat: Beat, now: float) -> dict[str, Any]:
-    sources = [source.model_dump(mode="json") for source in sources_of(beat.sources, now)]
-    return {"server_time": time_of(now), "head": beat.head, "journal": beat.trouble, "sources": sources}
+    sources = [source.model_dump(mode="json") for source in sources_now(beat, now)]
+    unlogged = [alert.model_dump(mode="json") for alert in unlogged_alerts(beat, now)]
+    told = {"journal": journal_trouble(beat, now), "sources": sources, "unlogged": unlogged}
+    return {"server_time": time_of(now), "head": beat.head, **told}
 
 
 def _say(event: str, content: dict[str, Any]) -> str:

@@ -14,10 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from db.connect import StoreFailure
 from db.deliveries import Standing, standing
 from dicom_gateway.quarantine import notes
-from service.api.answers import sources_of
 from service.api.deps import Deps
 from service.api.health import version_now
 from service.api.pulse import Pulse
+from service.api.screens import sources_now, unlogged_alerts
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 """Told by name; any other word that a client makes up is one label."""
@@ -47,11 +47,13 @@ class State(Collector):
     def collect(self) -> Iterator[Metric]:
         """All families."""
         beat = self._pulse.beat
-        version = version_now()
+        version = version_now(self._deps)
         told = {"software": version.software, "algorithm": version.algorithm, "rules": version.rules}
         yield InfoMetricFamily("cementwatch_version", "What is running.", value=told)
         yield _gauge("cementwatch_journal_head", "Number of the last journal entry.", beat.head)
         yield _gauge("cementwatch_journal_up", "1 when the journal answers.", float(beat.trouble is None))
+        unlogged = len(unlogged_alerts(beat, self._deps.now()))
+        yield _gauge("cementwatch_unlogged_alerts", "Alerts shown although the journal does not have them.", unlogged)
         yield _gauge("cementwatch_live_listeners", "Open live streams.", self._pulse.n_listeners)
         yield from self._spool()
         yield from self._sources()
@@ -81,7 +83,7 @@ class State(Collector):
             yield family
 
     def _sources(self) -> Iterator[Metric]:
-        sources = sources_of(self._pulse.beat.sources, self._deps.now())
+        sources = sources_now(self._pulse.beat, self._deps.now())
         state = GaugeMetricFamily(
             "cementwatch_source_state", "1 for the state a source is in.", labels=["source", "state"]
         )

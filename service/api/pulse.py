@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from db.connect import Engine, StoreFailure
 from db.heartbeat import Heartbeat, heartbeats
 from db.journal import Journal
 from service.api.tape import Tape
 from service.bell import Bell
+from service.unlogged import Told, told_from
 
 PATIENCE_S = 0.5
 
@@ -27,26 +28,33 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
-    """The journal as it was last seen: last number, last number that changed an alert, heartbeat of each source."""
+    """The journal as it was last seen: last number, last number that changed an alert, heartbeat of each source.
+
+    ``told`` is what ``watch`` says past the journal while it cannot write, by source.
+    """
 
     head: int
     alerts_head: int
     sources: tuple[Heartbeat, ...]
     trouble: str | None
+    told: Mapping[str, Told] = field(default_factory=dict)
 
 
 class Pulse:
     """Follows the journal from a thread of its own; waited for from the event loop."""
 
-    def __init__(self, engine: Engine, bell: Bell, look_too: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, engine: Engine, bell: Bell, past_journal: Bell, look_too: Callable[[], None] = lambda: None
+    ) -> None:
         """``look_too`` is called in the pulse's thread whenever the journal has moved on."""
+        self._past_journal = past_journal
         self._engine, self._journal, self._bell = engine, Journal(engine), bell
         self._look_too = look_too
         self._stopping = threading.Event()
         self._looking = threading.Lock()
         self._changed = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._threads: tuple[threading.Thread, ...] = ()
         self.tape = Tape(engine)
         self.n_listeners = 0
         self.beat = Beat(head=0, alerts_head=0, sources=(), trouble="The journal has not been read yet.")
@@ -55,15 +63,20 @@ class Pulse:
         """Begin to follow, and look once before returning."""
         self._loop = loop
         self.look()
-        self._thread = threading.Thread(target=self._follow, name="pulse", daemon=True)
-        self._thread.start()
+        followers = {"pulse": self._follow, "past-journal": self._hear}
+        self._threads = tuple(
+            threading.Thread(target=follow, name=name, daemon=True) for name, follow in followers.items()
+        )
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Stop following; returns when the thread has ended."""
         self._stopping.set()
         self._bell.ring()
-        if self._thread is not None:
-            self._thread.join(timeout=10)
+        self._past_journal.ring()
+        for thread in self._threads:
+            thread.join(timeout=10)
 
     def look(self) -> Beat:
         """Read the journal now; blocks for a few queries."""
@@ -72,14 +85,13 @@ class Pulse:
             self.beat = self._read(before)
             if self.n_listeners and self.beat.trouble is None:
                 self.tape.wind(self.beat.head)
-        has_news = (before.head, before.trouble) != (self.beat.head, self.beat.trouble)
-        if has_news and self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._announce)
+        if _news_of(before) != _news_of(self.beat):
+            self._wake()
         return self.beat
 
     async def change(self, since: Beat, timeout_s: float) -> Beat:
         """The beat as soon as it differs from ``since``, or the present one when ``timeout_s`` has passed."""
-        if (self.beat.head, self.beat.trouble) == (since.head, since.trouble) and timeout_s > 0:
+        if _news_of(self.beat) == _news_of(since) and timeout_s > 0:
             try:
                 async with asyncio.timeout(timeout_s):
                     await self._changed.wait()
@@ -102,16 +114,12 @@ class Pulse:
             head, alerts_head = self._journal.head(), self._journal.alerts_head()
             if head != before.head or before.trouble is not None:
                 self._look_too()
-            return Beat(head=head, alerts_head=alerts_head, sources=tuple(heartbeats(self._engine)), trouble=None)
+            sources = tuple(heartbeats(self._engine))
+            return Beat(head=head, alerts_head=alerts_head, sources=sources, trouble=None, told=before.told)
         except StoreFailure as failure:
             if before.trouble is None:
                 log.warning("journal does not answer: %s", type(failure).__name__)
-            return Beat(
-                head=before.head,
-                alerts_head=before.alerts_head,
-                sources=before.sources,
-                trouble="The journal does not answer. Alerts on this screen may be old.",
-            )
+            return replace(before, trouble="The journal does not answer. Alerts on this screen may be old.")
 
     def _follow(self) -> None:
         with self._bell.listen() as ear:
@@ -122,7 +130,27 @@ class Pulse:
                 except Exception:
                     log.exception("the journal could not be followed")
 
+    def _hear(self) -> None:
+        """What ``watch`` says past the journal."""
+        with self._past_journal.listen() as ear:
+            while not self._stopping.is_set():
+                message = ear.take(PATIENCE_S)
+                told = told_from(message) if message else None
+                if told is not None:
+                    with self._looking:
+                        self.beat = replace(self.beat, told={**self.beat.told, told.beat.source: told})
+                    self._wake()
+
+    def _wake(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._announce)
+
     def _announce(self) -> None:
         """In the event loop: wake all who wait now; later waiters get the next event."""
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _news_of(beat: Beat) -> tuple[object, ...]:
+    """What a waiting client is woken for; heartbeats come by themselves."""
+    return beat.head, beat.trouble, tuple(map(id, beat.told.values()))

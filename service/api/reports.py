@@ -88,7 +88,7 @@ def report_of(deps: Deps, id: str) -> wire.Report:
         alerts=rows,
         log=[entry_of(line) for line in _all_lines(deps, id)],
         zones_not_visible=_hidden_zones(deps, id),
-        version=version_now(),
+        version=version_now(deps),
     )
 
 

@@ -119,6 +119,13 @@ class Alert(Wire):
     changed_at: Time = Field(description="When it last changed; UTC.")
     acknowledged_by: str | None = Field(None, description="Who acknowledged it.")
     technical_cause: TechnicalCause | None = Field(None, description="What keeps cementwatch from seeing.")
+    escalation: int = Field(
+        0,
+        description="How long nobody has acknowledged it: 1 after the configured time, 2 after three of it, 3 after seven.",
+    )
+    unlogged: bool = Field(
+        default=False, description="true: shown although the journal does not have it (yet); it cannot be acted on."
+    )
 
 
 class Source(Wire):
@@ -148,6 +155,9 @@ class Alerts(Wire):
     next_after: int = Field(description="Pass it back as after.")
     server_time: Time = Field(description="The server's clock; UTC.")
     sources: list[Source] = Field(description="Heartbeat: is each source being judged right now.")
+    journal: str | None = Field(
+        None, description="Why the journal takes no entries; items then end with alerts that are unlogged."
+    )
 
 
 class Latency(Wire):

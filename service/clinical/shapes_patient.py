@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from service.clinical import codes
 from service.clinical.shape import (
@@ -29,6 +29,8 @@ from service.clinical.shape import (
 
 class Patient(Shape):
     """Who is treated, under a pseudonym. No name, no hospital number, no date of birth."""
+
+    model_config = ConfigDict(title="RecordedPatient")
 
     pseudonym: Id = Field(description="The study's own name for the patient; letters, digits, dot, hyphen, underscore.")
     birth_year: int | None = Field(None, ge=1880, le=2200, description="Year of birth.")

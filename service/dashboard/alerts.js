@@ -78,10 +78,11 @@ class Card {
     say(this.mode, alert.mode === "live" ? "" : plain(alert.mode));
     say(this.message, alert.message);
     const doubt = alert.validity === "questionable" ? ", not confirmed by recent frames" : "";
+    const unlogged = alert.unlogged ? ", not in the log" : "";
     const who = alert.signal === "acknowledged" && alert.acknowledged_by ? ` by ${alert.acknowledged_by}` : "";
     const ended = alert.condition === "ended" && alert.signal !== "latched" ? "Ended. " : "";
-    say(this.signal, `${ended}${SIGNAL_WORDS[alert.signal] ?? plain(alert.signal)}${who}${doubt}`);
-    this.acknowledge.hidden = this.pause.hidden = alert.signal !== "on";
+    say(this.signal, `${ended}${SIGNAL_WORDS[alert.signal] ?? plain(alert.signal)}${who}${doubt}${unlogged}`);
+    this.acknowledge.hidden = this.pause.hidden = alert.signal !== "on" || alert.unlogged === true;
     this.reset.hidden = !(alert.condition === "ended" && alert.signal !== "off");
   }
 

@@ -8,17 +8,18 @@ const RETRY_STREAM_MS = 5000;
 // Every type of journal entry that the stream brings; a test holds this list against the vocabulary.
 export const ENTRY_TYPES = [
   "procedure_opened", "procedure_changed", "procedure_closed", "plan_set", "frame_seen", "frames_skipped",
-  "frame_failed", "object_kept", "objects_removed", "alert_raised", "alert_worsened", "alert_changed", "alert_ended", "acknowledged",
+  "frame_failed", "object_kept", "objects_removed", "alert_raised", "alert_worsened", "alert_changed", "alert_ended", "alert_escalated", "acknowledged",
   "paused", "pause_ended", "reset", "act_refused", "acknowledge", "pause", "reset_asked", "injection_started",
   "injection_stopped", "aliquot", "resistance", "cement_mixed", "needle_placed", "stylet", "note",
   "record_changed",
 ];
 
 export class Refused extends Error {
-  constructor(status, code, message) {
+  constructor(status, code, message, details) {
     super(message);
     this.status = status;
     this.code = code;
+    this.details = details ?? {};
   }
 }
 
@@ -34,7 +35,7 @@ export async function ask(path, options = {}) {
   const response = await fetch(`${API}/${path}`, { signal: limit, cache: "no-store", ...options });
   const body = await response.json().catch(() => null);
   if (response.status === 401 && path !== "session") document.dispatchEvent(new CustomEvent(SIGNED_OUT));
-  if (!response.ok) throw new Refused(response.status, body?.error?.code ?? "error", body?.error?.message ?? response.statusText);
+  if (!response.ok) throw new Refused(response.status, body?.error?.code ?? "error", body?.error?.message ?? response.statusText, body?.error?.details);
   return body;
 }
 
@@ -136,7 +137,9 @@ export class Link {
   beat(content) {
     this.streamAt = performance.now();
     this.seen ||= content.head;
-    if (content.journal === null) this.heard(content.sources, content.server_time);
+    const unlogged = content.unlogged ?? [];
+    if (content.journal === null || unlogged.length) this.heard(content.sources, content.server_time);
+    if (unlogged.length) this.on.alerts(unlogged);
   }
 
   heard(sources, serverTime) {
@@ -171,6 +174,7 @@ export class Link {
       } while (this.isStale);
     } catch (error) {
       if (error.code === "cursor_ahead") this.restart();
+      if (error.details?.unlogged) this.on.alerts(error.details.unlogged);
     } finally {
       this.isFetching = false;
     }

@@ -11,6 +11,7 @@ from detection.vocabulary import (
     Act,
     Condition,
     EntryType,
+    Mode,
     Priority,
     Side,
     Signal,
@@ -106,7 +107,7 @@ def test_a_paused_leak_latches_too(leaking):
     leaking.act(EntryType.PAUSE, leaking.only.id, seconds=100)
     leaking.see(CLEAN, times=30)
     assert leaking.only.signal is Signal.LATCHED
-    assert leaking.wait(200.0) == []
+    assert types(leaking.wait(200.0)) == [EntryType.ALERT_ESCALATED]
 
 
 def test_low_leaks_do_not_latch():
@@ -338,3 +339,67 @@ def test_ids_do_not_depend_on_when_and_differ_by_case():
         room.see(IN_CANAL, times=2)
         ids.add((procedure, room.only.id))
     assert len(ids) == 2
+
+
+def escalations(changes) -> list[str]:
+    return [change.cause for change in changes if change.type is EntryType.ALERT_ESCALATED]
+
+
+def test_a_high_alert_that_nobody_acknowledges_is_told_again_after_twice_as_long_each_time(leaking):
+    told = [
+        (second, change.alert.escalation)
+        for second in range(1, 220)
+        for change in leaking.wait(1.0)
+        if change.type is EntryType.ALERT_ESCALATED
+    ]
+    assert told == [(30, 1), (90, 2), (210, 3)]
+
+
+def test_a_growing_leak_is_told_by_the_second_channel_although_it_sounds_anew(leaking):
+    changes = []
+    for n in range(40):
+        changes += leaking.wait(1.0)
+        changes += leaking.see(frame(piece(Zone.CANAL, 12.0 + 4 * n)))
+    assert EntryType.ALERT_WORSENED in types(changes)
+    assert len(escalations(changes)) == 1
+
+
+@pytest.mark.parametrize("kind", [EntryType.ACKNOWLEDGE, EntryType.PAUSE])
+def test_whoever_took_note_ends_the_escalation_and_its_count(leaking, kind):
+    leaking.wait(29.0)
+    leaking.act(kind, leaking.only.id)
+    assert escalations(leaking.wait(20.0)) == []
+    leaking.see(frame(piece(Zone.CANAL, 60.0)), times=3)
+    assert leaking.only.signal is Signal.ON
+    assert escalations(leaking.wait(29.0)) == []
+    assert escalations(leaking.wait(3.0)) == ["not acknowledged for 32 s"]
+
+
+def test_an_ended_leak_that_nobody_saw_is_told_too(latched):
+    assert latched.only.signal is Signal.LATCHED
+    assert len(escalations(latched.wait(30.0))) == 1
+
+
+def test_what_is_not_urgent_or_played_again_is_not_told_by_the_second_channel():
+    medium = Room()
+    medium.see(frame(piece(Zone.DISC, side=Side.SUPERIOR)), times=8)
+    assert escalations(medium.wait(500.0)) == []
+    again = Room(setting=replace(SETTING, mode=Mode.REPLAY))
+    again.see(IN_CANAL, times=3)
+    assert escalations(again.wait(500.0)) == []
+    never = Room(setting=replace(SETTING, rules=replace(RULES, escalate_s=0.0)))
+    never.see(IN_CANAL, times=3)
+    assert escalations(never.wait(500.0)) == []
+
+
+def test_how_far_it_went_survives_a_restart(leaking):
+    leaking.wait(31.0)
+    retold = Room(time_s=leaking.time_s, alarm=reconciled(resume(leaking.alerts), leaking.alerts))
+    assert retold.only.escalation == 1
+    assert escalations(retold.wait(10.0)) == []
+
+
+def test_a_change_names_the_act_that_asked_for_it(leaking):
+    (change,) = acknowledge(leaking)
+    assert change.act == 1
+    assert all(change.act is None for change in leaking.changes[:-1])

@@ -32,6 +32,7 @@ OWNERS = {
     "starlette": ("service",),
     "uvicorn": ("service",),
     "httpx": ("service",),
+    "paho": ("service",),
     "anyio": ("service",),
     "pydantic": ("service",),
     "pydantic_settings": ("service",),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import numpy as np
@@ -61,6 +61,7 @@ from service.patience import ImpatientProtocol
 from service.settings import Settings
 from tests.screen import browser, screen  # noqa: F401 - browser is a fixture
 
+T = TypeVar("T")
 STUDY = "1.2.826.0.1.3680043.8.498.1"
 SIDE_PX = 256
 CEMENT = ((118.0, 96.0), (112.0, 130.0), (126.0, 158.0), (148.0, 150.0), (150.0, 104.0))
@@ -195,6 +196,15 @@ class Room:
         self.deps.bell.ring()
 
 
+def until(ask: Callable[[], T], what: str, limit_s: float = 40.0) -> T:
+    """The first answer that is true."""
+    give_up = time.monotonic() + limit_s
+    while not (answer := ask()):
+        assert time.monotonic() < give_up, f"waited in vain until {what}"
+        time.sleep(0.05)
+    return answer
+
+
 @pytest.fixture
 def page(room, browser) -> Iterator[Any]:  # noqa: F811 - the fixture
     """The screen of the room, nothing opened."""
@@ -284,11 +294,16 @@ ANSWERS = {
 def grant(room: Room, act: Any) -> None:
     alert = room.alerts[act.alert]
     if alert.signal is Signal.OFF:
-        room.tell(alert, EntryType.ACT_REFUSED, cause="the alert is off", actor=act.actor)
+        room.tell(alert, EntryType.ACT_REFUSED, cause="the alert is off", actor=act.actor, data={"act": act.number})
         return
     type, signal = ANSWERS[act.type]
     by = act.actor if type is EntryType.ACKNOWLEDGED else None
-    room.tell(replace(alert, signal=signal, changed_at=time.time(), acknowledged_by=by), type, actor=act.actor)
+    room.tell(
+        replace(alert, signal=signal, changed_at=time.time(), acknowledged_by=by),
+        type,
+        actor=act.actor,
+        data={"act": act.number},
+    )
 
 
 def stamp_of(number: int, uid: str, mode: Mode) -> Stamp:

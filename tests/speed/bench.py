@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.conftest import CHECKOUT
-from tests.speed import latency, machine, stages, storing, writing
+from tests.speed import latency, machine, stages, storing, volume, writing
 from tests.speed.figures import FULL, QUICK, Report, Sizes, Table
 
 DOCUMENT = CHECKOUT / "docs" / "performance.md"
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[Sizes, Path], Report]] = {
     "stages": stages.measure,
     "latency": latency.measure,
     "journal": writing.measure,
+    "volume": volume.measure,
 }
 TARGETS = (
     ("decode and examine, 1024 x 1024, one core, median ms", "decode_examine_1024_p50_ms", 15.0, False),
@@ -33,6 +34,16 @@ TARGETS = (
     ("success to visible at 15 fps, 1024 x 1024, p99 ms", "visible_1024_15fps_p99_ms", 300.0, False),
     ("success to visible at 30 fps, 1024 x 1024, p95 ms", "visible_1024_30fps_p95_ms", 150.0, False),
     ("success to visible at 30 fps, 1024 x 1024, p99 ms", "visible_1024_30fps_p99_ms", 300.0, False),
+    *(
+        (
+            f"{question}, a million entries, {database}, p95 ms",
+            f"volume_{database.lower()}_{figure}_p95_ms",
+            100.0,
+            False,
+        )
+        for database in ("SQLite", "PostgreSQL")
+        for question, figure in (("first page", "first_page"), ("search", "search"), ("timeline", "timeline_log"))
+    ),
 )
 """What, figure, value, and whether more is better."""
 INTRODUCTION = """\

@@ -24,6 +24,9 @@ class Sizes:
     latency_rates: tuple[float, ...] = (15.0, 30.0)
     latency_s: float = 20.0
     n_appends: int = 1000
+    n_entries: int = 1_000_000
+    n_procedures: int = 2000
+    n_asks: int = 60
 
 
 FULL = Sizes()
@@ -39,6 +42,9 @@ QUICK = Sizes(
     latency_rates=(8.0,),
     latency_s=2.0,
     n_appends=20,
+    n_entries=400,
+    n_procedures=8,
+    n_asks=3,
 )
 
 

@@ -1,0 +1,100 @@
+"""Tells a second channel of alerts: every one that it is to hear, in order, at least once.
+
+The journal is the queue. A cursor in the database moves on only when the channel has taken a message, so nothing is lost
+when it, we or the machine are down for a while; what was taken without our hearing of it is sent again. The message
+before blocks the one after: order is worth more here than haste, and each carries its time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+
+from db.connect import Engine
+from db.convert import alert_from, json_text
+from db.mirrors import keep_standing, standing_of, transitions_after
+from detection.vocabulary import Alert, Entry, EntryType, Mode
+from service.api.answers import alert_of, time_of
+from service.api.wire import SAFETY_WORDS
+
+LOG = logging.getLogger(__name__)
+
+AGAIN_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+"""Pauses between attempts; the last one repeats."""
+
+Send = Callable[[int, bytes], None]
+"""Hands over a message under the number of its entry. NotTaken when it was not taken, as far as we know."""
+Wants = Callable[[Entry, Alert], bool]
+
+
+class NotTaken(Exception):
+    """The channel did not take the message; the same message may be taken later. Its words name no patient."""
+
+
+def is_escalated(entry: Entry, alert: Alert) -> bool:
+    """Escalations, and what becomes of alerts that were escalated; never of a replay."""
+    return alert.mode is not Mode.REPLAY and (entry.type is EntryType.ALERT_ESCALATED or alert.escalation > 0)
+
+
+def is_real(entry: Entry, alert: Alert) -> bool:
+    """Every change of every alert, but of no replay."""
+    del entry
+    return alert.mode is not Mode.REPLAY
+
+
+def body_of(entry: Entry, alert: Alert) -> bytes:
+    """One message: what happened, when, and the alert after it in the shape of the HTTP contract."""
+    shown = alert_of(entry.number or 0, alert).model_dump(mode="json")
+    told = {"number": entry.number, "cause": entry.cause, "actor": entry.actor, "alert": shown, "safety": SAFETY_WORDS}
+    return json_text({"type": entry.type, "timestamp": time_of(entry.at), "data": told}).encode("ascii")
+
+
+class Mirror:
+    """One channel."""
+
+    def __init__(self, engine: Engine, name: str, *, wants: Wants, send: Send, now: Callable[[], float]) -> None:
+        self._engine, self._wants, self._send, self._now = engine, wants, send, now
+        self._standing = standing_of(engine, name)
+        self._looked_to = self._standing.number
+        self._waiting: deque[Entry] = deque()
+        self._n_failed = 0
+
+    def step(self) -> float | None:
+        """Send the next message; how long to wait before the next step, None until the journal moves."""
+        self._look()
+        if not self._waiting:
+            return None
+        entry = self._waiting[0]
+        alert = alert_from(entry.data["alert"])
+        if self._wants(entry, alert):
+            try:
+                self._send(entry.number or 0, body_of(entry, alert))
+            except NotTaken as refusal:
+                return self._fail(str(refusal))
+            self._n_failed = 0
+            self._keep(entry)
+        self._waiting.popleft()
+        return 0.0
+
+    def _look(self) -> None:
+        while not self._waiting:
+            before = self._looked_to
+            found, self._looked_to = transitions_after(self._engine, before)
+            self._waiting.extend(found)
+            if self._looked_to == before:
+                return
+
+    def _keep(self, entry: Entry) -> None:
+        number = entry.number or self._standing.number
+        self._standing = replace(self._standing, number=number, told_at=self._now(), failing_since=None, reason=None)
+        keep_standing(self._engine, self._standing)
+
+    def _fail(self, reason: str) -> float:
+        if self._standing.failing_since is None:
+            LOG.error("the second channel %s does not take messages: %s", self._standing.name, reason)
+            self._standing = replace(self._standing, failing_since=self._now(), reason=reason)
+            keep_standing(self._engine, self._standing)
+        self._n_failed += 1
+        return AGAIN_S[min(self._n_failed, len(AGAIN_S)) - 1]
