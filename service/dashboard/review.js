@@ -194,22 +194,29 @@ export class Review {
     const apart = beside === null ? 0 : Math.round((frame.at - beside) / 1000);
     const when = beside === null || apart === 0 ? "" : apart < 0 ? `, ${-apart} s earlier` : `, ${apart} s later`;
     const doubt = frame.flags.length ? ` · ${frame.flags.map(plain).join(", ")}` : "";
-    say(slot.words, `${frame.view === "ap" ? "AP" : sentence(frame.view)} view · ${clock(frame.at)}${when}${doubt}`);
-    slot.wanted = frameUrl(frame.frame, this.id, { overlay: this.overlays.checked, width: 800 });
+    slot.wanted = {
+      url: frameUrl(frame.frame, this.id, { overlay: this.overlays.checked, width: 800 }),
+      words: `${frame.view === "ap" ? "AP" : sentence(frame.view)} view · ${clock(frame.at)}${when}${doubt}`,
+    };
     if (!slot.isLoading) this.loadInto(slot);
   }
 
-  /** The newest wish only: whoever scrubs fast passes frames over. */
+  /** The newest wish only: whoever scrubs fast passes frames over. Words change with the picture they belong to. */
   async loadInto(slot) {
     slot.isLoading = true;
-    for (let url = null; url !== slot.wanted; ) {
-      url = slot.wanted;
+    for (let wish = null; wish !== slot.wanted; ) {
+      wish = slot.wanted;
       const picture = new Image();
-      picture.src = url;
+      picture.src = wish.url;
+      let words = wish.words;
       await picture.decode().then(
-        () => Object.assign(slot.picture, { src: url, alt: slot.words.textContent }),
-        () => say(slot.words, "This frame cannot be shown: its object may have left the spool."),
+        () => Object.assign(slot.picture, { src: wish.url, alt: wish.words }),
+        () => {
+          slot.picture.removeAttribute("src");
+          words = `${wish.words}: cannot be shown, its object may have left the spool.`;
+        },
       );
+      say(slot.words, words);
     }
     slot.isLoading = false;
   }

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from dicom_gateway.peer import echo
 from service.api.wire import SAFETY_WORDS
@@ -87,85 +89,135 @@ def seen(page: Page, film: Recording, index: int) -> None:
     expect(page.locator(".picture")).to_have_attribute("data-frame", f"{uid}/0")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hour:
+    """Who takes part, and where the pictures of the steps are kept."""
+
+    house: House
+    page: Page
+    film: Recording
+    folder: Path
+
+    def keep(self, step: str) -> None:
+        """A picture of this step."""
+        keep(self.page, self.folder, f"hour-{step}")
+
+    def send(self, from_: int, until: int, speed: float) -> None:
+        """Frames from one to another of the film, over C-STORE."""
+        self.house.send(self.film.due()[from_:until], speed=speed)
+
+
 def test_the_teams_hour(system, page, film, tmp_path):
-    due, onset, last = film.due(), film.onset, film.n_frames - 1
-    page.goto(system.url + "/")
+    hour = Hour(house=system, page=page, film=film, folder=tmp_path)
+    last, some = film.n_frames - 1, film.onset + (film.n_frames - 1 - film.onset) // 2
+    begin(hour)
+    prepare(hour)
+    hour.send(24, film.onset - 1, 2.0)
+    expect(page.locator(".body-words")).to_contain_text("Landmarks set by hand")
+    expect(page.locator(".alert", has_text="posterior wall").first).to_be_visible()
+    hour.keep("04-approach")
+    hour.send(film.onset - 1, some, 1.0)
+    card = see_the_leak(hour)
+    acknowledge_all(hour, card)
+    hour.send(some, last - 6, 1.0)
+    expect(card).to_have_attribute("data-signal", "on")
+    hour.keep("07-growth-alarms-again")
+    pause(hour, card)
+    lose_and_regain_contact(hour, last)
+    page.get_by_role("button", name="Injection stopped").click()
+    expect(page.locator(".log-words")).to_contain_text("injection stopped")
+    look_back(hour)
+
+
+def begin(hour: Hour) -> None:
+    """Sign in, turn sound on, see frames come."""
+    page = hour.page
+    page.goto(hour.house.url + "/")
     expect(page.locator("footer")).to_contain_text(SAFETY_WORDS)
-    keep(page, tmp_path, "hour-01-sign-in")
+    hour.keep("01-sign-in")
     sign_in(page)
     page.get_by_role("button", name="Sound is off").click()
     expect(page.locator("#sound")).to_have_text("Sound is on")
+    hour.send(0, 24, 4.0)
+    seen(page, hour.film, 23)
+    hour.keep("02-frames-come")
 
-    system.send(due[:24], speed=4.0)
-    seen(page, film, 23)
-    keep(page, tmp_path, "hour-02-frames-come")
+
+def prepare(hour: Hour) -> None:
+    """Landmarks, cement mixed, injection started."""
+    page = hour.page
     page.get_by_role("button", name="Landmarks").click()
     expect(page.locator(".corner")).to_have_count(4)
-    keep(page, tmp_path, "hour-03-landmarks")
+    hour.keep("03-landmarks")
     page.get_by_role("button", name="Accept what was found").click()
     page.get_by_role("button", name="Cement mixed").click()
     page.get_by_role("button", name="Injection started").click()
 
-    system.send(due[24 : onset - 1], speed=2.0)
-    expect(page.locator(".body-words")).to_contain_text("Landmarks set by hand")
-    approach = page.locator(".alert", has_text="posterior wall").first
-    expect(approach).to_be_visible()
-    keep(page, tmp_path, "hour-04-approach")
 
-    some = onset + (last - onset) // 2
-    system.send(due[onset - 1 : some], speed=1.0)
+def see_the_leak(hour: Hour) -> Locator:
+    """The HIGH alert with its tone; it cannot be reset while its condition is present."""
+    page = hour.page
     card = page.locator(".alert[data-priority=high]").filter(has_text=re.compile("canal|foramen")).first
     expect(card).to_be_visible()
     id = card.get_attribute("data-id")
-    card = page.locator(f".alert[data-id='{id}']")
     expect(page.locator("body")).to_have_attribute("data-tone", "high")
     page.wait_for_function("window.notes > 1")
-    keep(page, tmp_path, "hour-05-canal")
+    hour.keep("05-canal")
+    card = page.locator(f".alert[data-id='{id}']")
     assert card.get_by_role("button", name="Reset").is_hidden()
     status, refused = ask(page, f"alerts/{id}/reset", {})
     assert (status, refused["error"]["code"]) == (409, "conflict")
+    return card
 
-    for each in page.locator(".alert[data-signal=on]").evaluate_all("cards => cards.map((card) => card.dataset.id)"):
-        page.locator(f".alert[data-id='{each}']").get_by_role("button", name="Acknowledge").click()
+
+def acknowledge_all(hour: Hour, card: Locator) -> None:
+    """Every open alert, and the banner is gone."""
+    page = hour.page
+    for id in page.locator(".alert[data-signal=on]").evaluate_all("cards => cards.map((card) => card.dataset.id)"):
+        page.locator(f".alert[data-id='{id}']").get_by_role("button", name="Acknowledge").click()
     expect(card).to_contain_text("Acknowledged by anna")
     expect(page.locator("#foremost")).to_be_hidden()
-    keep(page, tmp_path, "hour-06-acknowledged")
+    hour.keep("06-acknowledged")
 
-    system.send(due[some : last - 6], speed=1.0)
-    expect(card).to_have_attribute("data-signal", "on")
-    keep(page, tmp_path, "hour-07-growth-alarms-again")
-    assert ask(page, f"alerts/{id}/pause", {"seconds": 2})[0] == 200
+
+def pause(hour: Hour, card: Locator) -> None:
+    """A short pause ends by itself; then the button's own."""
+    assert ask(hour.page, f"alerts/{card.get_attribute('data-id')}/pause", {"seconds": 2})[0] == 200
     expect(card).to_have_attribute("data-signal", "paused")
     expect(card).to_have_attribute("data-signal", "on")
     card.get_by_role("button", name="Pause 60 s").click()
     expect(card).to_contain_text("Paused")
-    keep(page, tmp_path, "hour-08-paused")
+    hour.keep("08-paused")
 
-    system.kill("serve")
+
+def lose_and_regain_contact(hour: Hour, last: int) -> None:
+    """The server dies: the page's own alarm; frames go on meanwhile, and afterwards none is missing."""
+    page = hour.page
+    hour.house.kill("serve")
     expect(page.locator("#no-contact")).to_be_visible()
     expect(page.locator("#no-contact")).to_contain_text("No contact with cementwatch for")
     expect(page.locator("body")).to_have_attribute("data-tone", re.compile("lost|high"))
-    system.send(due[last - 6 :], speed=2.0)
-    keep(page, tmp_path, "hour-09-no-contact")
-    system.start("serve")
+    hour.send(last - 6, last + 1, 2.0)
+    hour.keep("09-no-contact")
+    hour.house.start("serve")
     expect(page.locator("#no-contact")).to_be_hidden()
-    seen(page, film, last)
-    keep(page, tmp_path, "hour-10-resumed")
-    procedure = ask(page, f"procedures?study={film.study}")[1]["items"][0]["id"]
-    without_gap(page, procedure)
+    seen(page, hour.film, last)
+    hour.keep("10-resumed")
+    without_gap(page, ask(page, f"procedures?study={hour.film.study}")[1]["items"][0]["id"])
 
-    page.get_by_role("button", name="Injection stopped").click()
-    expect(page.locator(".log-words")).to_contain_text("injection stopped")
+
+def look_back(hour: Hour) -> None:
+    """Review and export."""
+    page = hour.page
     page.get_by_role("link", name="Review").click()
     page.locator(".archive-line").click()
     page.locator(".event", has_text=re.compile("HIGH.*canal", re.IGNORECASE)).first.click()
-    expect(page.locator(".where")).to_contain_text(f"/ {film.n_frames}")
+    expect(page.locator(".where")).to_contain_text(f"/ {hour.film.n_frames}")
     expect(page.locator(".event", has_text="Acknowledged").first).to_contain_text("anna")
-    keep(page, tmp_path, "hour-11-review")
+    hour.keep("11-review")
     with page.expect_download() as download:
         page.locator(".exports").get_by_text("Log", exact=True).click()
-    lines = download.value.path().read_text().splitlines()
-    assert len(lines) >= film.n_frames
+    assert len(download.value.path().read_text().splitlines()) >= hour.film.n_frames
 
 
 def without_gap(page: Page, procedure: str) -> None:
