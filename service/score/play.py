@@ -154,8 +154,10 @@ class Watcher:
         return tuple(self.gallery.exhibits(self.outcome()))
 
     def _give(self, findings: Findings, shot: Shot) -> None:
-        """The operator's landmarks, once in each view, on the frame just judged."""
+        """The operator's landmarks, once in each view that takes any, on the frame just judged."""
         view = findings.view
+        if view not in (View.LATERAL, View.AP):
+            return
         self.n_fit[view] = self.n_fit.get(view, 0) + (findings.is_fit and Flag.DUPLICATE not in findings.flags)
         if view in self.plan.landmarks or self.n_fit[view] < PLANNED_AFTER or not findings.is_fit:
             return
