@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from detection.front import HELD, front_of, is_breached_by
 from detection.memory import Layout, Region, Scene, Track
 from detection.patches import NOWHERE, Patch, patch_of
 from detection.rules import Rules
@@ -19,7 +19,6 @@ from detection.vocabulary import (
     Front,
     Gray,
     Intensity,
-    Interval,
     Mask,
     Outline,
     Piece,
@@ -29,9 +28,6 @@ from detection.vocabulary import (
     Zone,
     ZoneMap,
 )
-
-HELD = (Zone.BODY, Zone.POSTERIOR_BAND)
-"""Where cement may be: it makes no piece, the front says how far it is."""
 
 STRIPS = (Zone.VEIN, Zone.SOFT_TISSUE)
 """They share the strip beside the body."""
@@ -73,8 +69,8 @@ Parts = dict[tuple[Zone, Side | None], Part]
 def measure_spread(scene: Scene, stamp: Stamp, intensity: Intensity, rules: Rules) -> Spread:
     """Pieces, zones, front and volume of a scene whose ``cement`` mask is up to date."""
     cement = scene.cement if scene.cement is not None else np.zeros(scene.reference.shape, np.bool_)
-    front, history = _front(cement, scene, stamp.time_s, rules)
-    is_breached = _is_breached(history, scene, rules)
+    front, history = front_of(cement, scene, stamp.time_s, rules)
+    is_breached = is_breached_by(history, scene, rules)
     scene = replace(scene, is_breached=is_breached)
     parts = _with_veins(_parts(cement, scene, rules), scene, stamp.time_s, rules)
     tracks = _follow(parts, scene, stamp, rules)
@@ -98,21 +94,6 @@ def measure_spread(scene: Scene, stamp: Stamp, intensity: Intensity, rules: Rule
 
 def _mm2(area_px: float, scene: Scene) -> float | None:
     return area_px / scene.px_per_mm**2 if scene.is_scale_known else None
-
-
-def _is_breached(history: tuple[tuple[float, float], ...], scene: Scene, rules: Rules) -> bool:
-    """Whether cement was seen to run through the posterior wall: past its line by a rush, and not back since.
-
-    The line is uncertain by a millimetre, so where the front stands says little; but contained cement creeps
-    and is stopped by the wall, and what crosses the line in a rush is not contained.
-    """
-    if not history:
-        return False
-    time_s, place = history[-1]
-    if scene.is_breached:
-        return place < rules.breach_mm * scene.px_per_mm
-    before = max((d for t, d in history if t >= time_s - rules.breach_window_s), default=place)
-    return place < 0.0 and before - place >= rules.breach_mm * scene.px_per_mm
 
 
 def _parts(cement: Mask, scene: Scene, rules: Rules) -> Parts:
@@ -335,72 +316,6 @@ def _extents(parts: Parts, scene: Scene) -> dict[Zone, Extent]:
             area_px=area_px,
         )
     return extents
-
-
-def _front(
-    cement: Mask, scene: Scene, time_s: float, rules: Rules
-) -> tuple[Front | None, tuple[tuple[float, float], ...]]:
-    """The cement edge nearest to the wall, robust against specks, and its history of (time, distance px)."""
-    region = scene.region
-    if region is None or region.to_wall is None:
-        return None, ()
-    patch = patch_of(cement) or NOWHERE
-    within = cement[patch]
-    is_known = np.zeros(len(ZONE_ORDER), np.bool_)
-    is_known[[ZONE_ORDER.index(zone) for zone in (*HELD, Zone.CANAL, Zone.FORAMEN)]] = True
-    distances = region.to_wall[patch][within][is_known[region.intact.zones[patch][within]]]
-    n_edge = max(3, round(rules.edge_mm2 * scene.px_per_mm**2))
-    if distances.size < 2 * n_edge:
-        return None, scene.front
-    nearest = float(np.partition(distances, n_edge)[n_edge])
-    history = tuple((t, d) for t, d in scene.front if time_s - rules.speed_window_s <= t < time_s)
-    history = (*history, (time_s, nearest))
-    speed, error = _slope(history, rules)
-    mm = scene.px_per_mm if scene.is_scale_known else None
-    front = Front(
-        distance_px=nearest * scene.factor,
-        share=nearest / region.depth_px,
-        distance_mm=nearest / mm if mm else None,
-        depth_mm=region.depth_px / mm if mm else None,
-        speed_mm_s=speed / mm if mm and speed is not None else None,
-        seconds_to_wall=_arrival(nearest, speed, error, scene.px_per_mm, rules),
-    )
-    return front, history
-
-
-def _slope(history: tuple[tuple[float, float], ...], rules: Rules) -> tuple[float | None, float]:
-    """Approach speed in px/s, positive toward the wall, and its spread.
-
-    The first drop spreads fast and slows: where the newer half of the time is slower, it counts.
-    """
-    times = np.array([t for t, _ in history])
-    places = np.array([d for _, d in history])
-    over_s = times[-1] - times[0]
-    if times.size < 4 or over_s < rules.speed_least_s or np.diff(times).max() > over_s / 2:
-        return None, 0.0
-    speed, error = _theil_sen(times, places)
-    newer = times >= (times[0] + times[-1]) / 2
-    if np.count_nonzero(newer) >= 4:
-        speed = min(speed, _theil_sen(times[newer], places[newer])[0])
-    return speed, error
-
-
-def _theil_sen(times: NDArray[np.float64], places: NDArray[np.float64]) -> tuple[float, float]:
-    """Robust slope of places over times, positive where they fall, with its spread (Theil 1950, Sen 1968)."""
-    early, late = np.triu_indices(times.size, 1)
-    far = times[late] - times[early] > 0.3 * (times[-1] - times[0])
-    slopes = (places[late] - places[early])[far] / (times[late] - times[early])[far]
-    low, middle, high = np.percentile(slopes, [16, 50, 84])
-    return float(-middle), float(max(high - low, 1e-6) / 2)
-
-
-def _arrival(distance: float, speed: float | None, error: float, px_per_mm: float, rules: Rules) -> Interval | None:
-    if speed is None or speed < rules.least_speed_mm_s * px_per_mm or distance <= 0:
-        return None
-    if error > rules.speed_error_share * speed:
-        return None  # a front that jumps has no speed to go by
-    slow = max(speed - error, rules.least_speed_mm_s * px_per_mm)
-    return Interval(value=distance / speed, low=distance / (speed + error), high=distance / slow)
 
 
 def _volume(cement: Mask, scene: Scene, intensity: Intensity, rules: Rules) -> Band | None:
