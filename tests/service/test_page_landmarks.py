@@ -161,12 +161,12 @@ def test_the_newest_picture_is_taken_on_request_and_followed_on_request(room, pa
     room.see()
     page.get_by_role("button", name="Newest picture").click()
     expect(page.locator(".plate image")).to_have_attribute(
-        "href", "api/v1/frames/1.2.3.2/0.jpg?procedure=" + room.procedure
+        "href", "api/v1/frames/1.2.3.2/0.jpg?procedure=" + room.procedure + "&overlay=false"
     )
     page.get_by_role("button", name="Follow live").click()
     room.see()
     expect(page.locator(".plate image")).to_have_attribute(
-        "href", "api/v1/frames/1.2.3.3/0.jpg?procedure=" + room.procedure
+        "href", "api/v1/frames/1.2.3.3/0.jpg?procedure=" + room.procedure + "&overlay=false"
     )
     page.get_by_role("button", name="Save landmarks").or_(
         page.get_by_role("button", name="Accept what was found")
