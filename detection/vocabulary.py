@@ -209,6 +209,7 @@ class EntryType(StrEnum):
     FRAMES_SKIPPED = "frames_skipped"
     FRAME_FAILED = "frame_failed"
     OBJECT_KEPT = "object_kept"
+    OBJECT_INCOMPLETE = "object_incomplete"
     OBJECTS_REMOVED = "objects_removed"
     ALERT_RAISED = "alert_raised"
     ALERT_WORSENED = "alert_worsened"

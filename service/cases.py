@@ -25,6 +25,7 @@ from service.checkpoint import Checkpoints
 from service.journey import Case, Desk, hear, heed, setting_of, weigh, weigh_afterwards
 from service.lines import Job
 from service.settings import Settings
+from service.whereabouts import find_object
 
 LOG = logging.getLogger(__name__)
 
@@ -313,7 +314,7 @@ class Cases:
                 yield entry, frame
 
     def _frames_from(self, number: int, start: int) -> Iterator[Frame]:
-        arrival = self._spool.find(number)
+        arrival = find_object(self._spool, self._engine, number)
         if arrival is None:
             return
         try:

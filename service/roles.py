@@ -73,6 +73,7 @@ def run_receive(settings: Settings) -> None:
         min_free_bytes=settings.min_free_mb * 2**20,
         max_object_bytes=settings.max_object_mb * 2**20,
         on_arrival=announce,
+        on_frame=bell.ring,
     )
     listener.start()
     stop.wait()

@@ -20,6 +20,7 @@ from dicom_gateway.header import read_header
 from dicom_gateway.refusal import Undecodable, Unreadable
 from dicom_gateway.spool import Arrival, Spool
 from service.cases import Cases
+from service.growth import EarlyRun, Growth
 from service.journey import Desk, follow, look_back
 from service.lines import Job, Line, in_turn
 from service.settings import Settings
@@ -46,6 +47,7 @@ class Watch:
 
     def __init__(self, settings: Settings, desk: Desk, engine: Engine, spool: Spool, cases: Cases) -> None:
         self._settings, self._desk, self._engine, self._spool, self._cases = settings, desk, engine, spool, cases
+        self._growth = Growth(settings, desk, engine, spool, cases)
         self._lines: dict[str, Line] = {}
         self._runs: dict[str, Run] = {}
         self._failing: set[str] = set()
@@ -57,6 +59,8 @@ class Watch:
     def turn(self) -> bool:
         """Take in what has arrived and judge one frame; whether there was one."""
         self._take_in(self._spool.after(self._newest))
+        for source in self._growth.look():
+            self._lines.setdefault(source, Line(source=source))
         has_worked = any(self._serve(line) for line in in_turn(self._lines, self._served))
         now = self._desk.now()
         if now - self._beat_at >= 0.5 or not has_worked:
@@ -67,7 +71,7 @@ class Watch:
 
     def _resume(self) -> None:
         """Take up what was open when the role last ended."""
-        for number in arrivals.open_arrivals(self._engine):
+        for number in (number for number in arrivals.open_arrivals(self._engine) if number > 0):
             arrival = self._spool.find(number)
             known = arrivals.find_arrival(self._engine, number)
             if arrival is None or known is None:
@@ -98,19 +102,25 @@ class Watch:
             self._give_up(arrival.number, None, reason)
             return
         job = Job(arrival=arrival, header=header, start=start, is_resumed=is_resumed)
-        if start == 0:
-            arrivals.note_arrivals(self._engine, [_row(arrival, job, Status.OPEN if header.is_image else Status.KEPT)])
+        if not is_resumed:
+            row = _row(arrival, job, Status.OPEN if header.is_image else Status.KEPT)
+            job = replace(job, start=self._growth.settle(job, row))
         if not header.is_image:
             self._cases.note_kept(job)
             return
         line = self._lines.setdefault(arrival.source, Line(source=arrival.source))
-        line.waiting.append(job)
         if not is_resumed:
-            line.n_received += header.n_frames
+            line.n_received += header.n_frames - job.start
+        if job.start < header.n_frames:
+            line.waiting.append(job)
 
     def _serve(self, line: Line) -> bool:
         """One frame of one source; False when it has none."""
-        run = self._runs.get(line.source) or self._begin(line)
+        run = self._runs.get(line.source)
+        early = None if run is not None or line.waiting else self._growth.next_of(line.source)
+        if early is not None:
+            return self._serve_early(line, early)
+        run = run or self._begin(line)
         if run is None:
             return False
         self._served = line.source
@@ -127,6 +137,18 @@ class Watch:
             self._runs.pop(line.source, None)
             self._cases.drop(run.key)
             line.waiting.appendleft(replace(run.job, start=run.job.start))
+            raise
+        return True
+
+    def _serve_early(self, line: Line, run: EarlyRun) -> bool:
+        """One frame of a run that is not whole yet."""
+        self._served = line.source
+        try:
+            if self._growth.advance(run):
+                line.n_received += 1
+                line.n_judged += 1
+        except StoreFailure:
+            self._growth.forget(run)
             raise
         return True
 
@@ -217,6 +239,7 @@ class Watch:
             last = self._cases.peek(key) if key else None
             rows.append(beat_of(line, last, causes, now))
         heartbeat.beat(self._engine, rows, at=now)
+        self._growth.beat()
         self._drop_ended_replays(rows, now)
         self._cases.close_idle(now)
 

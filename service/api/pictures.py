@@ -19,6 +19,7 @@ from dicom_gateway.refusal import GatewayError
 from service.api.deps import Deps, DepsHere
 from service.api.errors import Refused, not_found
 from service.api.procedures import find
+from service.whereabouts import find_object
 
 N_KEPT = 24
 """Decoded pictures kept: several screens ask for the same newest frames."""
@@ -67,7 +68,7 @@ ShelfHere = Annotated[Shelf, Depends(_shelf_of)]
 
 
 def _decode(deps: Deps, number: int, index: int) -> Gray8:
-    arrival = deps.spool.find(number)
+    arrival = find_object(deps.spool, deps.engine, number)
     if arrival is None:
         raise not_found("frame any more: its object has left the spool")
     try:

@@ -1,0 +1,244 @@
+"""Runs that are judged while they arrive: each frame as soon as it is whole, and none of them again later.
+
+Until the object is whole its frames are written under the number it grows as, which is negative. When it has become an
+arrival, its row says how many frames were judged already. When it has not, the row ends as incomplete and the log says
+so; the same object sent again, byte for byte as far as it came, goes on where the first transfer ended.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+from db import arrivals
+from db.arrivals import ArrivalRow, Progress, Status
+from db.connect import Engine
+from detection.vocabulary import Entry, EntryType, Frame
+from dicom_gateway.frames import Film, mode_of
+from dicom_gateway.growing import Growing
+from dicom_gateway.header import read_header
+from dicom_gateway.refusal import GatewayError, Undecodable
+from dicom_gateway.spool import Arrival, Spool
+from service.cases import Cases
+from service.journey import Desk, follow
+from service.lines import Job
+from service.settings import Settings
+
+LOG = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 3
+"""A run at which the role has ended so many times waits until it is whole."""
+N_BEATS_GONE = 4
+"""A run that is nowhere for so long is not coming back: two seconds."""
+
+
+@dataclass(slots=True, kw_only=True)
+class EarlyRun:
+    """A run that is not whole yet. ``is_left``: no more of it is judged before its end."""
+
+    job: Job
+    film: Film
+    key: tuple[str, str] | None = None
+    has_ended: bool = False
+    is_left: bool = False
+
+    @property
+    def has_frame(self) -> bool:
+        """Whether a frame is whole and not judged yet."""
+        return not self.is_left and self.film.n_whole() > self.job.start
+
+
+class Growth:
+    """All runs that are on their way in, for one ``watch``."""
+
+    def __init__(self, settings: Settings, desk: Desk, engine: Engine, spool: Spool, cases: Cases) -> None:
+        self._settings, self._desk, self._engine, self._cases = settings, desk, engine, cases
+        self._growing = Growing(spool.folder)
+        self._runs: dict[int, EarlyRun] = {}
+        self._settled: set[int] = set()
+        self._n_gone = {number: 0 for number in arrivals.open_arrivals(engine) if number < 0}
+
+    def look(self) -> set[str]:
+        """Take up what has begun to arrive, and end what has ended; the sources with frames to judge."""
+        for each in self._growing.all():
+            if each.number in self._settled:
+                continue
+            run = self._runs.get(each.number) or self._begin(each)
+            if run is not None and not run.has_ended and self._growing.has_ended(each):
+                run.has_ended = True
+        for run in list(self._runs.values()):
+            if run.has_ended and not self._has_frame(run):
+                self._end(run)
+        return {run.job.arrival.source for run in self._runs.values() if self._has_frame(run)}
+
+    def next_of(self, source: str) -> EarlyRun | None:
+        """The oldest run of a source that has a frame to judge."""
+        mine = (run for run in self._runs.values() if run.job.arrival.source == source)
+        return next((run for run in mine if self._has_frame(run)), None)
+
+    def advance(self, run: EarlyRun) -> bool:
+        """Judge the next frame of a run; False when it cannot be decoded: its end will tell why."""
+        index = run.job.start
+        try:
+            frame = run.film.frame(index)
+        except Undecodable:
+            run.is_left = True
+            return False
+        run.key = run.key or self._cases.key_of(run.job)
+        case = self._cases.case(run.key, mode_of(run.job.arrival, run.job.header))
+        case = follow(_received(frame, run.film.changed_at()), None, case, self._desk)
+        run.job = replace(run.job, start=index + 1)
+        self._cases.keep(run.key, case, self._desk.now())
+        return True
+
+    def forget(self, run: EarlyRun) -> None:
+        """After trouble with the journal: taken up again from its last line."""
+        self._runs.pop(run.job.arrival.number, None)
+        if run.key is not None:
+            self._cases.drop(run.key)
+
+    def settle(self, job: Job, row: ArrivalRow) -> int:
+        """Note the arrival ``row``; how many of its frames were judged before it was whole, or in an earlier transfer."""
+        grew_as = job.arrival.grew_as
+        known = None if grew_as is None else arrivals.find_arrival(self._engine, grew_as)
+        if grew_as is not None:
+            self._put_away(grew_as)
+        if known is None:
+            known = self._begun_before(job)
+        return self._note(row, known)
+
+    def beat(self) -> None:
+        """End what is nowhere any more: neither on its way, nor incomplete, nor an arrival."""
+        if not self._n_gone:
+            return
+        there = {each.number for each in self._growing.all()}
+        for number in [number for number in self._n_gone if number not in there]:
+            self._n_gone[number] += 1
+            if self._n_gone[number] >= N_BEATS_GONE:
+                self._write_end(number, n_whole=None, cause="the object was not received whole, and could not be kept")
+
+    def _begin(self, arrival: Arrival) -> EarlyRun | None:
+        if any(_is_same_object(run.job.arrival, arrival) for run in self._runs.values()):
+            return None  # the same object on two ways at once: the first shows what the second need not
+        known = arrivals.find_arrival(self._engine, arrival.number)
+        if known is not None and known.status is not Status.OPEN:
+            self._settled.add(arrival.number)
+            return None
+        try:
+            header = read_header(arrival.path, default_rate=self._settings.default_frame_rate)
+            run = EarlyRun(job=Job(arrival=arrival, header=header), film=Film(arrival, header))
+        except FileNotFoundError:
+            return None  # it has become whole this very moment
+        except (GatewayError, OSError):
+            self._settled.add(arrival.number)
+            return None
+        if known is None:
+            start = self._note(row_of(run.job), self._begun_before(run.job))
+        else:
+            start = known.n_judged
+            run.is_left = arrivals.count_attempt(self._engine, arrival.number) > MOST_ATTEMPTS
+        run.job = replace(run.job, start=start)
+        self._runs[arrival.number] = run
+        self._n_gone[arrival.number] = 0
+        return run
+
+    def _has_frame(self, run: EarlyRun) -> bool:
+        try:
+            return run.has_frame
+        except Undecodable:
+            run.is_left = True
+            return False
+
+    def _begun_before(self, job: Job) -> ArrivalRow | None:
+        """The transfer, incomplete or hanging, that ``job`` repeats byte for byte as far as that was judged."""
+        rival = next(
+            (run.job.arrival.number for run in self._runs.values() if _is_same_object(run.job.arrival, job.arrival)),
+            None,
+        )
+        if rival is None:
+            before = arrivals.incomplete_of(self._engine, job.header.sop_instance_uid, job.arrival.replay)
+        else:
+            before = arrivals.find_arrival(self._engine, rival)
+        if before is None:
+            return None
+        left = self._growing.find(before.number)
+        if left is None or left.source != job.arrival.source:
+            return None
+        try:
+            old = Film(left, read_header(left.path, default_rate=self._settings.default_frame_rate))
+            new = Film(job.arrival, job.header)
+            has_begun = old.n_whole() >= before.n_judged > 0 and new.continues(old, before.n_judged)
+        except (GatewayError, OSError):
+            return None
+        return before if has_begun else None
+
+    def _note(self, row: ArrivalRow, known: ArrivalRow | None) -> int:
+        if known is None:
+            arrivals.note_arrivals(self._engine, [row])
+            return 0
+        is_done = row.n_frames is not None and known.n_judged >= row.n_frames
+        status = Status.DONE if is_done else row.status
+        self._put_away(known.number)
+        told = replace(row, n_judged=known.n_judged, procedure=known.procedure, status=status)
+        arrivals.note_successor(self._engine, told, known.number)
+        return known.n_judged
+
+    def _put_away(self, number: int) -> None:
+        """Its frames are accounted for under another number, or it has ended."""
+        self._settled.add(number)
+        self._n_gone.pop(number, None)
+        self._runs.pop(number, None)
+
+    def _end(self, run: EarlyRun) -> None:
+        """No more of it comes, and what came is judged."""
+        number = run.job.arrival.number
+        self._write_end(number, n_whole=run.film.n_whole(), cause="the transfer ended before the object was whole")
+
+    def _write_end(self, number: int, *, n_whole: int | None, cause: str) -> None:
+        self._put_away(number)
+        known = arrivals.find_arrival(self._engine, number)
+        if known is None:
+            return
+        told = {
+            "arrival": number,
+            "n_judged": known.n_judged,
+            "n_whole": n_whole,
+            "sop_instance_uid": known.sop_instance_uid,
+        }
+        entry = Entry(
+            at=self._desk.now(),
+            type=EntryType.OBJECT_INCOMPLETE,
+            procedure=known.procedure or "",
+            source=known.source,
+            cause=cause,
+            data=told,
+        )
+        n_frames = known.n_judged if n_whole is None else n_whole
+        progress = Progress(arrival=number, n_judged=known.n_judged, status=Status.INCOMPLETE, n_frames=n_frames)
+        self._desk.journal.append([entry] if known.n_judged else [], progress=progress)
+        self._desk.ring()
+        LOG.warning("run %d ended before it was whole", -number, extra={"n_judged": known.n_judged})
+
+
+def row_of(job: Job) -> ArrivalRow:
+    """A run as the journal remembers it before it is whole: how many frames there will be, nobody knows."""
+    header, arrival = job.header, job.arrival
+    return ArrivalRow(
+        number=arrival.number,
+        source=arrival.source,
+        sop_instance_uid=header.sop_instance_uid,
+        study_instance_uid=header.study_instance_uid,
+        series_instance_uid=header.series_instance_uid,
+        replay=arrival.replay,
+        mode=mode_of(arrival, header),
+        received_at=arrival.received_at,
+    )
+
+
+def _is_same_object(one: Arrival, other: Arrival) -> bool:
+    return (one.uid_hash, one.replay) == (other.uid_hash, other.replay)
+
+
+def _received(frame: Frame, at: float) -> Frame:
+    """The frame, received when the file was last written to: the object itself tells only when it began."""
+    return replace(frame, stamp=replace(frame.stamp, received_at=at))
