@@ -25,7 +25,7 @@ FIRST_LOOK_BYTES = 2**13
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Herald:
-    """Where growing runs are announced. ``ring`` is called from association threads, once for a frame."""
+    """Where growing runs are announced. ``ring`` is called from association threads, at the beginning and once for a frame."""
 
     spool: Spool
     growing: Growing
@@ -77,6 +77,7 @@ class Progress:
         self._framing = Framing(self._part.path, outline)
         self._herald.growing.announce(self._part, self._origin)
         self._look_at = 0
+        self._herald.ring()  # whoever judges can get ready before there is anything to judge
 
     def _outline(self) -> Outline | None:
         try:

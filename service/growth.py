@@ -38,7 +38,7 @@ class EarlyRun:
 
     job: Job
     film: Film
-    key: tuple[str, str] | None = None
+    key: tuple[str, str] = ("", "")
     has_ended: bool = False
     is_left: bool = False
 
@@ -84,7 +84,6 @@ class Growth:
         except Undecodable:
             run.is_left = True
             return False
-        run.key = run.key or self._cases.key_of(run.job)
         case = self._cases.case(run.key, mode_of(run.job.arrival, run.job.header))
         case = follow(_received(frame, run.film.changed_at()), None, case, self._desk)
         run.job = replace(run.job, start=index + 1)
@@ -94,8 +93,7 @@ class Growth:
     def forget(self, run: EarlyRun) -> None:
         """After trouble with the journal: taken up again from its last line."""
         self._runs.pop(run.job.arrival.number, None)
-        if run.key is not None:
-            self._cases.drop(run.key)
+        self._cases.drop(run.key)
 
     def settle(self, job: Job, row: ArrivalRow) -> int:
         """Note the arrival ``row``; how many of its frames were judged before it was whole, or in an earlier transfer."""
@@ -138,6 +136,9 @@ class Growth:
             start = known.n_judged
             run.is_left = arrivals.count_attempt(self._engine, arrival.number) > MOST_ATTEMPTS
         run.job = replace(run.job, start=start)
+        # the procedure is open and the case recalled before the first frame is whole: that one need not wait for it
+        run.key = self._cases.key_of(run.job)
+        self._cases.case(run.key, mode_of(arrival, header))
         self._runs[arrival.number] = run
         self._n_gone[arrival.number] = 0
         return run

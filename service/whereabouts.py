@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from db import arrivals
 from db.connect import Engine
 from dicom_gateway.growing import Growing
@@ -15,5 +17,7 @@ def find_object(spool: Spool, engine: Engine, number: int) -> Arrival | None:
     run = Growing(spool.folder).find(number)
     if run is not None:
         return run
-    heirs = (spool.find(heir) for heir in arrivals.heirs_of(engine, number))
+    known = (spool.find(heir) for heir in arrivals.heirs_of(engine, number))
+    # or it has become whole just now, and the journal has not been told
+    heirs = itertools.chain(known, spool.after(arrivals.newest_arrival(engine)))
     return next((heir for heir in heirs if heir is not None and heir.grew_as == number), None)

@@ -77,13 +77,13 @@ def test_each_frame_is_there_with_its_last_byte(listener, growing, spool, tmp_pa
     assert data_set_of(arrival.path) == data_set_of(path)
 
 
-def test_the_bell_rings_once_for_a_frame(listen, run):
+def test_the_bell_rings_at_the_beginning_and_once_for_a_frame(listen, run):
     rung: list[None] = []
     listener = listen(on_frame=lambda: rung.append(None))
     sender = Trickle(listener.port, run)
     for n_frames in range(1, N_FRAMES):
         sender.send_frames(run, n_frames)
-        assert until(lambda n=n_frames: len(rung) == n)
+        assert until(lambda n=n_frames: len(rung) == 1 + n)
     assert sender.finish() == 0
 
 

@@ -14,6 +14,7 @@ from pydicom import dcmread
 from db import arrivals, queries
 from db.arrivals import Status
 from db.connect import Engine, connect
+from db.heartbeat import heartbeats
 from detection.phantom.scene import SCENARIOS
 from detection.vocabulary import Entry, EntryType
 from dicom_gateway import sop_classes
@@ -265,6 +266,7 @@ def test_a_case_recalled_from_early_frames_says_the_same_of_the_next(places, run
         sender = place.sender(run)
         sender.send_frames(run, 4)
         place.work_until(EntryType.FRAME_SEEN, 4)
+        assert until(lambda place=place: not place.watch.turn() and bool(heartbeats(place.engine)))
         assert sender.finish() == 0
         if place is recalled:
             for path in (place.settings.data_dir / "checkpoints").iterdir():

@@ -24,6 +24,8 @@ class Sizes:
     latency_rates: tuple[float, ...] = (15.0, 30.0)
     latency_s: float = 20.0
     n_appends: int = 1000
+    run_px: int = 512
+    n_run_frames: int = 100
 
 
 FULL = Sizes()
@@ -39,6 +41,8 @@ QUICK = Sizes(
     latency_rates=(8.0,),
     latency_s=2.0,
     n_appends=20,
+    run_px=256,
+    n_run_frames=6,
 )
 
 
