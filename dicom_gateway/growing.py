@@ -20,7 +20,8 @@ import fcntl
 import os
 from pathlib import Path
 
-from dicom_gateway.spool import Arrival, Origin, Part, hash_of, sync_folder, whence_from, whence_of
+from dicom_gateway.flush import sync_folder
+from dicom_gateway.spool import Arrival, Origin, Part, hash_of, whence_from, whence_of
 
 
 class Growing:

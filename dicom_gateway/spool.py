@@ -10,7 +10,7 @@ so there is no second place that could disagree with it. Numbers ascend; a folde
    that a part without a living writer is known and swept.
 2. Under the lock of the spool: take the next number, rename the part to its name. Claim and rename are one
    step, so that whoever has read number n never sees a smaller number appear later.
-3. The folder is fsynced. Only now may a sender be told of success.
+3. The folder is fsynced, once for all arrivals that wait for it. Only now may a sender be told of success.
 
 Between 2 and 3 a reader may see an arrival that a power cut then takes back (its sender was never told of
 success, and sends again). Its number must not come back with other content, for the journal may already know
@@ -32,6 +32,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from dicom_gateway import quarantine
+from dicom_gateway.flush import SharedFlush, sync_folder
 from dicom_gateway.known import Known, Row
 from dicom_gateway.quarantine import Note
 
@@ -145,6 +146,7 @@ class Spool:
         for each in (self.incoming, self.arrivals, self.quarantined):
             each.mkdir(parents=True, exist_ok=True)
         self._thread_lock = threading.Lock()
+        self._flush = SharedFlush()
         self._known = Known(folder / "known.sqlite", _boot_id())
 
     def begin(self) -> Part:
@@ -294,7 +296,7 @@ class Spool:
 
     def _sync_or_revoke(self, added: Arrival | Duplicate, path: Path) -> None:
         try:
-            sync_folder(path.parent)
+            self._flush.sync(path.parent)
         except OSError:
             if isinstance(added, Arrival):
                 path.unlink(missing_ok=True)
@@ -405,12 +407,3 @@ def _row(arrival: Arrival) -> Row:
 
 def _uid_key(arrival: Arrival) -> str:
     return f"{arrival.replay or ''}.{arrival.uid_hash}"
-
-
-def sync_folder(folder: Path) -> None:
-    """Return when the names in ``folder`` are on the disk."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
