@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from detection.vocabulary import Frame, Gray, Mode, Stamp
 from dicom_gateway import sop_classes
 from dicom_gateway.codestream import shape_in
-from dicom_gateway.decoding import decode
+from dicom_gateway.decoding import Decoder
 from dicom_gateway.framing import Framing
 from dicom_gateway.geometry import open_field
 from dicom_gateway.guard import check_pixels, check_shape
@@ -37,14 +37,19 @@ def mode_of(arrival: Arrival, header: Header) -> Mode:
     return Mode.POST_RUN if header.n_frames > 1 or age_s > POST_RUN_AFTER_S else Mode.LIVE
 
 
-def frames_of(arrival: Arrival, header: Header, *, start: int = 0) -> Iterator[Frame]:
-    """The frames of an image arrival from index ``start`` on. Raises ``Undecodable``, also after some frames."""
-    film = Film(arrival, header)
+def frames_of(arrival: Arrival, header: Header, *, start: int = 0, decoder: Decoder | None = None) -> Iterator[Frame]:
+    """The frames of an image arrival from index ``start`` on. Raises ``Undecodable``, also after some frames.
+
+    Packed ones by ``decoder``, or by one that lives as long as this lasts.
+    """
+    film, own = Film(arrival, header), decoder or Decoder()
     try:
         for index in range(start, header.n_frames if arrival.is_whole else film.n_whole()):
-            yield film.frame(index)
+            yield film.frame(index, own)
     finally:
         film.close()
+        if decoder is None:
+            own.close()
 
 
 class Film:
@@ -84,12 +89,12 @@ class Film:
         """Whether these are the same object, byte for byte, up to the end of so many frames."""
         return self.n_whole() >= n_frames and self._framing.has_prefix_of(other._framing, n_frames)
 
-    def frame(self, index: int) -> Frame:
-        """Frame ``index``."""
+    def frame(self, index: int, decoder: Decoder | None) -> Frame:
+        """Frame ``index``, by way of ``decoder`` where it is packed; without one only what is not."""
         header = self._header
         return Frame(
             stamp=stamp_of(self._arrival, header, index),
-            pixels=_calibrate(_gray(self._stored(index), header), header),
+            pixels=_calibrate(_gray(self._stored(index, decoder), header), header),
             intensity=header.intensity,
             polarity=header.polarity,
             ceiling=self._ceiling,
@@ -102,16 +107,22 @@ class Film:
             is_subtracted=header.is_subtracted,
         )
 
-    def _stored(self, index: int) -> NDArray[Any]:
+    def _stored(self, index: int, decoder: Decoder | None) -> NDArray[Any]:
         """Stored values, (H, W) or (H, W, 3)."""
         stored = self._framing.read(index)
-        is_native = self._header.transfer_syntax_uid in sop_classes.NATIVE
-        if is_native and not self._header.photometric.startswith("YBR"):
+        if not is_packed(self._header):
             kind = np.dtype(f"<{'i' if self._header.is_signed else 'u'}{self._header.bits_allocated // 8}")
             return _shaped(np.frombuffer(stored, dtype=kind), self._header)
-        if not is_native:
+        if decoder is None:
+            raise Undecodable("packed, and nothing to unpack it")
+        if self._header.transfer_syntax_uid not in sop_classes.NATIVE:
             _check_codestream(stored, self._header)
-        return decode(stored, self._header)
+        return decoder.decode(stored, self._header)
+
+
+def is_packed(header: Header) -> bool:
+    """Whether a frame takes a decoder, and with it a while."""
+    return header.transfer_syntax_uid not in sop_classes.NATIVE or header.photometric.startswith("YBR")
 
 
 def stamp_of(arrival: Arrival, header: Header, index: int) -> Stamp:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 from pathlib import Path
 
 from dicom_gateway import sop_classes
@@ -48,6 +49,7 @@ class Framing:
         self._open: list[Piece] = []
         self._offsets: frozenset[int] | None = None
         self._is_sure, self._is_ended = True, False
+        self._walking = threading.Lock()
 
     def __del__(self) -> None:
         self.close()
@@ -63,8 +65,9 @@ class Framing:
         size = os.fstat(self._fd).st_size
         if self._is_native:
             return min((size - self._first) // frame_bytes(self._outline), self._outline.n_frames)
-        while not self._is_ended and self._step(size):
-            pass
+        with self._walking:  # one thread may decode while another looks for more
+            while not self._is_ended and self._step(size):
+                pass
         return min(len(self._frames), self._outline.n_frames)
 
     def changed_at(self) -> float:

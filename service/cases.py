@@ -16,11 +16,13 @@ from detection.alarm import judge, reconciled, resume
 from detection.fit import is_fit
 from detection.rules import ALGORITHM_VERSION, rules_hash
 from detection.vocabulary import ACTS, Alert, Entry, EntryType, Flag, Frame, Mode, Silence, TechnicalCause
+from dicom_gateway.decoding import Decoder
 from dicom_gateway.frames import frames_of, mode_of
 from dicom_gateway.header import Header, read_header
 from dicom_gateway.refusal import Undecodable, Unreadable
 from dicom_gateway.spool import Spool
 from service.agreed import Agreed, agreed_before
+from service.ahead import bounds_of
 from service.checkpoint import Checkpoints
 from service.journey import Case, Desk, hear, heed, setting_of, weigh, weigh_afterwards
 from service.lines import Job
@@ -64,6 +66,7 @@ class Cases:
             spool,
             checkpoints,
         )
+        self._decoder = Decoder(bounds_of(settings))
         self._watched: OrderedDict[Key, Watched] = OrderedDict()
         self._procedures: dict[tuple[str, str | None], str] = {}
         self._heard = desk.journal.head()
@@ -319,7 +322,7 @@ class Cases:
             return
         try:
             header: Header = read_header(arrival.path, default_rate=self._settings.default_frame_rate)
-            yield from frames_of(arrival, header, start=start)
+            yield from frames_of(arrival, header, start=start, decoder=self._decoder)
         except (Unreadable, Undecodable):
             LOG.warning("object %d could not be looked at again", number)
 

@@ -19,6 +19,7 @@ from dicom_gateway.growing import Growing
 from dicom_gateway.header import read_header
 from dicom_gateway.refusal import GatewayError, Undecodable
 from dicom_gateway.spool import Arrival, Spool
+from service.ahead import Ahead, Lanes
 from service.cases import Cases
 from service.journey import Desk, follow
 from service.lines import Job
@@ -37,22 +38,30 @@ class EarlyRun:
     """A run that is not whole yet. ``is_left``: no more of it is judged before its end."""
 
     job: Job
-    film: Film
+    frames: Ahead
     key: tuple[str, str] = ("", "")
     has_ended: bool = False
     is_left: bool = False
 
     @property
     def has_frame(self) -> bool:
-        """Whether a frame is whole and not judged yet."""
-        return not self.is_left and self.film.n_whole() > self.job.start
+        """Whether a frame is whole, decoded and not judged yet."""
+        if self.is_left or self.frames.film.n_whole() <= self.job.start:
+            return False
+        return self.frames.is_ready(self.job.start)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether no frame that is whole will be judged any more."""
+        return self.is_left or self.frames.film.n_whole() <= self.job.start
 
 
 class Growth:
     """All runs that are on their way in, for one ``watch``."""
 
-    def __init__(self, settings: Settings, desk: Desk, engine: Engine, spool: Spool, cases: Cases) -> None:
-        self._settings, self._desk, self._engine, self._cases = settings, desk, engine, cases
+    def __init__(self, settings: Settings, desk: Desk, engine: Engine, place: tuple[Spool, Cases, Lanes]) -> None:
+        self._settings, self._desk, self._engine = settings, desk, engine
+        spool, self._cases, self._lanes = place
         self._growing = Growing(spool.folder)
         self._runs: dict[int, EarlyRun] = {}
         self._settled: set[int] = set()
@@ -67,9 +76,13 @@ class Growth:
             if run is not None and not run.has_ended and self._growing.has_ended(each):
                 run.has_ended = True
         for run in list(self._runs.values()):
-            if run.has_ended and not self._has_frame(run):
+            if run.has_ended and not self._has_frame(run) and run.is_judged:
                 self._end(run)
         return {run.job.arrival.source for run in self._runs.values() if self._has_frame(run)}
+
+    def sources(self) -> set[str]:
+        """Who is sending a run."""
+        return {run.job.arrival.source for run in self._runs.values()}
 
     def next_of(self, source: str) -> EarlyRun | None:
         """The oldest run of a source that has a frame to judge."""
@@ -80,12 +93,12 @@ class Growth:
         """Judge the next frame of a run; False when it cannot be decoded: its end will tell why."""
         index = run.job.start
         try:
-            frame = run.film.frame(index)
+            frame = run.frames.take(index, run.frames.film.n_whole())
         except Undecodable:
             run.is_left = True
             return False
         case = self._cases.case(run.key, mode_of(run.job.arrival, run.job.header))
-        case = follow(_received(frame, run.film.changed_at()), None, case, self._desk)
+        case = follow(_received(frame, run.frames.film.changed_at()), None, case, self._desk)
         run.job = replace(run.job, start=index + 1)
         self._cases.keep(run.key, case, self._desk.now())
         return True
@@ -124,7 +137,8 @@ class Growth:
             return None
         try:
             header = read_header(arrival.path, default_rate=self._settings.default_frame_rate)
-            run = EarlyRun(job=Job(arrival=arrival, header=header), film=Film(arrival, header))
+            run = EarlyRun(job=Job(arrival=arrival, header=header), frames=Ahead(arrival, header, self._lanes))
+            run.frames.film.n_whole()
         except FileNotFoundError:
             return None  # it has become whole this very moment
         except (GatewayError, OSError):
@@ -193,7 +207,9 @@ class Growth:
     def _end(self, run: EarlyRun) -> None:
         """No more of it comes, and what came is judged."""
         number = run.job.arrival.number
-        self._write_end(number, n_whole=run.film.n_whole(), cause="the transfer ended before the object was whole")
+        self._write_end(
+            number, n_whole=run.frames.film.n_whole(), cause="the transfer ended before the object was whole"
+        )
 
     def _write_end(self, number: int, *, n_whole: int | None, cause: str) -> None:
         self._put_away(number)

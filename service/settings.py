@@ -120,6 +120,12 @@ class Settings(BaseSettings):
     replay_dir: Path | None = Field(
         None, description="Folder of recorded studies that may be replayed; empty means none."
     )
+    decode_mb: int = Field(
+        2048, ge=512, description="Address space of the process that decodes compressed frames; MiB."
+    )
+    decode_within_s: float = Field(
+        10.0, gt=0, description="How long one compressed frame may take to decode before it is given up; seconds."
+    )
     default_frame_rate: float = Field(
         7.5, gt=0, description="Frames per second assumed for a run that does not tell its own."
     )

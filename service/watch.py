@@ -6,20 +6,20 @@ It may die at any time. What the journal knows is not judged again; what it does
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from db import arrivals, heartbeat
 from db.arrivals import ArrivalRow, Progress, Status
 from db.connect import Engine, StoreFailure
 from db.heartbeat import Heartbeat
-from detection.vocabulary import Entry, EntryType, Frame, Mode, Silence, TechnicalCause
+from detection.vocabulary import Entry, EntryType, Mode, Silence, TechnicalCause
 from dicom_gateway.callers import REPLAY_CALLER
-from dicom_gateway.frames import frames_of, mode_of
+from dicom_gateway.frames import mode_of
 from dicom_gateway.header import read_header
 from dicom_gateway.refusal import Undecodable, Unreadable
 from dicom_gateway.spool import Arrival, Spool
-from service.cases import Cases
+from service.ahead import Ahead, Lanes
+from service.cases import ACTIVE_S, Cases
 from service.growth import EarlyRun, Growth
 from service.journey import Desk, follow, look_back
 from service.lines import Job, Line, in_turn
@@ -38,7 +38,7 @@ class Run:
     """An arrival whose frames are being judged, one a turn."""
 
     job: Job
-    frames: Iterator[Frame]
+    frames: Ahead
     key: tuple[str, str]
 
 
@@ -47,7 +47,8 @@ class Watch:
 
     def __init__(self, settings: Settings, desk: Desk, engine: Engine, spool: Spool, cases: Cases) -> None:
         self._settings, self._desk, self._engine, self._spool, self._cases = settings, desk, engine, spool, cases
-        self._growth = Growth(settings, desk, engine, spool, cases)
+        self._lanes = Lanes(settings, desk.ring)
+        self._growth = Growth(settings, desk, engine, (spool, cases, self._lanes))
         self._lines: dict[str, Line] = {}
         self._runs: dict[str, Run] = {}
         self._failing: set[str] = set()
@@ -121,13 +122,11 @@ class Watch:
         if early is not None:
             return self._serve_early(line, early)
         run = run or self._begin(line)
-        if run is None:
+        if run is None or not run.frames.is_ready(run.job.start):
             return False
         self._served = line.source
         try:
             self._advance(line, run)
-        except StopIteration:
-            self._runs.pop(line.source, None)
         except Undecodable as error:
             self._runs.pop(line.source, None)
             self._failing.add(line.source)
@@ -169,12 +168,12 @@ class Watch:
                 self._cases.set_aside(key, mode)
             line.n_skipped += n_passed
             self._write_skipped(key, n_passed)
-        run = Run(job=job, frames=frames_of(job.arrival, job.header, start=job.start), key=key)
+        run = Run(job=job, frames=Ahead(job.arrival, job.header, self._lanes), key=key)
         self._runs[line.source] = run
         return run
 
     def _advance(self, line: Line, run: Run) -> None:
-        frame = next(run.frames)
+        frame = run.frames.take(run.job.start, run.job.header.n_frames)
         self._failing.discard(line.source)
         case = self._cases.case(run.key, mode_of(run.job.arrival, run.job.header))
         if run.job.is_afterwards:
@@ -240,8 +239,15 @@ class Watch:
             rows.append(beat_of(line, last, causes, now))
         heartbeat.beat(self._engine, rows, at=now)
         self._growth.beat()
+        self._rest_lanes(rows, now)
         self._drop_ended_replays(rows, now)
         self._cases.close_idle(now)
+
+    def _rest_lanes(self, rows: list[Heartbeat], now: float) -> None:
+        """A source that has nothing to decode and has been quiet for long needs no decoder."""
+        busy = {line.source for line in self._lines.values() if line.waiting or line.passed_over}
+        active = {row.source for row in rows if row.last_frame_at and now - row.last_frame_at < ACTIVE_S}
+        self._lanes.keep(busy | active | self._runs.keys() | self._growth.sources())
 
     def _drop_ended_replays(self, rows: list[Heartbeat], now: float) -> None:
         """A replay is a source of its own; when it is over it must not stand beside those of patients."""

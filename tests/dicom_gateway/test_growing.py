@@ -13,6 +13,7 @@ import pytest
 from pydicom.encaps import encapsulate, generate_frames
 
 from dicom_gateway import sop_classes
+from dicom_gateway.decoding import Decoder
 from dicom_gateway.frames import Film
 from dicom_gateway.framing import Framing
 from dicom_gateway.growing import Growing
@@ -24,6 +25,7 @@ from tests.dicom_gateway.trickle import Trickle
 
 SYNTAXES = [sop_classes.EXPLICIT_LE, sop_classes.RLE, sop_classes.JPEG_LS, sop_classes.JPEG_2000_LOSSLESS]
 N_FRAMES = 5
+DECODER = Decoder()
 NOISE = np.random.default_rng(4).integers(0, 4096, (N_FRAMES, 128, 160), dtype=np.uint16)
 """(n, H, W); what cannot be packed into a few bytes."""
 
@@ -51,8 +53,8 @@ def packed(path: Path, syntax: str, *, has_table: bool = True, n_fragments: int 
 
 def frames_seen(growing: Growing) -> list[np.ndarray]:
     (run,) = growing.all()
-    film = Film(run, read_header(run.path))
-    return [film.frame(index).pixels for index in range(film.n_whole())]
+    film, decoder = Film(run, read_header(run.path)), DECODER
+    return [film.frame(index, decoder).pixels for index in range(film.n_whole())]
 
 
 @pytest.mark.parametrize("has_table", [True, False])
