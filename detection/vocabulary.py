@@ -238,6 +238,7 @@ class EntryType(StrEnum):
     EXPORTED = "exported"
     ACCESS_CHANGED = "access_changed"
     SETTINGS_CHANGED = "settings_changed"
+    QUARANTINE_DISMISSED = "quarantine_dismissed"
     RECORD_CHANGED = "record_changed"
 
 
@@ -269,6 +270,7 @@ AUDIT: frozenset[EntryType] = frozenset(
         EntryType.EXPORTED,
         EntryType.ACCESS_CHANGED,
         EntryType.SETTINGS_CHANGED,
+        EntryType.QUARANTINE_DISMISSED,
     }
 )
 """Entries about who came, looked, took away or changed who may; no screen of the room shows them."""

@@ -241,6 +241,21 @@ class Spool:
         sync_folder(self.quarantined)
         return kept
 
+    def set_aside(self, arrival: Arrival, reason: str) -> bool:
+        """Show an arrival that cannot be judged in the quarantine too; whether it is new there. OSError from the disk."""
+        _, received_ns, uid_hash, digest, *_ = arrival.path.name.split(".")
+        note = Note(
+            number=int(received_ns) // 1000,
+            name=f"{received_ns}.{uid_hash}.{digest}",
+            source=arrival.source,
+            reason=reason,
+            status=None,
+            size=arrival.size,
+            uid_hash=uid_hash,
+            arrival=arrival.number,
+        )
+        return quarantine.set_aside(self.quarantined, arrival.path, note)
+
     def sweep(self) -> int:
         """Remove the parts whose writer is gone; how many there were."""
         n_swept = 0

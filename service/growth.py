@@ -22,7 +22,7 @@ from dicom_gateway.spool import Arrival, Spool
 from service.ahead import Ahead, Lanes
 from service.cases import Cases
 from service.journey import Desk, follow
-from service.lines import Job
+from service.lines import Job, row_of
 from service.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ class Growth:
             self._settled.add(arrival.number)
             return None
         if known is None:
-            start = self._note(row_of(run.job), self._begun_before(run.job))
+            start = self._note(row_of(arrival, header, Status.OPEN), self._begun_before(run.job))
         else:
             start = known.n_judged
             run.is_left = arrivals.count_attempt(self._engine, arrival.number) > MOST_ATTEMPTS
@@ -235,21 +235,6 @@ class Growth:
         self._desk.journal.append([entry] if known.n_judged else [], progress=progress)
         self._desk.ring()
         LOG.warning("run %d ended before it was whole", -number, extra={"n_judged": known.n_judged})
-
-
-def row_of(job: Job) -> ArrivalRow:
-    """A run as the journal remembers it before it is whole: how many frames there will be, nobody knows."""
-    header, arrival = job.header, job.arrival
-    return ArrivalRow(
-        number=arrival.number,
-        source=arrival.source,
-        sop_instance_uid=header.sop_instance_uid,
-        study_instance_uid=header.study_instance_uid,
-        series_instance_uid=header.series_instance_uid,
-        replay=arrival.replay,
-        mode=mode_of(arrival, header),
-        received_at=arrival.received_at,
-    )
 
 
 def _is_same_object(one: Arrival, other: Arrival) -> bool:

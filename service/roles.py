@@ -38,6 +38,7 @@ from service.checkpoint import Checkpoints
 from service.entrance import callers_of, limits_of
 from service.exposure import exposure_of, refuse_if_exposed
 from service.journey import Case, Desk
+from service.leftovers import Leftovers
 from service.patience import ImpatientProtocol
 from service.replays import Replayer
 from service.retention import Retention
@@ -92,11 +93,13 @@ def run_watch(settings: Settings) -> None:
     with lock, bell.listen() as ear:
         watch: Watch | None = None
         retention = Retention(Spool(settings.spool_dir), engine, keep_days=settings.keep_days)
+        leftovers = Leftovers(settings, Spool(settings.spool_dir), engine)
         while not stop.is_set():
             try:
                 watch = watch or make_watch(settings, engine, bell)
                 if not watch.turn():
                     retention.step(time.time())
+                    leftovers.step(time.time())
                     ear.wait(0.2)
             except StoreFailure as failure:
                 # without a traceback: it would quote the row, and with it a patient

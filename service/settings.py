@@ -99,6 +99,9 @@ class Settings(BaseSettings):
         description="Days that an object stays in the spool after its procedure closed with every frame judged and every "
         "alert acknowledged; 0 keeps everything.",
     )
+    keep_dismissed_days: float = Field(
+        30.0, ge=0, description="Days that an object stays in the quarantine after somebody dismissed it; 0 keeps it."
+    )
     late_after_s: float = Field(
         1.0, gt=0, description="Age of an unjudged live frame at which the alarm 'analysis late' is raised."
     )

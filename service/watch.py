@@ -12,7 +12,7 @@ from db import arrivals, heartbeat
 from db.arrivals import ArrivalRow, Progress, Status
 from db.connect import Engine, StoreFailure
 from db.heartbeat import Heartbeat
-from detection.vocabulary import Entry, EntryType, Mode, Silence, TechnicalCause
+from detection.vocabulary import Entry, EntryType, Silence, TechnicalCause
 from dicom_gateway.callers import REPLAY_CALLER
 from dicom_gateway.frames import mode_of
 from dicom_gateway.header import read_header
@@ -22,7 +22,7 @@ from service.ahead import Ahead, Lanes
 from service.cases import ACTIVE_S, Cases
 from service.growth import EarlyRun, Growth
 from service.journey import Desk, follow, look_back
-from service.lines import Job, Line, in_turn
+from service.lines import Job, Line, in_turn, row_of
 from service.settings import Settings
 from service.standing import beat_of
 
@@ -98,13 +98,13 @@ class Watch:
         try:
             header = read_header(arrival.path, default_rate=self._settings.default_frame_rate)
         except (Unreadable, OSError) as error:
-            arrivals.note_arrivals(self._engine, [_row(arrival, None, Status.OPEN)])
+            arrivals.note_arrivals(self._engine, [row_of(arrival, None, Status.OPEN)])
             reason = str(error) if isinstance(error, Unreadable) else f"the file cannot be read: {error.strerror}"
             self._give_up(arrival.number, None, reason)
             return
         job = Job(arrival=arrival, header=header, start=start, is_resumed=is_resumed)
         if not is_resumed:
-            row = _row(arrival, job, Status.OPEN if header.is_image else Status.KEPT)
+            row = row_of(arrival, header, Status.OPEN if header.is_image else Status.KEPT)
             job = replace(job, start=self._growth.settle(job, row))
         if not header.is_image:
             self._cases.note_kept(job)
@@ -198,7 +198,14 @@ class Watch:
         )
         progress = Progress(arrival=run.job.arrival.number, n_judged=run.job.start, status=Status.FAILED)
         self._desk.journal.append([entry], progress=progress)
+        self._set_aside(run.job.arrival, reason)
         self._desk.ring()
+
+    def _set_aside(self, arrival: Arrival, reason: str) -> None:
+        try:
+            self._spool.set_aside(arrival, reason)
+        except OSError as error:
+            LOG.warning("object %d could not be set aside: %s", arrival.number, error.strerror)
 
     def _give_up(self, number: int, known: ArrivalRow | None, reason: str) -> None:
         progress = Progress(arrival=number, n_judged=known.n_judged if known else 0, status=Status.FAILED)
@@ -210,6 +217,9 @@ class Watch:
             data={"arrival": number},
         )
         self._desk.journal.append([entry], progress=progress)
+        arrival = self._spool.find(number)
+        if arrival is not None:
+            self._set_aside(arrival, reason)
         LOG.error("object %d given up: %s", number, reason)
 
     def _write_skipped(self, key: tuple[str, str], n_passed: int) -> None:
@@ -271,19 +281,3 @@ class Watch:
         if key is not None and self._cases.is_silent(key, now) and not line.waiting:
             causes.add(TechnicalCause.NO_FRAMES)
         return frozenset(causes)
-
-
-def _row(arrival: Arrival, job: Job | None, status: Status) -> ArrivalRow:
-    header = job.header if job else None
-    return ArrivalRow(
-        number=arrival.number,
-        source=arrival.source,
-        sop_instance_uid=header.sop_instance_uid if header else "",
-        study_instance_uid=header.study_instance_uid if header else "",
-        series_instance_uid=header.series_instance_uid if header else "",
-        replay=arrival.replay,
-        mode=mode_of(arrival, header) if header else Mode.POST_RUN,
-        n_frames=header.n_frames if header else None,
-        received_at=arrival.received_at,
-        status=status,
-    )

@@ -128,6 +128,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     Permission("GET", f"{V1}/replays/{{id}}", Scope.READ),
     Permission("DELETE", f"{V1}/replays/{{id}}", Scope.REPLAY),
     Permission("GET", f"{V1}/quarantine", Scope.READ),
+    Permission("POST", f"{V1}/quarantine/{{name}}/dismiss", Scope.ACT),
 )
 
 

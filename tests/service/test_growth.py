@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -17,8 +19,8 @@ from db.connect import Engine, connect
 from db.heartbeat import heartbeats
 from detection.phantom.scene import SCENARIOS
 from detection.vocabulary import Entry, EntryType
-from dicom_gateway import sop_classes
-from dicom_gateway.compose import run_of
+from dicom_gateway import quarantine, sop_classes
+from dicom_gateway.compose import run_of, study_of
 from dicom_gateway.growing import Growing
 from dicom_gateway.listener import Listener
 from dicom_gateway.spool import Spool
@@ -274,6 +276,37 @@ def test_a_case_recalled_from_early_frames_says_the_same_of_the_next(places, run
             place.restart_watch()
         place.work_until(EntryType.FRAME_SEEN, N_FRAMES)
     assert steady.findings() == recalled.findings()
+
+
+def packed_still(path: Path) -> Path:
+    """One frame in JPEG-LS."""
+    dataset = next(study_of(SCENE, started_at=time.time())).content
+    dataset.compress(sop_classes.JPEG_LS, generate_instance_uid=False)
+    return saved(dataset, path)
+
+
+def decoder_of(place: Place) -> int:
+    """The process that decodes for the only source that needs one."""
+    (lane,) = place.watch._lanes._lanes.values()
+    return lane.decoder._child.pid
+
+
+def test_a_source_whose_decoder_hangs_delays_no_other_and_its_object_lies_aside(place, run, tmp_path):
+    place.sender(packed_still(tmp_path / "first.dcm")).finish()
+    place.work_until(EntryType.FRAME_SEEN, 1)
+    decoder = decoder_of(place)
+    os.kill(decoder, signal.SIGSTOP)
+    place.sender(packed_still(tmp_path / "second.dcm")).finish()
+    Trickle(place.listener.port, run, calling="ARM2").finish()
+    place.work_until(EntryType.FRAME_SEEN, 1 + N_FRAMES)
+    assert place.said(EntryType.FRAME_FAILED) == []
+    os.kill(decoder, signal.SIGKILL)
+    place.work_until(EntryType.FRAME_FAILED)
+    (failed,) = place.said(EntryType.FRAME_FAILED)
+    (note,) = quarantine.notes(place.spool.quarantined)
+    assert (note.reason, note.arrival) == (failed.cause, failed.data["arrival"]) == ("decoding ended the decoder", 2)
+    place.sender(packed_still(tmp_path / "third.dcm")).finish()
+    place.work_until(EntryType.FRAME_SEEN, 2 + N_FRAMES)
 
 
 def test_a_run_that_leaves_no_trace_is_told_as_incomplete(place, run):
