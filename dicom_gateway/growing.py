@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+from collections.abc import Container
 from pathlib import Path
 
 from dicom_gateway.flush import sync_folder
@@ -52,9 +53,9 @@ class Growing:
             os.link(part.path, self._incomplete / f"{part.path.stem}.dcm")
         sync_folder(self._incomplete)
 
-    def all(self) -> list[Arrival]:
-        """What grows and what is incomplete, in the order in which it began."""
-        found = [_parse(path) for folder in (self._growing, self._incomplete) for path in folder.iterdir()]
+    def all(self, *, but: Container[int] = ()) -> list[Arrival]:
+        """What grows and what is incomplete, in the order in which it began; ``but`` names those of no interest."""
+        found = [_parse(path, but) for folder in (self._growing, self._incomplete) for path in folder.iterdir()]
         # one that is just being kept has both names
         by_number = {each.number: each for each in found if each is not None}
         return [by_number[number] for number in sorted(by_number, reverse=True)]
@@ -80,13 +81,14 @@ class Growing:
             with contextlib.suppress(FileNotFoundError, BlockingIOError), path.open("rb") as left:
                 fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.rename(self._incomplete / f"{path.stem}.dcm")
+                path.unlink(missing_ok=True)  # one that was being kept has both names, and a rename leaves both
                 n_swept += 1
         return n_swept
 
 
-def _parse(path: Path) -> Arrival | None:
+def _parse(path: Path, but: Container[int]) -> Arrival | None:
     fields = path.name.split(".")
-    if len(fields) != 5 or not fields[0].isdigit():
+    if len(fields) != 5 or not fields[0].isdigit() or -int(fields[0]) in but:
         return None
     try:
         size = path.stat().st_size

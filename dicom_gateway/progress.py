@@ -52,7 +52,7 @@ class Progress:
             if self._framing is not None and (n_whole := self._framing.n_whole()) > self._n_told:
                 self._n_told = n_whole
                 self._herald.ring()
-        except (GatewayError, OSError):
+        except Exception:  # noqa: BLE001 - the object itself must be received whatever it is
             self._look_at = float("inf")
 
     def end(self, *, is_kept: bool) -> None:

@@ -69,9 +69,7 @@ class Growth:
 
     def look(self) -> set[str]:
         """Take up what has begun to arrive, and end what has ended; the sources with frames to judge."""
-        for each in self._growing.all():
-            if each.number in self._settled:
-                continue
+        for each in self._growing.all(but=self._settled):
             run = self._runs.get(each.number) or self._begin(each)
             if run is not None and not run.has_ended and self._growing.has_ended(each):
                 run.has_ended = True

@@ -18,6 +18,8 @@ from dicom_gateway.frames import Film
 from dicom_gateway.framing import Framing
 from dicom_gateway.growing import Growing
 from dicom_gateway.header import read_header
+from dicom_gateway.refusal import Undecodable
+from dicom_gateway.spool import Origin
 from tests.conftest import CHECKOUT
 from tests.dicom_gateway.objects import data_set_of, image, ramp, saved
 from tests.dicom_gateway.raw import until
@@ -186,6 +188,18 @@ def test_a_receiver_that_dies_leaves_its_runs_incomplete(spool, growing, run, li
     assert len(frames_seen(growing)) == 2
 
 
+def test_a_receiver_that_dies_while_it_keeps_a_run_leaves_it_once(spool, growing):
+    part = spool.begin()
+    part.write(b"half")
+    growing.announce(part, Origin(sop_instance_uid="1.2", source="ARM1", received_ns=10**9))
+    growing.keep(part)
+    part.close()
+    assert growing.sweep() == 1
+    assert not any((spool.folder / "growing").iterdir())
+    assert [growing.has_ended(run) for run in growing.all()] == [True]
+    assert growing.all(but={-(10**6)}) == []
+
+
 @pytest.mark.parametrize("has_table", [True, False])
 @pytest.mark.parametrize("n_fragments", [1, 3])
 @pytest.mark.parametrize("syntax", [sop_classes.JPEG_LS, sop_classes.JPEG_2000_LOSSLESS])
@@ -227,3 +241,23 @@ def test_fragments_that_may_be_anything_wait_for_the_end(tmp_path):
     part.write_bytes(content[:-8])
     assert Framing(part, header).n_whole() == 0
     assert Framing(path, header).n_whole() == N_FRAMES
+
+
+@pytest.mark.parametrize("syntax", [sop_classes.EXPLICIT_LE, sop_classes.RLE, sop_classes.JPEG_LS])
+def test_damage_and_cuts_anywhere_are_undecodable_and_never_anything_else(tmp_path, syntax):
+    path = packed(tmp_path / "run.dcm", syntax, has_table=syntax == sop_classes.RLE)
+    header, content = read_header(path), path.read_bytes()
+    rng, part = np.random.default_rng(3), tmp_path / "part.dcm"
+    for _ in range(200):
+        damaged = bytearray(content[: int(rng.integers(header.pixels.at, len(content)))])
+        for at in rng.integers(header.pixels.at, len(damaged) + 1, 4):
+            damaged[at - 1] = rng.integers(256)
+        part.write_bytes(damaged)
+        framing = Framing(part, header)
+        try:
+            n_whole = framing.n_whole()
+            assert 0 <= n_whole <= N_FRAMES
+            assert all(framing.end_of(index) <= len(damaged) for index in range(n_whole))
+            assert all(len(framing.read(index)) > 0 for index in range(n_whole))
+        except Undecodable:
+            continue
