@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -65,12 +64,10 @@ class Decoder:
             _let_go(child)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "dicom_gateway.decoder", str(self._bounds.n_bytes), str(self._bounds.within_s)]
+        bounds = [str(self._bounds.n_bytes), str(self._bounds.within_s)]
         # threads of a library that nobody asks for would take address space each
-        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        child = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
+        command = ["/usr/bin/env", "OPENBLAS_NUM_THREADS=1", sys.executable, "-m", "dicom_gateway.decoder", *bounds]
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self._child = child
         if _pipe(child.stdout).read(1) != READY:
             raise Undecodable(self._bury(child))
