@@ -15,17 +15,25 @@ from detection.vocabulary import Mode
 
 
 class Status(StrEnum):
-    """How far an arrival is: waiting or being judged, judged, given up, or kept without being judged."""
+    """How far an arrival is: waiting or being judged, judged, given up, or kept without being judged.
+
+    A run that was judged while it arrived ends as incomplete, or as grown: another row has taken over its frames.
+    """
 
     OPEN = "open"
     DONE = "done"
     FAILED = "failed"
     KEPT = "kept"
+    INCOMPLETE = "incomplete"
+    GROWN = "grown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrivalRow:
-    """One arrival as the journal remembers it; ``number`` is the spool's. ``n_frames`` is None until it is known."""
+    """One arrival as the journal remembers it; ``number`` is the spool's. ``n_frames`` is None until it is known.
+
+    A negative number is that of a run which is not whole (yet).
+    """
 
     number: int
     source: str
@@ -62,6 +70,40 @@ def note_arrivals(engine: Engine, rows: Sequence[ArrivalRow]) -> None:
             insert_new(connection, ARRIVAL, [_row_of(row) for row in rows])
 
 
+def note_successor(engine: Engine, row: ArrivalRow, number: int) -> None:
+    """Remember ``row``, which takes over the frames that were judged of ``number``."""
+    with writing(engine) as connection:
+        insert_new(connection, ARRIVAL, [_row_of(row)])
+        grown = update(ARRIVAL).where(ARRIVAL.c.number == number).values(status=str(Status.GROWN))
+        connection.execute(grown)
+
+
+def incomplete_of(engine: Engine, sop_instance_uid: str, replay: str | None) -> ArrivalRow | None:
+    """The last transfer of this object that ended before it was whole, and that no other row has taken over."""
+    query = select(ARRIVAL).where(
+        ARRIVAL.c.sop_instance_uid == sop_instance_uid,
+        ARRIVAL.c.replay.is_not_distinct_from(replay),
+        ARRIVAL.c.status == str(Status.INCOMPLETE),
+    )
+    with reading(engine) as connection:
+        row = row_of(connection, query.order_by(ARRIVAL.c.number))
+    return None if row is None else _from_row(row)
+
+
+def heirs_of(engine: Engine, number: int) -> tuple[int, ...]:
+    """The arrivals of the object that the run ``number`` was a transfer of, newest first."""
+    run = find_arrival(engine, number)
+    if run is None:
+        return ()
+    query = select(ARRIVAL.c.number).where(
+        ARRIVAL.c.sop_instance_uid == run.sop_instance_uid,
+        ARRIVAL.c.replay.is_not_distinct_from(run.replay),
+        ARRIVAL.c.number > 0,
+    )
+    with reading(engine) as connection:
+        return tuple(connection.execute(query.order_by(ARRIVAL.c.number.desc())).scalars())
+
+
 def note_progress(connection: Connection, progress: Progress) -> None:
     """Part of ``Journal.append``: progress and the lines it rests on are written together or not at all."""
     told: Mapping[str, Any] = {
@@ -72,7 +114,7 @@ def note_progress(connection: Connection, progress: Progress) -> None:
 
 
 def open_arrivals(engine: Engine) -> tuple[int, ...]:
-    """The numbers of arrivals that are not finished, oldest first."""
+    """The numbers of arrivals that are not finished, ascending: runs that are not whole, then the others."""
     # word by word as in the partial index: with a bound value SQLite would look at every arrival
     query = select(ARRIVAL.c.number).where(text("status = 'open'")).order_by(ARRIVAL.c.number)
     with reading(engine) as connection:
@@ -82,7 +124,7 @@ def open_arrivals(engine: Engine) -> tuple[int, ...]:
 def newest_arrival(engine: Engine) -> int:
     """The highest arrival number known; 0 when there is none. ``watch`` resumes after it."""
     with reading(engine) as connection:
-        return connection.execute(select(func.max(ARRIVAL.c.number))).scalar() or 0
+        return max(connection.execute(select(func.max(ARRIVAL.c.number))).scalar() or 0, 0)
 
 
 def count_attempt(engine: Engine, number: int) -> int:
@@ -125,7 +167,7 @@ def counts_by_source(engine: Engine) -> dict[str, tuple[int, int]]:
     """Frames received and frames judged so far, for each source that ever sent an image."""
     query = (
         select(ARRIVAL.c.source, func.sum(ARRIVAL.c.n_frames), func.sum(ARRIVAL.c.n_judged))
-        .where(ARRIVAL.c.status != str(Status.KEPT))
+        .where(ARRIVAL.c.status.not_in([str(Status.KEPT), str(Status.GROWN)]))
         .group_by(ARRIVAL.c.source)
     )
     with reading(engine) as connection:

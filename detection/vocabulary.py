@@ -209,6 +209,7 @@ class EntryType(StrEnum):
     FRAMES_SKIPPED = "frames_skipped"
     FRAME_FAILED = "frame_failed"
     OBJECT_KEPT = "object_kept"
+    OBJECT_INCOMPLETE = "object_incomplete"
     OBJECTS_REMOVED = "objects_removed"
     ALERT_RAISED = "alert_raised"
     ALERT_WORSENED = "alert_worsened"
@@ -238,6 +239,7 @@ class EntryType(StrEnum):
     EXPORTED = "exported"
     ACCESS_CHANGED = "access_changed"
     SETTINGS_CHANGED = "settings_changed"
+    QUARANTINE_DISMISSED = "quarantine_dismissed"
     RECORD_CHANGED = "record_changed"
 
 
@@ -269,6 +271,7 @@ AUDIT: frozenset[EntryType] = frozenset(
         EntryType.EXPORTED,
         EntryType.ACCESS_CHANGED,
         EntryType.SETTINGS_CHANGED,
+        EntryType.QUARANTINE_DISMISSED,
     }
 )
 """Entries about who came, looked, took away or changed who may; no screen of the room shows them."""

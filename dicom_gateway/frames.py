@@ -8,19 +8,18 @@ the header, for a decoder allocates what the codestream says.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.encaps import generate_frames
-from pydicom.pixels import iter_pixels
 
 from detection.vocabulary import Frame, Gray, Mode, Stamp
-from dicom_gateway import jpeg12, sop_classes
+from dicom_gateway import sop_classes
 from dicom_gateway.codestream import shape_in
+from dicom_gateway.decoding import Decoder
+from dicom_gateway.framing import Framing
 from dicom_gateway.geometry import open_field
-from dicom_gateway.guard import check_pixels, check_shape, frame_bytes
+from dicom_gateway.guard import check_pixels, check_shape
 from dicom_gateway.header import Header
 from dicom_gateway.refusal import Refusal, Undecodable
 from dicom_gateway.spool import Arrival
@@ -28,8 +27,6 @@ from dicom_gateway.spool import Arrival
 POST_RUN_AFTER_S = 24 * 3600.0
 """Older than this at receipt cannot be a clock or a time zone: it was made before, and is no live image."""
 LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-
-jpeg12.register()
 
 
 def mode_of(arrival: Arrival, header: Header) -> Mode:
@@ -40,29 +37,68 @@ def mode_of(arrival: Arrival, header: Header) -> Mode:
     return Mode.POST_RUN if header.n_frames > 1 or age_s > POST_RUN_AFTER_S else Mode.LIVE
 
 
-def frames_of(arrival: Arrival, header: Header, *, start: int = 0) -> Iterator[Frame]:
-    """The frames of an image arrival from index ``start`` on. Raises ``Undecodable``, also after some frames."""
-    if not header.is_image:
-        raise Undecodable("not an image")
-    if not arrival.path.exists():
-        raise Undecodable("the file is gone")
+def frames_of(arrival: Arrival, header: Header, *, start: int = 0, decoder: Decoder | None = None) -> Iterator[Frame]:
+    """The frames of an image arrival from index ``start`` on. Raises ``Undecodable``, also after some frames.
+
+    Packed ones by ``decoder``, or by one that lives as long as this lasts.
+    """
+    film, own = Film(arrival, header), decoder or Decoder()
     try:
-        check_shape(header)
-        check_pixels(arrival.path, header, arrival.size)
-    except Refusal as refusal:
-        raise Undecodable(refusal.reason) from refusal
-    field = open_field(header.apertures, header.rows, header.cols)
-    ceiling = float(_calibrate(np.array([_largest(header)]), header)[0])
-    if header.lut is not None:
-        ceiling = max(header.lut.values)
-    for index, stored in _stored(arrival.path, header, start):
-        yield Frame(
-            stamp=stamp_of(arrival, header, index),
-            pixels=_calibrate(_gray(stored, header), header),
+        for index in range(start, header.n_frames if arrival.is_whole else film.n_whole()):
+            yield film.frame(index, own)
+    finally:
+        film.close()
+        if decoder is None:
+            own.close()
+
+
+class Film:
+    """The frames of one image object, whole or still arriving. Raises ``Undecodable`` from all it does."""
+
+    def __init__(self, arrival: Arrival, header: Header) -> None:
+        if not header.is_image:
+            raise Undecodable("not an image")
+        try:
+            check_shape(header)
+            if arrival.is_whole:
+                check_pixels(arrival.path, header, arrival.size)
+            self._framing = Framing(arrival.path, header)
+        except FileNotFoundError:
+            raise Undecodable("the file is gone") from None
+        except Refusal as refusal:
+            raise Undecodable(refusal.reason) from refusal
+        self._arrival, self._header = arrival, header
+        self._field = open_field(header.apertures, header.rows, header.cols)
+        self._ceiling = float(_calibrate(np.array([_largest(header)]), header)[0])
+        if header.lut is not None:
+            self._ceiling = max(header.lut.values)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._framing.close()
+
+    def n_whole(self) -> int:
+        """How many frames are there by now."""
+        return self._framing.n_whole()
+
+    def changed_at(self) -> float:
+        """When the file was last written to; seconds since 1970."""
+        return self._framing.changed_at()
+
+    def continues(self, other: Film, n_frames: int) -> bool:
+        """Whether these are the same object, byte for byte, up to the end of so many frames."""
+        return self.n_whole() >= n_frames and self._framing.has_prefix_of(other._framing, n_frames)
+
+    def frame(self, index: int, decoder: Decoder | None) -> Frame:
+        """Frame ``index``, by way of ``decoder`` where it is packed; without one only what is not."""
+        header = self._header
+        return Frame(
+            stamp=stamp_of(self._arrival, header, index),
+            pixels=_calibrate(_gray(self._stored(index, decoder), header), header),
             intensity=header.intensity,
             polarity=header.polarity,
-            ceiling=ceiling,
-            field=field,
+            ceiling=self._ceiling,
+            field=self._field,
             mm_per_px=header.mm_per_px,
             view=header.view,
             primary_deg=header.primary_deg,
@@ -70,6 +106,23 @@ def frames_of(arrival: Arrival, header: Header, *, start: int = 0) -> Iterator[F
             is_lossy=header.is_lossy,
             is_subtracted=header.is_subtracted,
         )
+
+    def _stored(self, index: int, decoder: Decoder | None) -> NDArray[Any]:
+        """Stored values, (H, W) or (H, W, 3)."""
+        stored = self._framing.read(index)
+        if not is_packed(self._header):
+            kind = np.dtype(f"<{'i' if self._header.is_signed else 'u'}{self._header.bits_allocated // 8}")
+            return _shaped(np.frombuffer(stored, dtype=kind), self._header)
+        if decoder is None:
+            raise Undecodable("packed, and nothing to unpack it")
+        if self._header.transfer_syntax_uid not in sop_classes.NATIVE:
+            _check_codestream(stored, self._header)
+        return decoder.decode(stored, self._header)
+
+
+def is_packed(header: Header) -> bool:
+    """Whether a frame takes a decoder, and with it a while."""
+    return header.transfer_syntax_uid not in sop_classes.NATIVE or header.photometric.startswith("YBR")
 
 
 def stamp_of(arrival: Arrival, header: Header, index: int) -> Stamp:
@@ -85,38 +138,8 @@ def stamp_of(arrival: Arrival, header: Header, index: int) -> Stamp:
         mode=mode_of(arrival, header),
         acquired_at=acquired,
         received_at=arrival.received_at,
-        time_s=arrival.received_at + offset if acquired is None else acquired,
+        time_s=arrival.began_at + offset if acquired is None else acquired,
     )
-
-
-def _stored(path: Path, header: Header, start: int) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Stored values, (H, W) or (H, W, 3), with the index of each frame."""
-    is_native = header.transfer_syntax_uid in sop_classes.NATIVE
-    if is_native and not header.photometric.startswith("YBR"):
-        yield from _native(path, header, start)
-        return
-    try:
-        yield from enumerate(_decoded(path, header, start), start)
-    except (Undecodable, MemoryError, OSError):
-        raise
-    except BaseException as error:  # decoders raise whatever they like over damaged data
-        # a decoder written in Rust panics outside the tree of Exception, and would take the role down
-        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-            raise Undecodable("the pixels cannot be decoded") from error
-        raise
-
-
-def _native(path: Path, header: Header, start: int) -> Iterator[tuple[int, NDArray[Any]]]:
-    assert header.pixels is not None  # noqa: S101 - check_pixels has seen it
-    size = frame_bytes(header)
-    kind = np.dtype(f"<{'i' if header.is_signed else 'u'}{header.bits_allocated // 8}")
-    with path.open("rb") as file:
-        for index in range(start, header.n_frames):
-            file.seek(header.pixels.at + index * size)
-            values = np.frombuffer(file.read(size), dtype=kind)
-            if values.nbytes != size:
-                raise Undecodable("the file has shrunk")
-            yield index, _shaped(values, header)
 
 
 def _shaped(values: NDArray[Any], header: Header) -> NDArray[Any]:
@@ -125,21 +148,6 @@ def _shaped(values: NDArray[Any], header: Header) -> NDArray[Any]:
     if header.planar == 1:
         return np.moveaxis(values.reshape(3, header.rows, header.cols), 0, -1)
     return values.reshape(header.rows, header.cols, 3)
-
-
-def _decoded(path: Path, header: Header, start: int) -> Iterator[NDArray[Any]]:
-    plugin = jpeg12.LABEL if header.transfer_syntax_uid == sop_classes.JPEG_EXTENDED else ""
-    indices = range(start, header.n_frames)
-    arrays = iter_pixels(path, indices=indices, decoding_plugin=plugin)
-    if header.pixels is not None and header.pixels.n_bytes is None:
-        with path.open("rb") as file:
-            file.seek(header.pixels.at)
-            for index, codestream in enumerate(generate_frames(file, number_of_frames=header.n_frames)):
-                if index >= start:
-                    _check_codestream(codestream, header)
-                    yield next(arrays)
-        return
-    yield from arrays
 
 
 def _check_codestream(codestream: bytes, header: Header) -> None:

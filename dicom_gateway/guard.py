@@ -76,6 +76,12 @@ def frame_bytes(outline: Outline) -> int:
     return outline.rows * outline.cols * samples * (outline.bits_allocated // 8)
 
 
+def native_bytes(outline: Outline) -> int:
+    """Bytes of native pixel data, with the padding to an even length."""
+    n_bytes = frame_bytes(outline) * outline.n_frames
+    return n_bytes + n_bytes % 2
+
+
 def check_pixels(path: Path, outline: Outline, n_bytes: int) -> None:
     """Pixel data is present, whole, and as long as the header says."""
     if outline.pixels is None:
@@ -86,8 +92,7 @@ def check_pixels(path: Path, outline: Outline, n_bytes: int) -> None:
     if outline.pixels.n_bytes is None:
         _check_fragments(path, outline, n_bytes)
         return
-    expected = frame_bytes(outline) * outline.n_frames
-    if outline.pixels.n_bytes not in {expected, expected + expected % 2}:
+    if outline.pixels.n_bytes not in {frame_bytes(outline) * outline.n_frames, native_bytes(outline)}:
         raise Unreadable("pixel data of another length than the header says")
     if outline.pixels.at + outline.pixels.n_bytes > n_bytes:
         raise Unreadable("pixel data is cut short")

@@ -6,6 +6,7 @@ own chunked mode puts a temporary file.
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,7 +15,10 @@ from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
 
-from dicom_gateway.spool import Part, Spool
+from dicom_gateway.callers import REPLAY_CALLER
+from dicom_gateway.guard import Announced
+from dicom_gateway.progress import Herald, Progress
+from dicom_gateway.spool import Origin, Part, Spool
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
@@ -40,6 +44,7 @@ class Intake:
     def __init__(self, spool: Spool, *, max_bytes: int, min_free_bytes: int) -> None:
         self.trouble: str | None = None
         self.part: Part | None = None
+        self.progress: Progress | None = None
         self._max_bytes = max_bytes
         try:
             if spool.free_bytes() >= min_free_bytes:
@@ -75,10 +80,17 @@ class Intake:
             self.part.write(piece)
         except OSError:
             self.trouble = "disk"
+        if self.progress is not None and self.trouble is None:
+            self.progress.note()
         return len(piece)
 
     def flush(self) -> None:
         """Nothing is buffered."""
+
+    def end(self, *, is_kept: bool) -> None:
+        """No more comes. ``is_kept``: it is not whole, or cannot be used; whole frames of a run stay all the same."""
+        if self.progress is not None:
+            self.progress.end(is_kept=is_kept)
 
     def close(self) -> None:
         """Drop what the handler has not taken."""
@@ -88,6 +100,9 @@ class Intake:
 
 class SpoolingProvider(DIMSEServiceProvider):
     """Receives C-STORE data sets into the spool."""
+
+    herald: Herald | None = None
+    """Where runs are announced that are not whole yet; nowhere when None."""
 
     def __init__(self, assoc: Association, spool: Spool, *, max_bytes: int, min_free_bytes: int) -> None:
         super().__init__(assoc)
@@ -142,6 +157,8 @@ class SpoolingProvider(DIMSEServiceProvider):
     def drop(self) -> None:
         """The association has ended: an object that is not whole goes."""
         if self._intake is not None:
+            with contextlib.suppress(OSError):
+                self._intake.end(is_kept=True)
             self._intake.close()
 
     def _open_intake(self, context_id: int) -> None:
@@ -150,14 +167,43 @@ class SpoolingProvider(DIMSEServiceProvider):
             return
         intake = Intake(self._spool, **self._limits)
         intake.write(self._file_head(message, context_id))
+        if self.herald is not None and intake.part is not None:
+            intake.progress = Progress(self.herald, intake.part, *self._whence(message, context_id))
         message._data_set_file = cast("Any", intake)  # noqa: SLF001
         message._data_set_path = intake.path  # noqa: SLF001
         self._intake = intake
+
+    def _whence(self, message: DIMSEMessage, context_id: int) -> tuple[Announced, Origin]:
+        command = message.command_set
+        announced = Announced(
+            sop_class_uid=str(command.AffectedSOPClassUID),
+            sop_instance_uid=str(command.AffectedSOPInstanceUID),
+            transfer_syntax_uid=str(self.assoc._accepted_cx[context_id].transfer_syntax[0]),  # noqa: SLF001
+        )
+        now_ns = 0 if self.herald is None else self.herald.now_ns()
+        return announced, origin_of(caller_of(self.assoc), announced.sop_instance_uid, now_ns)
 
     def _file_head(self, message: DIMSEMessage, context_id: int) -> bytes:
         command = message.command_set
         syntax = self.assoc._accepted_cx[context_id].transfer_syntax[0]  # noqa: SLF001
         return file_head(str(command.AffectedSOPClassUID), str(command.AffectedSOPInstanceUID), str(syntax))
+
+
+def caller_of(assoc: Association) -> str:
+    """The calling AE title."""
+    primitive = assoc.requestor.primitive
+    return "" if primitive is None else str(primitive.calling_ae_title).strip()
+
+
+def origin_of(caller: str, sop_instance_uid: str, received_ns: int) -> Origin:
+    """Where an object of this caller comes from; a replay's title names the replay."""
+    replay = REPLAY_CALLER.fullmatch(caller)
+    return Origin(
+        sop_instance_uid=sop_instance_uid,
+        source=caller,
+        received_ns=received_ns,
+        replay=replay[1] if replay else None,
+    )
 
 
 def file_head(sop_class: str, sop_instance: str, syntax: str) -> bytes:

@@ -18,9 +18,11 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext
 
 from dicom_gateway import guard, sop_classes
-from dicom_gateway.callers import DISK_LOW, REPLAY_CALLER, Callers
+from dicom_gateway.callers import DISK_LOW, Callers
 from dicom_gateway.door import Door, Limits
-from dicom_gateway.intake import Intake
+from dicom_gateway.growing import Growing
+from dicom_gateway.intake import Intake, caller_of, origin_of
+from dicom_gateway.progress import Herald
 from dicom_gateway.prompt import MAX_PDU, STALL_S
 from dicom_gateway.reception import Reception, SpoolingServer, hang_up
 from dicom_gateway.refusal import NotYou, Refusal, TryLater, Unreadable
@@ -38,7 +40,11 @@ DEFAULT_LIMITS = Limits()
 
 
 class Listener:
-    """Receives for one spool. ``on_arrival`` is called for each new arrival, after it is durable."""
+    """Receives for one spool.
+
+    ``on_arrival`` is called for each new arrival, after it is durable; ``on_frame`` when a run that is not whole yet has
+    one more whole frame.
+    """
 
     def __init__(
         self,
@@ -53,6 +59,7 @@ class Listener:
         max_object_bytes: int = 4096 * 2**20,
         on_arrival: Callable[[Arrival], None] = lambda _: None,
         workflow: Workflow | None = None,
+        on_frame: Callable[[], object] = lambda: None,
         log: logging.Logger = LOG,
     ) -> None:
         self._spool = spool
@@ -60,6 +67,7 @@ class Listener:
         self._door = Door(callers, limits, clock=time.monotonic, note=self._note_turned_away, tls=tls)
         self._limits = (max_object_bytes, min_free_bytes)
         self._on_arrival = on_arrival
+        self._herald = Herald(spool=spool, growing=Growing(spool.folder), now_ns=time.time_ns, ring=on_frame)
         self._log = log
         self._counts: Counter[str] = Counter()
         self._counting = threading.Lock()
@@ -81,7 +89,7 @@ class Listener:
 
     def start(self) -> None:
         """Sweep what a crash left behind, bind, and serve in threads of our own. OSError when the port is taken."""
-        n_swept = self._spool.sweep()
+        n_swept = self._spool.sweep() + self._herald.growing.sweep()
         server = self._ae.make_server(
             self._address,
             evt_handlers=[
@@ -98,6 +106,7 @@ class Listener:
         )
         self._server = cast("SpoolingServer", server)
         self._server.intake, self._server.door = (self._spool, *self._limits), self._door
+        self._server.herald = self._herald
         self._door.let_in = self._server.let_in
         self._door.open()
         self._ae._servers.append(self._server)  # noqa: SLF001 - a server of one's own class is not entered by itself
@@ -167,7 +176,7 @@ class Listener:
 
     def _answer_store(self, event: evt.Event) -> int:
         """The status of one object. Whatever goes wrong is an answer, never silence."""
-        origin = _origin_of(event)
+        origin = origin_of(_caller(event), str(_request(event).AffectedSOPInstanceUID), time.time_ns())
         intake = cast("Intake | None", _request(event)._dataset_file)  # noqa: SLF001 - where reception has put it
         extra: dict[str, Any] = {"source": origin.source, "uid": hash_of(origin.sop_instance_uid)}
         try:
@@ -200,6 +209,7 @@ class Listener:
         if announced.sop_class_uid != str(event.context.abstract_syntax):
             raise NotYou("a SOP class other than the context's")
         guard.check(intake.path, announced, max_bytes=self._limits[0])
+        intake.end(is_kept=False)
         try:
             added = self._spool.add(intake.part, origin)
         except OSError as error:
@@ -227,6 +237,7 @@ class Listener:
         if part is None or isinstance(refusal, TryLater) or self._is_short_of_disk():
             return False
         try:
+            cast("Intake", intake).end(is_kept=True)
             return self._spool.quarantine(part, origin, refusal.reason, refusal.status) is not None
         except OSError:
             return False
@@ -249,17 +260,4 @@ def _wanted(event: evt.Event) -> list[PresentationContext]:
 
 
 def _caller(event: evt.Event) -> str:
-    """The calling AE title."""
-    primitive = event.assoc.requestor.primitive
-    return "" if primitive is None else str(primitive.calling_ae_title).strip()
-
-
-def _origin_of(event: evt.Event) -> Origin:
-    caller = _caller(event)
-    replay = REPLAY_CALLER.fullmatch(caller)
-    return Origin(
-        sop_instance_uid=str(_request(event).AffectedSOPInstanceUID),
-        source=caller,
-        received_ns=time.time_ns(),
-        replay=replay[1] if replay else None,
-    )
+    return caller_of(event.assoc)

@@ -17,6 +17,7 @@ from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from dicom_gateway.door import Door, Guest
 from dicom_gateway.intake import SpoolingProvider
+from dicom_gateway.progress import Herald
 from dicom_gateway.prompt import PromptSocket, make_prompt, wait_in_socket
 from dicom_gateway.spool import Spool
 
@@ -66,6 +67,7 @@ class Reception(RequestHandler):
         wait_in_socket(assoc.dul)
         spool, max_bytes, min_free_bytes = self.server.intake
         assoc.dimse = SpoolingProvider(assoc, spool, max_bytes=max_bytes, min_free_bytes=min_free_bytes)
+        assoc.dimse.herald = self.server.herald
         assoc.bind(evt.EVT_CONN_CLOSE, _drop)
         return assoc
 
@@ -74,6 +76,7 @@ class SpoolingServer(ThreadedAssociationServer):
     """A server whose associations store into ``intake``: spool, largest object, least free disk."""
 
     intake: tuple[Spool, int, int]
+    herald: Herald | None = None
     door: Door
     request_queue_size = 64
     # each thread stays as long as its association: whoever stops the server hangs up, and does not wait

@@ -33,6 +33,8 @@ IMAGES = frozenset(
     {XA, XRF, ENHANCED_XA, ENHANCED_XRF, SC, SC_GRAY_BYTE, SC_GRAY_WORD, SC_TRUE_COLOUR, DX},
 )
 """Spooled and judged."""
+MULTI_FRAME = IMAGES - {SC, DX}
+"""Those of them that may hold a run."""
 KEPT = frozenset({SC_SINGLE_BIT, GSPS, XA_GSPS, RDSR, ENHANCED_RDSR})
 """Spooled, never a frame."""
 SECONDARY_CAPTURES = frozenset({SC, SC_SINGLE_BIT, SC_GRAY_BYTE, SC_GRAY_WORD, SC_TRUE_COLOUR})

@@ -2,7 +2,7 @@
 
 Theory. One arrival is one file, and its *name* is its whole record:
 
-    arrivals/000000012/000000012345.<received_ns>.<uid hash>.<digest>.<live|replay-ID>.<source>.dcm
+    arrivals/000000012/000000012345.<received_ns>.<uid hash>.<digest>.<live|replay-ID>.<source>[.<grew as>].dcm
 
 so there is no second place that could disagree with it. Numbers ascend; a folder holds a thousand.
 
@@ -10,7 +10,7 @@ so there is no second place that could disagree with it. Numbers ascend; a folde
    that a part without a living writer is known and swept.
 2. Under the lock of the spool: take the next number, rename the part to its name. Claim and rename are one
    step, so that whoever has read number n never sees a smaller number appear later.
-3. The folder is fsynced. Only now may a sender be told of success.
+3. The folder is fsynced, once for all arrivals that wait for it. Only now may a sender be told of success.
 
 Between 2 and 3 a reader may see an arrival that a power cut then takes back (its sender was never told of
 success, and sends again). Its number must not come back with other content, for the journal may already know
@@ -32,6 +32,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from dicom_gateway import quarantine
+from dicom_gateway.flush import SharedFlush, sync_folder
 from dicom_gateway.known import Known, Row
 from dicom_gateway.quarantine import Note
 
@@ -45,7 +46,8 @@ class Arrival:
     """One stored DICOM object.
 
     ``has_rival`` is known only to the one who added it: an earlier arrival has the same SOP Instance UID
-    and other bytes.
+    and other bytes. ``grew_as`` is the number under which its frames were there before it was whole; an object that is
+    not whole has no other (``dicom_gateway.growing``), and then ``received_at`` is when it began.
     """
 
     number: int
@@ -57,6 +59,17 @@ class Arrival:
     size: int
     replay: str | None
     has_rival: bool = False
+    grew_as: int | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its sender was told of success, or will be."""
+        return self.number > 0
+
+    @property
+    def began_at(self) -> float:
+        """What times within the object are counted from where the device tells none; the same before and after its end."""
+        return self.received_at if self.grew_as is None else -self.grew_as / 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +95,7 @@ class Part:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size = 0
+        self.grew_as: int | None = None
         self._fd = -1
         self._digest = hashlib.sha256()
         self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o640)
@@ -132,6 +146,7 @@ class Spool:
         for each in (self.incoming, self.arrivals, self.quarantined):
             each.mkdir(parents=True, exist_ok=True)
         self._thread_lock = threading.Lock()
+        self._flush = SharedFlush()
         self._known = Known(folder / "known.sqlite", _boot_id())
 
     def begin(self) -> Part:
@@ -186,6 +201,12 @@ class Spool:
             return None
         return next((each for each in map(_parse, shard.glob(f"{prefix}*")) if each is not None), None)
 
+    def knows(self, origin: Origin) -> bool:
+        """Whether an arrival has this SOP Instance UID, whatever its bytes."""
+        with self._locked() as last:
+            self._catch_up(last.number)
+            return bool(self._known.numbers(f"{origin.replay or ''}.{hash_of(origin.sop_instance_uid)}"))
+
     def newest(self) -> int:
         """The highest number in the spool, 0 when it is empty."""
         for name in sorted((name for name in os.listdir(self.arrivals) if name.isdigit()), reverse=True):
@@ -217,8 +238,23 @@ class Spool:
         )
         quarantine.write_note(kept, note)
         part.path.rename(kept)
-        _sync_folder(self.quarantined)
+        sync_folder(self.quarantined)
         return kept
+
+    def set_aside(self, arrival: Arrival, reason: str) -> bool:
+        """Show an arrival that cannot be judged in the quarantine too; whether it is new there. OSError from the disk."""
+        _, received_ns, uid_hash, digest, *_ = arrival.path.name.split(".")
+        note = Note(
+            number=int(received_ns) // 1000,
+            name=f"{received_ns}.{uid_hash}.{digest}",
+            source=arrival.source,
+            reason=reason,
+            status=None,
+            size=arrival.size,
+            uid_hash=uid_hash,
+            arrival=arrival.number,
+        )
+        return quarantine.set_aside(self.quarantined, arrival.path, note)
 
     def sweep(self) -> int:
         """Remove the parts whose writer is gone; how many there were."""
@@ -255,6 +291,7 @@ class Spool:
             digest=part.digest,
             size=part.size,
             replay=origin.replay,
+            grew_as=part.grew_as,
         )
         others = self._known.numbers(_uid_key(named))
         twin = others.get(named.digest)
@@ -265,7 +302,7 @@ class Spool:
         shard = self._shard(named.number)
         if not shard.is_dir():
             shard.mkdir()
-            _sync_folder(self.arrivals)
+            sync_folder(self.arrivals)
         arrival = replace(named, path=shard / _name(named, origin.received_ns), has_rival=has_rival)
         last.claim(arrival.number)
         part.path.rename(arrival.path)
@@ -274,7 +311,7 @@ class Spool:
 
     def _sync_or_revoke(self, added: Arrival | Duplicate, path: Path) -> None:
         try:
-            _sync_folder(path.parent)
+            self._flush.sync(path.parent)
         except OSError:
             if isinstance(added, Arrival):
                 path.unlink(missing_ok=True)
@@ -325,9 +362,20 @@ def _boot_id() -> str:
 
 
 def _name(arrival: Arrival, received_ns: int) -> str:
-    origin = "live" if arrival.replay is None else f"replay-{_escape(arrival.replay)}"
-    source = _escape(arrival.source)
-    return f"{arrival.number:012d}.{received_ns}.{arrival.uid_hash}.{arrival.digest}.{origin}.{source}.dcm"
+    grew = "" if arrival.grew_as is None else f".{-arrival.grew_as}"
+    whence = whence_of(arrival.replay, arrival.source)
+    return f"{arrival.number:012d}.{received_ns}.{arrival.uid_hash}.{arrival.digest}.{whence}{grew}.dcm"
+
+
+def whence_of(replay: str | None, source: str) -> str:
+    """Two fields of a file name: live or the replay, and the source."""
+    told = "live" if replay is None else f"replay-{_escape(replay)}"
+    return f"{told}.{_escape(source)}"
+
+
+def whence_from(told: str, source: str) -> tuple[str | None, str]:
+    """Replay and source from their fields."""
+    return unquote(told.removeprefix("replay-")) if told.startswith("replay-") else None, unquote(source)
 
 
 def _escape(text: str) -> str:
@@ -337,8 +385,10 @@ def _escape(text: str) -> str:
 def _parse(path: Path) -> Arrival | None:
     """The arrival that a file name records; None for a name that is not ours."""
     fields = path.name.split(".")
-    if len(fields) != 7 or fields[6] != "dcm" or not (fields[0].isdigit() and fields[1].isdigit()):
+    numbers = (*fields[:2], *fields[6:-1])
+    if len(fields) not in {7, 8} or fields[-1] != "dcm" or not all(number.isdigit() for number in numbers):
         return None
+    replay, source = whence_from(fields[4], fields[5])
     try:
         size = path.stat().st_size
     except FileNotFoundError:
@@ -346,12 +396,13 @@ def _parse(path: Path) -> Arrival | None:
     return Arrival(
         number=int(fields[0]),
         path=path,
-        source=unquote(fields[5]),
+        source=source,
         received_at=int(fields[1]) / 1e9,
         uid_hash=fields[2],
         digest=fields[3],
         size=size,
-        replay=unquote(fields[4].removeprefix("replay-")) if fields[4].startswith("replay-") else None,
+        replay=replay,
+        grew_as=-int(fields[6]) if len(fields) == 8 else None,
     )
 
 
@@ -371,11 +422,3 @@ def _row(arrival: Arrival) -> Row:
 
 def _uid_key(arrival: Arrival) -> str:
     return f"{arrival.replay or ''}.{arrival.uid_hash}"
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

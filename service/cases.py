@@ -17,16 +17,19 @@ from detection.alarm import judge, reconciled, resume
 from detection.fit import is_fit
 from detection.rules import ALGORITHM_VERSION, rules_hash
 from detection.vocabulary import ACTS, Alert, Entry, EntryType, Flag, Frame, Mode, Silence, TechnicalCause
+from dicom_gateway.decoding import Decoder
 from dicom_gateway.frames import frames_of, mode_of
 from dicom_gateway.header import Header
 from dicom_gateway.refusal import Undecodable, Unreadable
 from dicom_gateway.spool import Spool
 from service.agreed import Agreed, agreed_before
+from service.ahead import bounds_of
 from service.checkpoint import Checkpoints
 from service.journey import Case, Desk, hear, heed, setting_of, weigh, weigh_afterwards
 from service.lines import Job
 from service.settings import Settings
 from service.sources import Sources
+from service.whereabouts import find_object
 
 LOG = logging.getLogger(__name__)
 
@@ -67,6 +70,7 @@ class Cases:
             spool,
             checkpoints,
         )
+        self._decoder = Decoder(bounds_of(settings))
         self._watched: OrderedDict[Key, Watched] = OrderedDict()
         self._procedures: dict[tuple[str, str | None], str] = {}
         self._journal = Journal(engine)
@@ -335,12 +339,12 @@ class Cases:
                 yield entry, frame
 
     def _frames_from(self, number: int, start: int) -> Iterator[Frame]:
-        arrival = self._spool.find(number)
+        arrival = find_object(self._spool, self._engine, number)
         if arrival is None:
             return
         try:
             header: Header = self._sources.header_of(arrival)
-            yield from frames_of(arrival, header, start=start)
+            yield from frames_of(arrival, header, start=start, decoder=self._decoder)
         except (Unreadable, Undecodable):
             LOG.warning("object %d could not be looked at again", number)
 

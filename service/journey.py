@@ -74,12 +74,15 @@ class Verdict:
     case: Case
 
 
-def follow(frame: Frame, n_frames: int, case: Case, desk: Desk) -> Case:
-    """Judge one frame of an arrival of ``n_frames`` and journal what it says; the case afterwards."""
+def follow(frame: Frame, n_frames: int | None, case: Case, desk: Desk) -> Case:
+    """Judge one frame of an arrival of ``n_frames`` and journal what it says; the case afterwards.
+
+    ``n_frames`` None: the object is not whole, and this frame does not end it.
+    """
     decoded_at = desk.now()
     acts = desk.pen.acts_since(case.procedure, case.acts_to)
     verdict = weigh(frame, heed(case, acts, desk), acts, desk.rules, judged_at=desk.now())
-    is_last = frame.stamp.index + 1 >= n_frames
+    is_last = n_frames is not None and frame.stamp.index + 1 >= n_frames
     progress = Progress(
         arrival=frame.stamp.arrival,
         n_judged=frame.stamp.index + 1,

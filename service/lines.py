@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from db.arrivals import ArrivalRow, Status
 from detection.vocabulary import Mode
 from dicom_gateway.frames import mode_of
 from dicom_gateway.header import Header
@@ -89,3 +90,19 @@ def in_turn(lines: dict[str, Line], last: str | None) -> Iterator[Line]:
     at = names.index(last) + 1 if last in lines else 0
     turned = [lines[name] for name in names[at:] + names[:at]]
     yield from sorted(turned, key=lambda line: not line.waiting)
+
+
+def row_of(arrival: Arrival, header: Header | None, status: Status) -> ArrivalRow:
+    """An object as the journal remembers it at first. How many frames a run has is known when it is whole."""
+    return ArrivalRow(
+        number=arrival.number,
+        source=arrival.source,
+        sop_instance_uid=header.sop_instance_uid if header else "",
+        study_instance_uid=header.study_instance_uid if header else "",
+        series_instance_uid=header.series_instance_uid if header else "",
+        replay=arrival.replay,
+        mode=mode_of(arrival, header) if header else Mode.POST_RUN,
+        n_frames=header.n_frames if header and arrival.is_whole else None,
+        received_at=arrival.received_at,
+        status=status,
+    )

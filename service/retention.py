@@ -39,12 +39,20 @@ class Hold(StrEnum):
     YOUNG = "its procedure has not been closed for long enough"
 
 
-def hold_of(fact: Fact | None, *, now: float, keep_s: float, awaits_archive: bool = False) -> Hold | None:
-    """Why the object stays, or None: it may go. ``awaits_archive``: it is to be forwarded and that is not confirmed."""
+_NOTHING_TO_JUDGE = frozenset({Status.KEPT, Status.INCOMPLETE, Status.GROWN})
+
+
+def hold_of(
+    fact: Fact | None, *, now: float, keep_s: float, awaits_archive: bool = False, is_dismissed: bool = False
+) -> Hold | None:
+    """Why the object stays, or None: it may go. ``awaits_archive``: it is to be forwarded and that is not confirmed.
+
+    ``is_dismissed``: it could not be judged, and somebody has said that nobody needs it.
+    """
     if fact is None:
         return Hold.UNKNOWN
     is_judged = fact.status is Status.DONE and fact.n_frames is not None and fact.n_judged >= fact.n_frames
-    if not is_judged and fact.status is not Status.KEPT:
+    if not is_judged and fact.status not in _NOTHING_TO_JUDGE and not (fact.status is Status.FAILED and is_dismissed):
         return Hold.UNJUDGED
     if fact.procedure is None:
         return Hold.NO_CASE

@@ -42,6 +42,7 @@ from service.checkpoint import Checkpoints
 from service.entrance import callers_of, limits_of
 from service.exposure import exposure_of, refuse_if_exposed
 from service.journey import Case, Desk
+from service.leftovers import Leftovers
 from service.mirror import Mirror, is_escalated, is_real
 from service.outside import Outside
 from service.patience import ImpatientProtocol
@@ -86,6 +87,7 @@ def run_receive(settings: Settings) -> None:
         min_free_bytes=settings.min_free_mb * 2**20,
         max_object_bytes=settings.max_object_mb * 2**20,
         on_arrival=announce,
+        on_frame=bell.ring,
         workflow=Workflow(
             Notices(settings.notices_dir),
             may_ask=lambda title: sources.of(title).host is not None,
@@ -111,12 +113,14 @@ def run_watch(settings: Settings) -> None:
         watch: Watch | None = None
         archives = [archive.name for archive in settings.archives]
         retention = Retention(Spool(settings.spool_dir), engine, keep_days=settings.keep_days, archives=archives)
+        leftovers = Leftovers(settings, Spool(settings.spool_dir), engine)
         while not stop.is_set():
             try:
                 if watch is None or watch.must_start_over:
                     watch = make_watch(settings, engine, bell)
                 if not watch.turn():
                     retention.step(time.time())
+                    leftovers.step(time.time())
                     ear.wait(0.2)
             except StoreFailure as failure:
                 # without a traceback: it would quote the row, and with it a patient

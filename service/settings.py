@@ -147,6 +147,9 @@ class Settings(BaseSettings):
         default=False,
         description="This installation is an archive of record: a device that asks is promised what lies in the spool.",
     )
+    keep_dismissed_days: float = Field(
+        30.0, ge=0, description="Days that an object stays in the quarantine after somebody dismissed it; 0 keeps it."
+    )
     late_after_s: float = Field(
         1.0, gt=0, description="Age of an unjudged live frame at which the alarm 'analysis late' is raised."
     )
@@ -190,6 +193,12 @@ class Settings(BaseSettings):
     orthanc_url: str = Field("http://127.0.0.1:8042", description="Orthanc whose recorded studies are replayed.")
     replay_dir: Path | None = Field(
         None, description="Folder of recorded studies that may be replayed; empty means none."
+    )
+    decode_mb: int = Field(
+        2048, ge=512, description="Address space of the process that decodes compressed frames; MiB."
+    )
+    decode_within_s: float = Field(
+        10.0, gt=0, description="How long one compressed frame may take to decode before it is given up; seconds."
     )
     default_frame_rate: float = Field(
         7.5, gt=0, description="Frames per second assumed for a run that does not tell its own."

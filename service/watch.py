@@ -6,27 +6,28 @@ It may die at any time. What the journal knows is not judged again; what it does
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
 from db import arrivals, deliveries, heartbeat
-from db.arrivals import ArrivalRow, Progress, Status
+from db.arrivals import Status
 from db.connect import Engine, StoreFailure, StoreUnreachable
 from db.heartbeat import Heartbeat
-from detection.vocabulary import Entry, EntryType, Frame, Mode, Silence, TechnicalCause
+from detection.vocabulary import Silence, TechnicalCause
 from dicom_gateway.callers import REPLAY_CALLER
-from dicom_gateway.frames import frames_of, mode_of
 from dicom_gateway.refusal import Undecodable, Unreadable
 from dicom_gateway.spool import Arrival, Spool
 from service import unlogged
-from service.cases import Cases, Key
+from service.ahead import Ahead, Lanes
+from service.cases import ACTIVE_S, Cases, Key
+from service.growth import EarlyRun, Growth
 from service.journey import Desk, follow, look_back
-from service.lines import Job, Line, in_turn
+from service.lines import Job, Line, in_turn, row_of
 from service.settings import Settings
 from service.sources import Sources
 from service.standing import beat_of, in_trouble
+from service.unjudged import Unjudged
 
 LOG = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Run:
     """An arrival whose frames are being judged, one a turn."""
 
     job: Job
-    frames: Iterator[Frame]
+    frames: Ahead
     key: Key
 
 
@@ -50,7 +51,9 @@ class Watch:
 
     def __init__(self, settings: Settings, desk: Desk, engine: Engine, spool: Spool, cases: Cases) -> None:
         self._settings, self._desk, self._engine, self._spool, self._cases = settings, desk, engine, spool, cases
-        self._sources = Sources(settings)
+        self._sources, self._unjudged = Sources(settings), Unjudged(desk, spool)
+        self._lanes = Lanes(settings, desk.ring)
+        self._growth = Growth(settings, desk, engine, (spool, cases, self._lanes))
         self._lines: dict[str, Line] = {}
         self._runs: dict[str, Run] = {}
         self._failing: set[str] = set()
@@ -64,6 +67,8 @@ class Watch:
     def turn(self) -> bool:
         """Take in what has arrived and judge one frame; whether there was one."""
         self._take_in(self._spool.after(self._newest))
+        for source in self._growth.look():
+            self._lines.setdefault(source, Line(source=source))
         has_worked = any(self._serve(line) for line in in_turn(self._lines, self._served))
         now = self._desk.now()
         if self._desk.pen.trouble is None and (now - self._beat_at >= 0.5 or not has_worked):
@@ -83,11 +88,11 @@ class Watch:
 
     def _resume(self) -> None:
         """Take up what was open when the role last ended."""
-        for number in arrivals.open_arrivals(self._engine):
+        for number in (number for number in arrivals.open_arrivals(self._engine) if number > 0):
             arrival = self._spool.find(number)
             known = arrivals.find_arrival(self._engine, number)
             if arrival is None or known is None:
-                self._give_up(number, known, "the object is no longer in the spool")
+                self._unjudged.give_up(number, known, "the object is no longer in the spool")
             else:
                 self._enqueue(arrival, start=known.n_judged, is_resumed=True)
         rows = heartbeat.heartbeats(self._engine)
@@ -110,39 +115,67 @@ class Watch:
         try:
             header = self._sources.header_of(arrival)
         except (Unreadable, OSError) as error:
-            self._note(_row(arrival, None, Status.OPEN))
+            row = row_of(arrival, None, Status.OPEN)
+            self._desk.pen.note(lambda: arrivals.note_arrivals(self._engine, [row]))
             reason = str(error) if isinstance(error, Unreadable) else f"the file cannot be read: {error.strerror}"
-            self._give_up(arrival.number, None, reason)
+            self._unjudged.give_up(arrival.number, None, reason)
             return
         job = Job(arrival=arrival, header=header, start=start, is_resumed=is_resumed)
-        if start == 0:
-            self._note(_row(arrival, job, Status.OPEN if header.is_image else Status.KEPT))
+        if not is_resumed:
+            row = row_of(arrival, header, Status.OPEN if header.is_image else Status.KEPT)
+            job = replace(job, start=self._growth.settle(job, row))
         if not header.is_image:
             self._desk.pen.note(partial(self._cases.note_kept, job))
             return
         line = self._lines.setdefault(arrival.source, Line(source=arrival.source))
-        line.add(job)
         if not is_resumed:
-            line.n_received += header.n_frames
+            line.n_received += header.n_frames - job.start
+        if job.start < header.n_frames:
+            line.add(job)
 
     def _serve(self, line: Line) -> bool:
         """One frame of one source; False when it has none."""
         run = self._runs.get(line.source)
-        if run is not None and line.waiting and not run.job.is_live:
+        early = self._early_of(line, run)
+        if run is not None and not run.job.is_live and (line.waiting or early is not None):
             line.put_back(self._runs.pop(line.source).job)
             run = None
+        if early is not None:
+            return self._serve_early(line, early)
         run = run or self._begin(line)
-        if run is None:
+        if run is None or not run.frames.is_ready(run.job.start):
             return False
         self._served = line.source
         try:
             self._advance(line, run)
-        except StopIteration:
-            self._runs.pop(line.source, None)
         except Undecodable as error:
             self._runs.pop(line.source, None)
             self._failing.add(line.source)
-            self._fail(run, str(error))
+            self._unjudged.fail(run.job, run.key, str(error))
+        return True
+
+    def _early_of(self, line: Line, run: Run | None) -> EarlyRun | None:
+        """The run on its way in whose turn it is: before stored ones, but not amid one, nor out of a replay's order."""
+        if line.waiting or (run is not None and run.job.is_live):
+            return None
+        first = run.job if run is not None else next(iter(line.stored), None)
+        if first is not None and (first.start > 0 or first.arrival.replay is not None):
+            return None
+        return self._growth.next_of(line.source)
+
+    def _serve_early(self, line: Line, run: EarlyRun) -> bool:
+        """One frame of a run that is not whole yet."""
+        try:
+            is_judged = self._growth.advance(run)
+        except StoreFailure as failure:
+            LOG.warning("a run on its way in waits: %s", failure)
+            return False
+        self._served = line.source
+        if is_judged:
+            self._failing.discard(line.source)
+            self._stopped.discard(line.source)
+            line.n_received += 1
+            line.n_judged += 1
         return True
 
     def _begin(self, line: Line) -> Run | None:
@@ -162,8 +195,8 @@ class Watch:
             if len(line.passed_over) == n_passed:
                 self._cases.set_aside(key)
             line.n_skipped += n_passed
-            self._write_skipped(key, n_passed)
-        run = Run(job=job, frames=frames_of(job.arrival, job.header, start=job.start), key=key)
+            self._unjudged.pass_over(key, n_passed)
+        run = Run(job=job, frames=Ahead(job.arrival, job.header, self._lanes), key=key)
         self._runs[line.source] = run
         return run
 
@@ -174,14 +207,14 @@ class Watch:
         number = job.arrival.number
         if job.is_resumed and arrivals.count_attempt(self._engine, number) > MOST_ATTEMPTS:
             known = arrivals.find_arrival(self._engine, number)
-            self._give_up(number, known, "judging this object has ended the analysis repeatedly")
+            self._unjudged.give_up(number, known, "judging this object has ended the analysis repeatedly")
             return None
         key = self._cases.key_of(job)
         self._cases.case(key)
         return key
 
     def _advance(self, line: Line, run: Run) -> None:
-        frame = next(run.frames)
+        frame = run.frames.take(run.job.start, run.job.header.n_frames)
         self._failing.discard(line.source)
         self._stopped.discard(line.source)
         case = self._cases.case(run.key)
@@ -194,43 +227,6 @@ class Watch:
         self._cases.keep(run.key, case, self._desk.now())
         if frame.stamp.index + 1 >= run.job.header.n_frames:
             self._runs.pop(line.source, None)
-
-    def _fail(self, run: Run, reason: str) -> None:
-        procedure, source, _ = run.key
-        entry = Entry(
-            at=self._desk.now(),
-            type=EntryType.FRAME_FAILED,
-            procedure=procedure,
-            source=source,
-            cause=reason,
-            data={"arrival": run.job.arrival.number, "index": run.job.start, "n_frames": run.job.header.n_frames},
-        )
-        progress = Progress(arrival=run.job.arrival.number, n_judged=run.job.start, status=Status.FAILED)
-        self._desk.pen.append([entry], progress=progress)
-        self._desk.ring()
-
-    def _give_up(self, number: int, known: ArrivalRow | None, reason: str) -> None:
-        progress = Progress(arrival=number, n_judged=known.n_judged if known else 0, status=Status.FAILED)
-        entry = Entry(
-            at=self._desk.now(),
-            type=EntryType.FRAME_FAILED,
-            procedure=(known.procedure if known else None) or "",
-            cause=reason,
-            data={"arrival": number},
-        )
-        self._desk.pen.append([entry], progress=progress)
-        LOG.error("object %d given up: %s", number, reason)
-
-    def _write_skipped(self, key: Key, n_passed: int) -> None:
-        entry = Entry(
-            at=self._desk.now(),
-            type=EntryType.FRAMES_SKIPPED,
-            procedure=key[0],
-            source=key[1],
-            cause="analysis late: the newest frame is judged first",
-            data={"n_frames": n_passed},
-        )
-        self._desk.pen.append([entry])
 
     def _beat(self, now: float) -> None:
         """Hear the silence of every source, and tell the screens how each one stands."""
@@ -245,7 +241,7 @@ class Watch:
             causes = self._causes(line, key, now) | always
             if key is not None:
                 self._cases.hear(key, Silence(source=line.source, at=now, causes=causes))
-                if line.is_empty and line.source not in self._runs:
+                if line.is_empty and line.source not in self._runs.keys() | self._growth.sources():
                     self._stopped.discard(line.source)  # said once; there is nothing to catch up with
             for other in self._cases.others_of(line.source, key):
                 self._cases.hear(other, Silence(source=line.source, at=now, causes=frozenset()))
@@ -258,8 +254,16 @@ class Watch:
             for message in unlogged.messages(told, self._cases.alerts(), pen.unlogged(), words=pen.trouble):
                 self._desk.tell(message)
             return
+        self._growth.beat()
+        self._rest_lanes(rows, now)
         self._drop_ended_replays(rows, now)
         self._cases.close_idle(now)
+
+    def _rest_lanes(self, rows: list[Heartbeat], now: float) -> None:
+        """A source that has nothing to decode and has been quiet for long needs no decoder."""
+        busy = {line.source for line in self._lines.values() if not line.is_empty}
+        active = {row.source for row in rows if row.last_frame_at and now - row.last_frame_at < ACTIVE_S}
+        self._lanes.keep(busy | active | self._runs.keys() | self._growth.sources())
 
     def _drop_ended_replays(self, rows: list[Heartbeat], now: float) -> None:
         """A replay is a source of its own; when it is over it must not stand beside those of patients."""
@@ -292,22 +296,3 @@ class Watch:
         if key is not None and self._cases.is_silent(key, now) and not line.waiting:
             causes.add(TechnicalCause.NO_FRAMES)
         return frozenset(causes)
-
-    def _note(self, row: ArrivalRow) -> None:
-        self._desk.pen.note(lambda: arrivals.note_arrivals(self._engine, [row]))
-
-
-def _row(arrival: Arrival, job: Job | None, status: Status) -> ArrivalRow:
-    header = job.header if job else None
-    return ArrivalRow(
-        number=arrival.number,
-        source=arrival.source,
-        sop_instance_uid=header.sop_instance_uid if header else "",
-        study_instance_uid=header.study_instance_uid if header else "",
-        series_instance_uid=header.series_instance_uid if header else "",
-        replay=arrival.replay,
-        mode=mode_of(arrival, header) if header else Mode.POST_RUN,
-        n_frames=header.n_frames if header else None,
-        received_at=arrival.received_at,
-        status=status,
-    )

@@ -52,6 +52,12 @@ class PauseFor(Ask):
     seconds: float = Field(DEFAULTS.pause_s, gt=0, le=DEFAULTS.pause_most_s, description="How long; s.")
 
 
+class Dismissal(Ask):
+    """Nobody needs this object any more."""
+
+    note: Text | None = Field(None, description="Why, for the log.")
+
+
 class ResetNote(Ask):
     """An ended alert may go."""
 

@@ -130,6 +130,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     Permission("GET", f"{V1}/quarantine", Scope.READ),
     Permission("GET", f"{V1}/forwarding", Scope.READ),
     Permission("GET", f"{V1}/forwarding/{{name}}/refused", Scope.READ),
+    Permission("POST", f"{V1}/quarantine/{{name}}/dismiss", Scope.ACT),
 )
 
 

@@ -13,12 +13,15 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from db import arrivals, queries
 from detection.picture import LARGEST_WIDTH, SMALLEST_WIDTH, Gray8, Marks, display_of, draw
 from detection.vocabulary import Corners, Entry, Zone
+from dicom_gateway.decoding import Decoder
 from dicom_gateway.frames import frames_of
 from dicom_gateway.header import read_header
 from dicom_gateway.refusal import GatewayError
+from service.ahead import bounds_of
 from service.api.deps import Deps, DepsHere
 from service.api.errors import Refused, not_found
 from service.api.procedures import find
+from service.whereabouts import find_object
 
 N_KEPT = 24
 """Decoded pictures kept: several screens ask for the same newest frames."""
@@ -47,16 +50,30 @@ class Shelf:
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[int, int], Gray8] = OrderedDict()
         self._lock = threading.Lock()
+        self._decoder: Decoder | None = None
 
     def get(self, deps: Deps, number: int, index: int) -> Gray8:
         """Frame ``index`` of arrival ``number``; Refused when it cannot be had."""
         with self._lock:
             if (number, index) not in self._kept:
-                self._kept[number, index] = _decode(deps, number, index)
+                self._kept[number, index] = self._decode(deps, number, index)
             self._kept.move_to_end((number, index))
             while len(self._kept) > N_KEPT:
                 self._kept.popitem(last=False)
             return self._kept[number, index]
+
+    def _decode(self, deps: Deps, number: int, index: int) -> Gray8:
+        self._decoder = self._decoder or Decoder(bounds_of(deps.settings))
+        arrival = find_object(deps.spool, deps.engine, number)
+        if arrival is None:
+            raise not_found("frame any more: its object has left the spool")
+        try:
+            frame = next(frames_of(arrival, read_header(arrival.path), start=index, decoder=self._decoder), None)
+        except GatewayError as error:
+            raise Refused(404, f"This frame cannot be shown: {error.reason}.", code="undecodable") from None
+        if frame is None:
+            raise not_found("frame in this object")
+        return display_of(frame)
 
 
 def _shelf_of(request: Request) -> Shelf:
@@ -64,19 +81,6 @@ def _shelf_of(request: Request) -> Shelf:
 
 
 ShelfHere = Annotated[Shelf, Depends(_shelf_of)]
-
-
-def _decode(deps: Deps, number: int, index: int) -> Gray8:
-    arrival = deps.spool.find(number)
-    if arrival is None:
-        raise not_found("frame any more: its object has left the spool")
-    try:
-        frame = next(frames_of(arrival, read_header(arrival.path), start=index), None)
-    except GatewayError as error:
-        raise Refused(404, f"This frame cannot be shown: {error.reason}.", code="undecodable") from None
-    if frame is None:
-        raise not_found("frame in this object")
-    return display_of(frame)
 
 
 @router.get("/procedures/{id}/frames/latest.jpg", response_class=Response, responses=JPEG)

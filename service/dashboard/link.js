@@ -8,7 +8,7 @@ const RETRY_STREAM_MS = 5000;
 // Every type of journal entry that the stream brings; a test holds this list against the vocabulary.
 export const ENTRY_TYPES = [
   "procedure_opened", "procedure_changed", "procedure_closed", "plan_set", "frame_seen", "frames_skipped",
-  "frame_failed", "object_kept", "objects_removed", "alert_raised", "alert_worsened", "alert_changed", "alert_ended", "alert_escalated", "acknowledged",
+  "frame_failed", "object_kept", "object_incomplete", "objects_removed", "alert_raised", "alert_worsened", "alert_changed", "alert_ended", "alert_escalated", "acknowledged",
   "paused", "pause_ended", "reset", "act_refused", "acknowledge", "pause", "reset_asked", "injection_started",
   "injection_stopped", "aliquot", "resistance", "cement_mixed", "needle_placed", "stylet", "note",
   "record_changed",

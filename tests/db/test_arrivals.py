@@ -15,8 +15,11 @@ from db.arrivals import (
     count_attempt,
     counts_by_source,
     find_arrival,
+    heirs_of,
+    incomplete_of,
     newest_arrival,
     note_arrivals,
+    note_successor,
     open_arrivals,
 )
 from detection.vocabulary import Mode
@@ -79,3 +82,27 @@ def test_frames_are_counted_by_source_and_what_is_no_image_is_not(engine):
     other = replace(FIRST, number=4, sop_instance_uid="1.4", source="CARM2", n_frames=1, n_judged=1, status=Status.DONE)
     note_arrivals(engine, [replace(FIRST, n_frames=1), run, dose, other])
     assert counts_by_source(engine) == {"CARM1": (31, 12), "CARM2": (1, 1)}
+
+
+def test_a_run_that_is_not_whole_has_a_negative_number_and_its_arrival_takes_over_its_frames(engine, journal):
+    grew = replace(FIRST, number=-1700, mode=Mode.POST_RUN)
+    note_arrivals(engine, [grew])
+    journal.append([], progress=Progress(arrival=-1700, n_judged=4))
+    assert newest_arrival(engine) == 0
+    assert open_arrivals(engine) == (-1700,)
+    assert counts_by_source(engine) == {"CARM1": (0, 4)}
+    note_successor(engine, replace(FIRST, number=7, n_frames=9, n_judged=4), -1700)
+    assert find_arrival(engine, -1700).status is Status.GROWN
+    assert (open_arrivals(engine), heirs_of(engine, -1700)) == ((7,), (7,))
+    assert counts_by_source(engine) == {"CARM1": (9, 4)}
+
+
+def test_the_last_incomplete_transfer_of_an_object_is_found_until_another_takes_over(engine, journal):
+    for number in (-1700, -1800):
+        note_arrivals(engine, [replace(FIRST, number=number)])
+        journal.append([], progress=Progress(arrival=number, n_judged=2, status=Status.INCOMPLETE, n_frames=2))
+    assert incomplete_of(engine, "1.1", None).number == -1800
+    assert incomplete_of(engine, "1.1", "r1") is None
+    assert counts_by_source(engine) == {"CARM1": (4, 4)}
+    note_successor(engine, replace(FIRST, number=-1900, n_judged=2), -1800)
+    assert incomplete_of(engine, "1.1", None).number == -1700

@@ -16,6 +16,7 @@ from pydicom.uid import UID
 from detection.vocabulary import Mode, Polarity
 from dicom_gateway import sop_classes
 from dicom_gateway.codestream import shape_in
+from dicom_gateway.decoding import Decoder
 from dicom_gateway.frames import frames_of, mode_of
 from dicom_gateway.header import read_header
 from dicom_gateway.refusal import Undecodable
@@ -38,11 +39,19 @@ def arrived(path: Path, **values) -> Arrival:
     return Arrival(**({"size": path.stat().st_size} | told | values))
 
 
+@pytest.fixture(scope="module")
+def decoder():
+    """One for all, for each takes a while to start."""
+    one = Decoder()
+    yield one
+    one.close()
+
+
 @pytest.fixture
-def frames(tmp_path):
+def frames(tmp_path, decoder):
     def all_frames(dataset: Dataset, start: int = 0, **values):
         path = saved(dataset, tmp_path / "object.dcm")
-        return list(frames_of(arrived(path, **values), read_header(path), start=start))
+        return list(frames_of(arrived(path, **values), read_header(path), start=start, decoder=decoder))
 
     return all_frames
 

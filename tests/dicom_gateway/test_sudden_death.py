@@ -100,3 +100,75 @@ def test_kill_9_at_every_step_of_a_store(tmp_path, n_deaths):
         added = spool.add(part, Origin(sop_instance_uid=f"1.{number}", source="ARM1", received_ns=number))
         assert isinstance(added, Duplicate if number in stored else Arrival)
     assert len(spool.after(0)) == n_deaths
+
+
+CROWD = """
+import json, os, signal, sys, threading
+from pathlib import Path
+from dicom_gateway.spool import Origin, Spool
+
+folder, n_deaths, n_threads = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+STEPS = ("write", "fsync", "pwrite", "rename")
+Spool(folder)
+
+def store_together(first, die_at, answers):
+    counting, passed = threading.Lock(), 0
+    def wrapped(real):
+        def step(*words, **more):
+            nonlocal passed
+            with counting:
+                passed += 1
+                if passed == die_at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return real(*words, **more)
+        return step
+    answer = os.write
+    for name in STEPS:
+        setattr(os, name, wrapped(getattr(os, name)))
+    spool = Spool(folder)
+    def store(number):
+        part = spool.begin()
+        for piece in range(3):
+            part.write(f"{number} {piece} ".encode() * 1000)
+        spool.add(part, Origin(sop_instance_uid=f"1.{number}", source="ARM1", received_ns=number))
+        answer(answers, f"{number} ".encode())
+    threads = [threading.Thread(target=store, args=(first + n,)) for n in range(n_threads)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+told = []
+for death in range(n_deaths):
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        store_together(1 + death * n_threads, death, theirs)  # the first of them lives
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(theirs)
+    told += [int(number) for number in os.read(ours, 1000).split()]
+    os.close(ours)
+print(json.dumps(told))
+"""
+
+
+def test_kill_9_while_several_arrivals_share_a_flush(tmp_path):
+    folder, n_deaths, n_threads = tmp_path / "spool", 45, 4
+    said = subprocess.run(
+        [sys.executable, "-c", CROWD, str(folder), str(n_deaths), str(n_threads)],
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=True,
+    )
+    told = json.loads(said.stdout)
+    assert set(told) >= set(range(1, 1 + n_threads)), "who is not killed answers everybody"
+    assert n_threads < len(told) < n_deaths * n_threads
+    spool = Spool(folder)
+    stored = {round(arrival.received_at * 1e9): arrival for arrival in spool.after(0)}
+    assert set(told) <= set(stored)
+    assert len({arrival.number for arrival in stored.values()}) == len(stored)
+    for number, arrival in stored.items():
+        assert arrival.path.read_bytes() == content_of(number)

@@ -7,8 +7,10 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from db import queries
 from db.connect import StoreUnreachable
 from db.heartbeat import beat
+from detection.vocabulary import NO_PROCEDURE, EntryType
 from dicom_gateway.listener import Listener
 from dicom_gateway.spool import Origin
 from service.api.app import create_app
@@ -292,6 +294,28 @@ def test_what_lies_aside_is_listed_with_its_reason(room):
     )
     assert [item["number"] for item in room.api("quarantine", after=page["next_after"])["items"]] == [3_000_000]
     assert "cementwatch_quarantined 3.0" in room.client.get("/metrics").text
+
+
+def test_what_nobody_needs_is_dismissed_by_somebody_and_leaves_the_list(room):
+    part = room.deps.spool.begin()
+    part.write(b"junk")
+    room.deps.spool.quarantine(
+        part, Origin(sop_instance_uid="1.1", source="ARM1", received_ns=10**9), "no pixel data", 1
+    )
+    (item,) = room.api("quarantine")["items"]
+    answer = room.client.post(f"/api/v1/quarantine/{item['name']}/dismiss", json={"note": "a test image"})
+    assert (answer.status_code, answer.json()["dismissed_by"]) == (200, "local")
+    assert room.api("quarantine")["items"] == []
+    assert room.api("quarantine", dismissed=True)["items"] == [answer.json()]
+    assert "cementwatch_quarantined 0.0" in room.client.get("/metrics").text
+    lines = queries.log_of(room.engine, NO_PROCEDURE, 0, (EntryType.QUARANTINE_DISMISSED,))
+    assert [(line.actor, line.data["reason"], line.data["note"]) for line in lines] == [
+        ("local", "no pixel data", "a test image")
+    ]
+    again = room.client.post(f"/api/v1/quarantine/{item['name']}/dismiss")
+    room.error(again, 409)
+    for name in ("nothing", "1.0123456789abcdef.0123456789abcdef", "..%2F..%2Fx"):
+        assert room.client.post(f"/api/v1/quarantine/{name}/dismiss").status_code == 404
 
 
 def test_a_disk_that_fills_is_told_before_and_when_objects_are_refused(room):

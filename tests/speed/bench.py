@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.conftest import CHECKOUT
-from tests.speed import latency, machine, stages, storing, volume, writing
+from tests.speed import early, latency, machine, stages, storing, volume, writing
 from tests.speed.figures import FULL, QUICK, Report, Sizes, Table
 
 DOCUMENT = CHECKOUT / "docs" / "performance.md"
@@ -22,6 +22,7 @@ PARTS: dict[str, Callable[[Sizes, Path], Report]] = {
     "store": storing.measure,
     "stages": stages.measure,
     "latency": latency.measure,
+    "early": early.measure,
     "journal": writing.measure,
     "volume": volume.measure,
 }
@@ -30,6 +31,7 @@ TARGETS = (
     ("decode and examine, 1024 x 1024, one core, p99 ms", "decode_examine_1024_p99_ms", 25.0, False),
     ("objects of 2 MiB a second from one sender", "cementwatch_default_objects_per_s", 60.0, True),
     ("C-STORE round trip at 30 fps, 1024 x 1024, p99 ms", "store_1024_30fps_p99_ms", 20.0, False),
+    ("first frame of a 50 MiB run judged after its last byte, ms", "early_paced_first_ms", 20.0, False),
     ("success to visible at 15 fps, 1024 x 1024, p95 ms", "visible_1024_15fps_p95_ms", 150.0, False),
     ("success to visible at 15 fps, 1024 x 1024, p99 ms", "visible_1024_15fps_p99_ms", 300.0, False),
     ("success to visible at 30 fps, 1024 x 1024, p95 ms", "visible_1024_30fps_p95_ms", 150.0, False),

@@ -27,6 +27,8 @@ class Sizes:
     n_entries: int = 1_000_000
     n_procedures: int = 2000
     n_asks: int = 60
+    run_px: int = 512
+    n_run_frames: int = 100
 
 
 FULL = Sizes()
@@ -45,6 +47,8 @@ QUICK = Sizes(
     n_entries=400,
     n_procedures=8,
     n_asks=3,
+    run_px=256,
+    n_run_frames=6,
 )
 
 
