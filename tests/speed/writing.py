@@ -57,7 +57,7 @@ def measure(sizes: Sizes, folder: Path) -> Report:
 def frame_line(sizes: Sizes, folder: Path) -> Entry:
     """The line of a late frame of a phantom procedure, when there is most to say."""
     n, px = min(60, sizes.n_stage_frames), min(512, *sizes.stage_px)
-    found = judged(draw(px, n).write(folder / "objects", n), folder, Stopwatch())
+    found, _ = judged(draw(px, n).write(folder / "objects", n), folder, Stopwatch())
     at = found[-1].stamp.received_at
     return Entry(
         at=at,
