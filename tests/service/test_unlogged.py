@@ -21,6 +21,7 @@ from tests.journeys.scenes import LEAK, record
 from tests.service.conftest import heartbeat, room_at, until
 
 V1 = "/api/v1"
+PERIOD_NS = round(1e9 / LEAK.frame_rate)
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +35,14 @@ def room(tmp_path):
         yield room
 
 
-def receive(room, paths) -> None:
-    for path in paths:
+def receive(room, film, frames: slice, began_ns: int) -> None:
+    """Frames that came at the pace of their film: without times of their own they count by when they came."""
+    for path in film.paths()[frames]:
         part = room.deps.spool.begin()
         part.write(path.read_bytes())
         uid = read_header(path).sop_instance_uid
-        room.deps.spool.add(part, Origin(sop_instance_uid=uid, source="CARM1", received_ns=time.time_ns()))
+        received_ns = began_ns + film.index_of[uid] * PERIOD_NS
+        room.deps.spool.add(part, Origin(sop_instance_uid=uid, source="CARM1", received_ns=received_ns))
 
 
 def judge_all(watch) -> None:
@@ -58,11 +61,12 @@ def zones(items) -> set[str]:
 def test_a_leak_is_shown_while_the_journal_is_stuck_and_logged_afterwards(room, leak):
     watch = make_watch(room.deps.settings, room.engine, room.deps.bell)
     before = leak.onset - 2
-    receive(room, leak.paths()[:before])
+    began_ns = time.time_ns() - leak.n_frames * PERIOD_NS
+    receive(room, leak, slice(before), began_ns)
     judge_all(watch)
     head = room.deps.journal.head()
     with appending(room.engine):
-        receive(room, leak.paths()[before:])
+        receive(room, leak, slice(before, None), began_ns)
         judge_all(watch)
         time.sleep(0.6)
         watch.turn()
