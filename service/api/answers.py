@@ -183,9 +183,9 @@ def dose_of(reports: Sequence[Dose]) -> wire.Dose | None:
     )
 
 
-def step_of(step: Performed) -> wire.Step:
+def step_of(step: Performed) -> wire.PerformedStep:
     """One step of a device."""
-    return wire.Step(
+    return wire.PerformedStep(
         source=step.source,
         status=step.status,
         began_at=time_of(step.began_at),
