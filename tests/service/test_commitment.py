@@ -21,6 +21,7 @@ from service.commitment import Answering, Asking
 from service.inbox import Inbox
 from service.settings import Settings
 from service.sources import Sources
+from service.steps import Steps
 from tests.archive import seen_archive
 from tests.conftest import orthanc_running, unused_port
 from tests.dicom_gateway.objects import image
@@ -45,7 +46,8 @@ class Room(Depot):
         return Asking(archive, self.settings, self.engine, self.workflow).turn(self.now)
 
     def hear(self) -> int:
-        return Inbox(self.settings, self.engine, self.notices).step(self.now)
+        steps = Steps(self.settings, self.engine, lambda: None)
+        return Inbox(self.settings, self.engine, self.notices, steps).step(self.now)
 
     def answer(self, **settings) -> int:
         told = Settings(**{**self.settings.model_dump(), **settings})
