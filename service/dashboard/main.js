@@ -77,12 +77,16 @@ function showContact() {
 function showQuiet() {
   const words = part("quiet-words");
   const isLost = document.body.dataset.contact === "lost";
-  if (alerts.open.length) say(words, "");
+  const isGood = !isLost && sources.isWatching;
+  // an alert about cement speaks for itself; one about the system does not yet say what a quiet screen is worth
+  const isSpoken = alerts.open.some((alert) => alert.kind !== "technical") || (isGood && alerts.open.length > 0);
+  const about = alerts.open.length ? " about cement" : "";
+  if (isSpoken) say(words, "");
   else if (isLost) say(words, "Unknown: no contact.");
-  else if (sources.isWatching) say(words, "No alert. Frames are being judged.");
-  else say(words, ["No alert, but nothing is being judged now.", ...(sources.states ?? [])].join(" "));
-  words.hidden = alerts.open.length > 0;
-  words.dataset.state = !isLost && sources.isWatching ? "good" : "doubt";
+  else if (isGood) say(words, "No alert. Frames are being judged.");
+  else say(words, [`No alert${about}, but nothing is being judged now.`, ...(sources.states ?? [])].join(" "));
+  words.hidden = isSpoken;
+  words.dataset.state = isGood ? "good" : "doubt";
 }
 
 function tick() {

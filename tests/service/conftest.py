@@ -116,6 +116,7 @@ class Room:
     serving: Any
     procedure: str = ""
     n_frames: int = 0
+    beat_at: float = 0.0
     alerts: dict[str, Alert] = field(default_factory=dict)
 
     def api(self, path: str, **params: Any) -> Any:
@@ -192,6 +193,7 @@ class Room:
     def beat(self, **changes: Any) -> None:
         """The analysis gives a sign of life for one source."""
         told = replace(heartbeat(self.procedure), **changes)
+        self.beat_at = told.beat_at
         beat(self.engine, [told], at=told.beat_at)
         self.deps.bell.ring()
 
@@ -264,7 +266,9 @@ class Serving:
 
 @pytest.fixture
 def watch(room) -> Iterator[None]:
-    """An analysis that is awake: it grants what operators ask, and refuses to pause what it calls refused."""
+    """An analysis that is awake: it goes on giving signs of life once it gave one, grants what operators ask, and refuses
+    to pause what it calls refused.
+    """
     stopping = threading.Event()
 
     def follow() -> None:
@@ -272,6 +276,8 @@ def watch(room) -> Iterator[None]:
         with room.deps.bell.listen() as ear:
             while not stopping.is_set():
                 ear.wait(0.1)
+                if 1.0 < time.time() - room.beat_at < 60.0:
+                    room.beat()
                 for act in room.deps.journal.acts_since(room.procedure, done) if room.procedure else ():
                     done = act.number
                     if act.type in ANSWERS and act.type in ACTS and act.alert in room.alerts:
