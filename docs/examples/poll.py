@@ -16,35 +16,36 @@ def main(url: str, token: str | None = None) -> None:
     while True:
         try:
             answer = client.get("/alerts", params={"after": after, "wait": 2})
+            content = answer.json()
         except httpx.TransportError as error:
-            answer, trouble = None, f"cementwatch cannot be reached ({type(error).__name__})"
-        if answer is not None and answer.status_code == 409:  # another journal: begin anew
-            after = 0
-            continue
-        if answer is not None and answer.is_success:
-            page, heard_at = answer.json(), time.monotonic()
-            after = page["next_after"]
-            for alert in page["items"]:
-                show(alert)
-            for source in page["sources"]:
-                if source["state"] not in {"watching", "idle"}:
-                    print(f"! {source['name']} is {source['state']}: a quiet screen means nothing", flush=True)
-            continue
-        if answer is not None:  # nothing is quiet while the journal does not answer
-            error = answer.json()["error"]
-            trouble = error["message"]
-            for alert in error["details"].get("unlogged", []):
-                show(alert)
-        print(f"! {trouble}; last heard {time.monotonic() - heard_at:.0f} s ago", flush=True)
-        time.sleep(1)
+            complain(f"cementwatch cannot be reached ({type(error).__name__})", heard_at)
+        except ValueError:  # a proxy's answer, or a server that is just ending
+            complain(f"cementwatch answers {answer.status_code} without content", heard_at)
+        else:
+            if answer.is_success:
+                after, heard_at = content["next_after"], time.monotonic()
+                for alert in content["items"]:
+                    show(alert)
+                for source in content["sources"]:
+                    if source["state"] not in {"watching", "idle"}:
+                        print(f"! {source['name']} is {source['state']}: a quiet screen means nothing", flush=True)
+            elif answer.status_code == 409:  # another journal: begin anew
+                after = 0
+            else:  # nothing is quiet while the journal does not answer
+                for alert in content["error"]["details"].get("unlogged", []):
+                    show(alert)
+                complain(content["error"]["message"], heard_at)
+
+
+def complain(trouble: str, heard_at: float) -> None:
+    print(f"! {trouble}; last heard {time.monotonic() - heard_at:.0f} s ago", flush=True)
+    time.sleep(1)
 
 
 def show(alert: dict) -> None:
     mark = " (not in the log)" if alert["unlogged"] else ""
-    print(
-        f"{alert['priority'].upper():6} {alert['condition']}/{alert['signal']} {alert['mode']}: {alert['message']}{mark}",
-        flush=True,
-    )
+    state = f"{alert['condition']}/{alert['signal']} {alert['mode']}"
+    print(f"{alert['priority'].upper():6} {state}: {alert['message']}{mark}", flush=True)
 
 
 if __name__ == "__main__":

@@ -219,7 +219,9 @@ class Procedure(Wire):
     replay: str | None = Field(None, description="Identifier of the replay, if it is one.")
     accession_number: str | None = Field(None, description="DICOM accession number.")
     scheduled: Scheduled | None = Field(None, description="What the worklist said of it; null in lists.")
-    steps: list[PerformedStep] | None = Field(None, description="Performed procedure steps of the device; null in lists.")
+    steps: list[PerformedStep] | None = Field(
+        None, description="Performed procedure steps of the device; null in lists."
+    )
     dose: Dose | None = Field(None, description="Radiation, as the device's dose reports tell it; null in lists.")
     counts: Counts | None = Field(None, description="How much it holds; null in lists.")
     latency_ms: Latency | None = Field(None, description="Received to judged; ms; null in lists.")
