@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from detection.vocabulary import Frame, Gray, Mode, Stamp
 from dicom_gateway import sop_classes
+from dicom_gateway.arrival import Arrival
 from dicom_gateway.codestream import shape_in
 from dicom_gateway.decoding import Decoder
 from dicom_gateway.framing import Framing
@@ -22,7 +23,6 @@ from dicom_gateway.geometry import open_field
 from dicom_gateway.guard import check_pixels, check_shape
 from dicom_gateway.header import Header
 from dicom_gateway.refusal import Refusal, Undecodable
-from dicom_gateway.spool import Arrival
 
 POST_RUN_AFTER_S = 24 * 3600.0
 """Older than this at receipt cannot be a clock or a time zone: it was made before, and is no live image."""

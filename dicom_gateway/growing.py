@@ -21,8 +21,9 @@ import os
 from collections.abc import Container
 from pathlib import Path
 
+from dicom_gateway.arrival import Arrival, Origin, hash_of, whence_from, whence_of
 from dicom_gateway.flush import sync_folder
-from dicom_gateway.spool import Arrival, Origin, Part, hash_of, whence_from, whence_of
+from dicom_gateway.spool import Part
 
 
 class Growing:

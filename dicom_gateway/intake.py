@@ -15,10 +15,11 @@ from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
 
+from dicom_gateway.arrival import Origin
 from dicom_gateway.callers import REPLAY_CALLER
 from dicom_gateway.guard import Announced
 from dicom_gateway.progress import Herald, Progress
-from dicom_gateway.spool import Origin, Part, Spool
+from dicom_gateway.spool import Part, Spool
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association

@@ -18,6 +18,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext
 
 from dicom_gateway import guard, sop_classes
+from dicom_gateway.arrival import Arrival, Duplicate, Origin, hash_of
 from dicom_gateway.callers import DISK_LOW, Callers
 from dicom_gateway.door import Door, Limits
 from dicom_gateway.growing import Growing
@@ -26,7 +27,7 @@ from dicom_gateway.progress import Herald
 from dicom_gateway.prompt import MAX_PDU, STALL_S
 from dicom_gateway.reception import Reception, SpoolingServer, hang_up
 from dicom_gateway.refusal import NotYou, Refusal, TryLater, Unreadable
-from dicom_gateway.spool import Arrival, Duplicate, Origin, Part, Spool, hash_of
+from dicom_gateway.spool import Part, Spool
 from dicom_gateway.workflow import Workflow
 
 _config.LOG_HANDLER_LEVEL = "none"

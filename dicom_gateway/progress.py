@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dicom_gateway import guard, sop_classes
+from dicom_gateway.arrival import Origin
 from dicom_gateway.framing import Framing
 from dicom_gateway.growing import Growing
 from dicom_gateway.guard import Announced
 from dicom_gateway.header import Outline, read_outline
 from dicom_gateway.refusal import GatewayError
-from dicom_gateway.spool import Origin, Part, Spool
+from dicom_gateway.spool import Part, Spool
 from dicom_gateway.walk import MAX_HEADER_BYTES
 
 FIRST_LOOK_BYTES = 2**13

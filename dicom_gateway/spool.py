@@ -1,10 +1,7 @@
 """The spool: numbered files, durable before anyone is told of them.
 
-Theory. One arrival is one file, and its *name* is its whole record:
-
-    arrivals/000000012/000000012345.<received_ns>.<uid hash>.<digest>.<live|replay-ID>.<source>[.<grew as>].dcm
-
-so there is no second place that could disagree with it. Numbers ascend; a folder holds a thousand.
+Theory. One arrival is one file, and its name is its whole record (``dicom_gateway.arrival``). Numbers ascend; a folder
+holds a thousand.
 
 1. An object is written to ``incoming/`` and fsynced there. The writer holds a lock on its part file, so
    that a part without a living writer is known and swept.
@@ -27,11 +24,11 @@ import os
 import threading
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote, unquote
 
 from dicom_gateway import quarantine
+from dicom_gateway.arrival import Arrival, Duplicate, Origin, arrival_at, hash_of, name_of
 from dicom_gateway.flush import SharedFlush, sync_folder
 from dicom_gateway.known import Known, Row
 from dicom_gateway.quarantine import Note
@@ -39,54 +36,6 @@ from dicom_gateway.quarantine import Note
 PER_SHARD = 1000
 N_REMEMBERED = 100_000
 """Arrivals among which a duplicate is recognised after a boot; an older one becomes a further arrival."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """One stored DICOM object.
-
-    ``has_rival`` is known only to the one who added it: an earlier arrival has the same SOP Instance UID
-    and other bytes. ``grew_as`` is the number under which its frames were there before it was whole; an object that is
-    not whole has no other (``dicom_gateway.growing``), and then ``received_at`` is when it began.
-    """
-
-    number: int
-    path: Path
-    source: str
-    received_at: float
-    uid_hash: str
-    digest: str
-    size: int
-    replay: str | None
-    has_rival: bool = False
-    grew_as: int | None = None
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether its sender was told of success, or will be."""
-        return self.number > 0
-
-    @property
-    def began_at(self) -> float:
-        """What times within the object are counted from where the device tells none; the same before and after its end."""
-        return self.received_at if self.grew_as is None else -self.grew_as / 1e6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Duplicate:
-    """An object that the spool already holds, byte for byte."""
-
-    arrival: Arrival
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where an object comes from: SOP Instance UID, source, time of receipt, and the replay if it is one."""
-
-    sop_instance_uid: str
-    source: str
-    received_ns: int
-    replay: str | None = None
 
 
 class Part:
@@ -138,8 +87,11 @@ class Part:
 class Spool:
     """The folder of arrivals. Any number of processes may add and read at once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, per_shard: int = PER_SHARD, boot: str | None = None) -> None:
+        """``boot`` names the running system that the numbers are counted in; None asks the machine."""
         self.folder = folder
+        self.per_shard = per_shard
+        self.boot = _boot_id() if boot is None else boot
         self.incoming = folder / "incoming"
         self.arrivals = folder / "arrivals"
         self.quarantined = folder / "quarantine"
@@ -147,7 +99,7 @@ class Spool:
             each.mkdir(parents=True, exist_ok=True)
         self._thread_lock = threading.Lock()
         self._flush = SharedFlush()
-        self._known = Known(folder / "known.sqlite", _boot_id())
+        self._known = Known(folder / "known.sqlite", self.boot)
 
     def begin(self) -> Part:
         """A new part in ``incoming``."""
@@ -167,13 +119,13 @@ class Spool:
 
     def after(self, number: int) -> list[Arrival]:
         """The arrivals beyond ``number``, ascending."""
-        first = (number + 1) // PER_SHARD
+        first = (number + 1) // self.per_shard
         shards = sorted(name for name in os.listdir(self.arrivals) if name.isdigit() and int(name) >= first)
         return [arrival for name in shards for arrival in _read_shard(self.arrivals / name, number)]
 
     def some_after(self, number: int, limit: int) -> list[Arrival]:
         """The first ``limit`` arrivals beyond ``number``, without a look at the rest of the spool."""
-        first, found = (number + 1) // PER_SHARD, []
+        first, found = (number + 1) // self.per_shard, []
         for name in sorted(name for name in os.listdir(self.arrivals) if name.isdigit() and int(name) >= first):
             found += _read_shard(self.arrivals / name, number)
             if len(found) >= limit:
@@ -199,7 +151,7 @@ class Spool:
         prefix = f"{number:012d}."
         if not shard.is_dir():
             return None
-        return next((each for each in map(_parse, shard.glob(f"{prefix}*")) if each is not None), None)
+        return next((each for each in map(arrival_at, shard.glob(f"{prefix}*")) if each is not None), None)
 
     def knows(self, origin: Origin) -> bool:
         """Whether an arrival has this SOP Instance UID, whatever its bytes."""
@@ -267,7 +219,7 @@ class Spool:
         return n_swept
 
     def _shard(self, number: int) -> Path:
-        return self.arrivals / f"{number // PER_SHARD:09d}"
+        return self.arrivals / f"{number // self.per_shard:09d}"
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[_Last]:
@@ -303,7 +255,7 @@ class Spool:
         if not shard.is_dir():
             shard.mkdir()
             sync_folder(self.arrivals)
-        arrival = replace(named, path=shard / _name(named, origin.received_ns), has_rival=has_rival)
+        arrival = replace(named, path=shard / name_of(named, origin.received_ns), has_rival=has_rival)
         last.claim(arrival.number)
         part.path.rename(arrival.path)
         self._known.add([_row(arrival)], arrival.number)
@@ -332,7 +284,7 @@ class _Last:
 
     def __init__(self, fd: int, spool: Spool) -> None:
         self._fd = fd
-        self._boot = _boot_id()
+        self._boot, self._per_shard = spool.boot, spool.per_shard
         boot, _, number = os.pread(fd, 200, 0).decode("ascii", "replace").partition("\n")[0].partition(" ")
         told = int(number) if number.isdigit() else 0
         self._is_same_boot = boot == self._boot and number.isdigit()
@@ -342,16 +294,11 @@ class _Last:
     def next_number(self) -> int:
         if self._is_same_boot or self.number == 0:
             return self.number + 1
-        return (self.number // PER_SHARD + 1) * PER_SHARD
+        return (self.number // self._per_shard + 1) * self._per_shard
 
     def claim(self, number: int) -> None:
         # one line, written over the old one; what a longer line left behind it is never read
         os.pwrite(self._fd, f"{self._boot} {number:012d}\n".encode("ascii"), 0)
-
-
-def hash_of(uid: str) -> str:
-    """Sixteen hex digits that stand for a UID in names and logs."""
-    return hashlib.sha256(uid.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def _boot_id() -> str:
@@ -361,51 +308,6 @@ def _boot_id() -> str:
         return uuid.uuid4().hex  # unknown counts as another boot: numbers jump, and stay unique
 
 
-def _name(arrival: Arrival, received_ns: int) -> str:
-    grew = "" if arrival.grew_as is None else f".{-arrival.grew_as}"
-    whence = whence_of(arrival.replay, arrival.source)
-    return f"{arrival.number:012d}.{received_ns}.{arrival.uid_hash}.{arrival.digest}.{whence}{grew}.dcm"
-
-
-def whence_of(replay: str | None, source: str) -> str:
-    """Two fields of a file name: live or the replay, and the source."""
-    told = "live" if replay is None else f"replay-{_escape(replay)}"
-    return f"{told}.{_escape(source)}"
-
-
-def whence_from(told: str, source: str) -> tuple[str | None, str]:
-    """Replay and source from their fields."""
-    return unquote(told.removeprefix("replay-")) if told.startswith("replay-") else None, unquote(source)
-
-
-def _escape(text: str) -> str:
-    return quote(text, safe="").replace(".", "%2E")
-
-
-def _parse(path: Path) -> Arrival | None:
-    """The arrival that a file name records; None for a name that is not ours."""
-    fields = path.name.split(".")
-    numbers = (*fields[:2], *fields[6:-1])
-    if len(fields) not in {7, 8} or fields[-1] != "dcm" or not all(number.isdigit() for number in numbers):
-        return None
-    replay, source = whence_from(fields[4], fields[5])
-    try:
-        size = path.stat().st_size
-    except FileNotFoundError:
-        return None
-    return Arrival(
-        number=int(fields[0]),
-        path=path,
-        source=source,
-        received_at=int(fields[1]) / 1e9,
-        uid_hash=fields[2],
-        digest=fields[3],
-        size=size,
-        replay=replay,
-        grew_as=-int(fields[6]) if len(fields) == 8 else None,
-    )
-
-
 def _read_shard(shard: Path, after: int) -> list[Arrival]:
     # names sort as numbers do, so what is old is left out before it costs a look at the file
     beyond = f"{after + 1:012d}"
@@ -413,7 +315,7 @@ def _read_shard(shard: Path, after: int) -> list[Arrival]:
         names = sorted(name for name in os.listdir(shard) if name >= beyond)
     except FileNotFoundError:
         return []
-    return [arrival for arrival in (_parse(shard / name) for name in names) if arrival is not None]
+    return [arrival for arrival in (arrival_at(shard / name) for name in names) if arrival is not None]
 
 
 def _row(arrival: Arrival) -> Row:

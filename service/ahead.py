@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import NamedTuple
 
 from detection.vocabulary import Frame
+from dicom_gateway.arrival import Arrival
 from dicom_gateway.decoding import Bounds, Decoder
 from dicom_gateway.frames import Film, is_packed
 from dicom_gateway.header import Header
-from dicom_gateway.spool import Arrival
 from service.settings import Settings
 
 

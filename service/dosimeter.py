@@ -8,10 +8,11 @@ from dataclasses import asdict
 from db import commitments
 from db.connect import Engine
 from db.dose import Dose, note_dose
+from dicom_gateway.arrival import Arrival
 from dicom_gateway.dose import REPORTS, read_dose
 from dicom_gateway.forward import identity_of
 from dicom_gateway.refusal import Unreadable
-from dicom_gateway.spool import Arrival, Spool
+from dicom_gateway.spool import Spool
 
 LOG = logging.getLogger(__name__)
 

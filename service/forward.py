@@ -18,9 +18,10 @@ from typing import Protocol
 from db import deliveries
 from db.connect import Engine, StoreFailure
 from db.deliveries import Delivery, Outgoing, Stage, Step
+from dicom_gateway.arrival import Arrival
 from dicom_gateway.forward import Answer, Identity, StoreCarrier, Verdict, digest_of, identity_of
 from dicom_gateway.refusal import Unreachable, Unreadable
-from dicom_gateway.spool import Arrival, Spool
+from dicom_gateway.spool import Spool
 from service.archives import Archive
 from service.entrance import peer_of
 from service.settings import Settings

@@ -18,10 +18,11 @@ from db import arrivals
 from db.arrivals import ArrivalRow, Progress, Status
 from db.connect import Engine, StoreFailure
 from detection.vocabulary import Entry, EntryType, Frame
+from dicom_gateway.arrival import Arrival
 from dicom_gateway.frames import Film
 from dicom_gateway.growing import Growing
 from dicom_gateway.refusal import GatewayError, Undecodable
-from dicom_gateway.spool import Arrival, Spool
+from dicom_gateway.spool import Spool
 from service.ahead import Ahead, Lanes
 from service.cases import Cases, Key
 from service.journey import Desk, follow

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from db.arrivals import ArrivalRow, Status
 from detection.vocabulary import Mode
+from dicom_gateway.arrival import Arrival
 from dicom_gateway.frames import mode_of
 from dicom_gateway.header import Header
-from dicom_gateway.spool import Arrival
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

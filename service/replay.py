@@ -14,10 +14,11 @@ from db import queries
 from db.connect import Engine, connect
 from db.convert import plain
 from detection.vocabulary import Entry, EntryType
+from dicom_gateway.arrival import Origin
 from dicom_gateway.header import read_header
 from dicom_gateway.refusal import Unreadable
 from dicom_gateway.sender import due_from_folder
-from dicom_gateway.spool import Origin, Spool
+from dicom_gateway.spool import Spool
 from service.bell import Bell
 from service.orthanc import fetch_study
 from service.roles import make_watch

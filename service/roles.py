@@ -29,9 +29,10 @@ from db.users import has_users
 from detection.rules import rules_hash
 from detection.threads import use_one_thread
 from detection.vocabulary import Landmarks
+from dicom_gateway.arrival import Arrival
 from dicom_gateway.listener import Listener
 from dicom_gateway.notices import Notices
-from dicom_gateway.spool import Arrival, Spool
+from dicom_gateway.spool import Spool
 from dicom_gateway.workflow import Workflow
 from service import mqtt, webhook
 from service.api.app import create_app

@@ -25,10 +25,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from detection.vocabulary import Intensity, Polarity
+from dicom_gateway.arrival import Arrival
 from dicom_gateway.geometry import Rectangle
 from dicom_gateway.header import Header, read_header
 from dicom_gateway.peer import Peer
-from dicom_gateway.spool import Arrival
 from service.settings import Settings
 
 LOG = logging.getLogger(__name__)

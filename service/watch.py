@@ -15,9 +15,10 @@ from db.arrivals import Status
 from db.connect import Engine, StoreFailure, StoreUnreachable
 from db.heartbeat import Heartbeat
 from detection.vocabulary import Silence, TechnicalCause
+from dicom_gateway.arrival import Arrival
 from dicom_gateway.callers import REPLAY_CALLER
 from dicom_gateway.refusal import Undecodable, Unreadable
-from dicom_gateway.spool import Arrival, Spool
+from dicom_gateway.spool import Spool
 from service import unlogged
 from service.ahead import Ahead, Lanes
 from service.cases import ACTIVE_S, Cases, Key

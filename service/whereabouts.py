@@ -6,8 +6,9 @@ import itertools
 
 from db import arrivals
 from db.connect import Engine
+from dicom_gateway.arrival import Arrival
 from dicom_gateway.growing import Growing
-from dicom_gateway.spool import Arrival, Spool
+from dicom_gateway.spool import Spool
 
 
 def find_object(spool: Spool, engine: Engine, number: int) -> Arrival | None:

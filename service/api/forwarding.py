@@ -7,7 +7,7 @@ from pydantic import Field
 
 from db import deliveries
 from db.deliveries import Delivery, Standing
-from dicom_gateway.spool import hash_of
+from dicom_gateway.arrival import hash_of
 from service.api import wire
 from service.api.answers import time_of, time_or_none
 from service.api.deps import DepsHere, Limit

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 
+from dicom_gateway.arrival import Arrival
 from dicom_gateway.listener import Listener
 from dicom_gateway.peer import Peer
 from dicom_gateway.sender import Due, send
-from dicom_gateway.spool import Arrival, Spool
+from dicom_gateway.spool import Spool
 
 
 @pytest.fixture

@@ -27,13 +27,13 @@ from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 
 from dicom_gateway import guard, sop_classes
+from dicom_gateway.arrival import Arrival
 from dicom_gateway.frames import frames_of
 from dicom_gateway.header import read_header
 from dicom_gateway.intake import file_head
 from dicom_gateway.peer import Peer, echo
 from dicom_gateway.refusal import Refusal, Undecodable
 from dicom_gateway.request import HEAD
-from dicom_gateway.spool import Arrival
 from tests.dicom_gateway.objects import image, other, ramp, with_meta
 from tests.dicom_gateway.raw import answer, connect, context, data_unit, request, store_command
 

@@ -15,12 +15,12 @@ from pydicom.uid import UID
 
 from detection.vocabulary import Mode, Polarity
 from dicom_gateway import sop_classes
+from dicom_gateway.arrival import Arrival
 from dicom_gateway.codestream import shape_in
 from dicom_gateway.decoding import Decoder
 from dicom_gateway.frames import frames_of, mode_of
 from dicom_gateway.header import read_header
 from dicom_gateway.refusal import Undecodable
-from dicom_gateway.spool import Arrival
 from tests.dicom_gateway.objects import image, other, ramp, saved
 
 NOW = 1_700_000_000.0

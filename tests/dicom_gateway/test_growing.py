@@ -13,13 +13,13 @@ import pytest
 from pydicom.encaps import encapsulate, generate_frames
 
 from dicom_gateway import sop_classes
+from dicom_gateway.arrival import Origin
 from dicom_gateway.decoding import Decoder
 from dicom_gateway.frames import Film
 from dicom_gateway.framing import Framing
 from dicom_gateway.growing import Growing
 from dicom_gateway.header import read_header
 from dicom_gateway.refusal import Undecodable
-from dicom_gateway.spool import Origin
 from tests.conftest import CHECKOUT
 from tests.dicom_gateway.objects import data_set_of, image, ramp, saved
 from tests.dicom_gateway.raw import until

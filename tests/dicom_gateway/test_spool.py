@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dicom_gateway import quarantine
-from dicom_gateway import spool as spool_module
-from dicom_gateway.spool import PER_SHARD, Arrival, Duplicate, Origin, Spool
+from dicom_gateway.arrival import Arrival, Duplicate, Origin
+from dicom_gateway.spool import PER_SHARD, Spool
 
 
 def origin(
@@ -52,8 +52,8 @@ def test_numbers_ascend_and_are_read_from_any_point(spool):
     assert spool.find(6) is None
 
 
-def test_a_number_follows_into_the_next_folder(spool, monkeypatch):
-    monkeypatch.setattr(spool_module, "PER_SHARD", 2)
+def test_a_number_follows_into_the_next_folder(spool):
+    spool = Spool(spool.folder, per_shard=2)
     for each in range(5):
         put(spool, b"x", origin(f"1.{each}"))
     assert [arrival.number for arrival in spool.after(1)] == [2, 3, 4, 5]
@@ -86,13 +86,12 @@ def test_a_replay_of_an_object_is_an_arrival_of_its_own(spool):
     assert isinstance(put(spool, b"same", origin(replay="a")), Duplicate)
 
 
-def test_after_another_boot_no_number_comes_back(spool, monkeypatch):
+def test_after_another_boot_no_number_comes_back(spool):
     lost = put(spool, b"x", origin())
     lost.path.unlink()  # what a power cut may do to an arrival that nobody was told of
     put(spool, b"y", origin("1.9"))
-    monkeypatch.setattr(spool_module, "_boot_id", lambda: "another")
-    assert put(Spool(spool.folder), b"z", origin("1.10")).number == PER_SHARD
-    assert put(Spool(spool.folder), b"w", origin("1.11")).number == PER_SHARD + 1
+    assert put(Spool(spool.folder, boot="another"), b"z", origin("1.10")).number == PER_SHARD
+    assert put(Spool(spool.folder, boot="another"), b"w", origin("1.11")).number == PER_SHARD + 1
 
 
 def test_a_part_without_a_writer_is_swept_and_a_live_one_is_not(spool):
@@ -113,8 +112,9 @@ def test_what_cannot_be_used_lies_aside_with_its_reason(spool):
     assert spool.after(0) == []
 
 
-def test_a_full_quarantine_takes_no_more(spool, monkeypatch):
-    monkeypatch.setattr(quarantine, "N_QUARANTINED", 1)
+def test_a_full_quarantine_takes_no_more(spool):
+    for each in range(quarantine.N_QUARANTINED - 1):
+        (spool.quarantined / f"{each}.dcm").touch()
     parts = [spool.begin(), spool.begin()]
     assert [spool.quarantine(part, origin(f"1.{n}"), "reason") is None for n, part in enumerate(parts)] == [False, True]
 
@@ -186,11 +186,10 @@ def test_an_index_that_breaks_while_it_is_in_use_costs_no_arrival(spool):
     assert isinstance(put(spool, b"x", origin()), Duplicate)
 
 
-def test_an_index_of_another_boot_is_not_believed(spool, monkeypatch):
+def test_an_index_of_another_boot_is_not_believed(spool):
     first = put(spool, b"x", origin())
     spool._known.add([("." + first.uid_hash, "0" * 16, 1)], 999)
-    monkeypatch.setattr(spool_module, "_boot_id", lambda: "another")
-    assert isinstance(put(Spool(spool.folder), b"x", origin()), Duplicate)
+    assert isinstance(put(Spool(spool.folder, boot="another"), b"x", origin()), Duplicate)
 
 
 def test_an_arrival_that_was_taken_away_is_no_twin(spool):
@@ -217,8 +216,8 @@ def test_what_lies_aside_is_listed_in_order_page_by_page(spool):
     assert [note.reason for note in quarantine.notes(spool.quarantined, found[0].number, 1)] == ["reason 2"]
 
 
-def test_what_is_removed_is_gone_and_its_number_and_folder_with_it(spool, monkeypatch):
-    monkeypatch.setattr(spool_module, "PER_SHARD", 2)
+def test_what_is_removed_is_gone_and_its_number_and_folder_with_it(spool):
+    spool = Spool(spool.folder, per_shard=2)
     for each in range(5):
         put(spool, b"x", origin(f"1.{each}"))
     assert [arrival.number for arrival in spool.some_after(1, 3)] == [2, 3, 4]
@@ -229,4 +228,4 @@ def test_what_is_removed_is_gone_and_its_number_and_folder_with_it(spool, monkey
     assert len(list(spool.arrivals.iterdir())) == 2
     spool.remove(1)
     assert len(list(spool.arrivals.iterdir())) == 1
-    assert put(Spool(spool.folder), b"x", origin("1.9")).number == 6
+    assert put(Spool(spool.folder, per_shard=2), b"x", origin("1.9")).number == 6

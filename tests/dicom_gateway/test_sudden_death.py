@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from dicom_gateway.spool import Arrival, Duplicate, Origin, Spool
+from dicom_gateway.arrival import Arrival, Duplicate, Origin
+from dicom_gateway.spool import Spool
 
 STORER = """
 import json, os, signal, sys
 from pathlib import Path
-from dicom_gateway.spool import Origin, Spool
+from dicom_gateway.arrival import Origin
+from dicom_gateway.spool import Spool
 
 folder, n_deaths = Path(sys.argv[1]), int(sys.argv[2])
 STEPS = ("open", "write", "fsync", "pwrite", "rename", "mkdir", "unlink", "close")
@@ -105,7 +107,8 @@ def test_kill_9_at_every_step_of_a_store(tmp_path, n_deaths):
 CROWD = """
 import json, os, signal, sys, threading
 from pathlib import Path
-from dicom_gateway.spool import Origin, Spool
+from dicom_gateway.arrival import Origin
+from dicom_gateway.spool import Spool
 
 folder, n_deaths, n_threads = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 STEPS = ("write", "fsync", "pwrite", "rename")

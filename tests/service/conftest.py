@@ -52,7 +52,7 @@ from detection.vocabulary import (
     View,
     Zone,
 )
-from dicom_gateway.spool import Origin as ObjectOrigin
+from dicom_gateway.arrival import Origin as ObjectOrigin
 from dicom_gateway.spool import Spool
 from service.api.app import create_app
 from service.api.deps import Deps

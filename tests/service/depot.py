@@ -11,7 +11,8 @@ from pydicom.filewriter import dcmwrite
 
 from db import deliveries
 from db.connect import connect
-from dicom_gateway.spool import Origin, Spool
+from dicom_gateway.arrival import Origin
+from dicom_gateway.spool import Spool
 from service.archives import Archive
 from service.forward import Courier, Feeder, carrier_of
 from service.settings import Settings

@@ -11,8 +11,8 @@ from db import queries
 from db.connect import StoreUnreachable
 from db.heartbeat import beat
 from detection.vocabulary import NO_PROCEDURE, EntryType
+from dicom_gateway.arrival import Origin
 from dicom_gateway.listener import Listener
-from dicom_gateway.spool import Origin
 from service.api.app import create_app
 from service.api.errors import CODE_OF_STATUS
 from service.api.guard import LARGEST_BODY

@@ -11,8 +11,9 @@ from db.journal import Journal
 from db.procedures import Opening, close, open_procedure
 from detection.vocabulary import NO_PROCEDURE, EntryType, Mode
 from dicom_gateway import quarantine
+from dicom_gateway.arrival import Origin
 from dicom_gateway.growing import Growing
-from dicom_gateway.spool import Origin, Spool
+from dicom_gateway.spool import Spool
 from service.archives import Archive
 from service.leftovers import EVERY_S, Leftovers
 from service.retention import DAY_S

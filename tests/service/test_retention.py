@@ -13,7 +13,8 @@ from db.journal import Journal
 from db.procedures import Opening, change, close, open_procedure
 from db.queries import entries_after
 from detection.vocabulary import Condition, Entry, EntryType, Kind, Mode, Signal
-from dicom_gateway.spool import Origin, Spool
+from dicom_gateway.arrival import Origin
+from dicom_gateway.spool import Spool
 from service.retention import DAY_S, PAUSE_S, Hold, Retention, hold_of
 from tests.db.lines import ALERT
 

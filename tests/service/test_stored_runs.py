@@ -9,8 +9,8 @@ from pydicom import dcmread
 
 from db import queries
 from detection.vocabulary import EntryType, Kind, Mode
+from dicom_gateway.arrival import Origin
 from dicom_gateway.header import read_header
-from dicom_gateway.spool import Origin
 from service.roles import make_watch
 from tests.journeys.scenes import LEAK, record
 from tests.service.conftest import room_at

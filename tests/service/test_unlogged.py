@@ -11,8 +11,8 @@ import pytest
 from db import queries
 from db.connect import appending
 from detection.vocabulary import EntryType, TechnicalCause, Zone
+from dicom_gateway.arrival import Origin
 from dicom_gateway.header import read_header
-from dicom_gateway.spool import Origin
 from service.bell import Bell
 from service.roles import make_watch
 from service.unlogged import LONGEST_MESSAGE, messages, told_from

@@ -23,9 +23,10 @@ from detection.memory import Memory
 from detection.rules import Rules
 from detection.scenes import MOST_SCENES
 from detection.vocabulary import Findings, Flag, Mode, Plan
+from dicom_gateway.arrival import Arrival, Duplicate, Origin
 from dicom_gateway.frames import frames_of
 from dicom_gateway.header import read_header
-from dicom_gateway.spool import Arrival, Duplicate, Origin, Spool
+from dicom_gateway.spool import Spool
 from tests.speed.figures import Report, Sizes, Table, spread
 from tests.speed.reel import draw
 
