@@ -4,44 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from db import procedures, queries
 from db.connect import Engine
 from db.heartbeat import Heartbeat, SourceState
 from db.journal import Journal
-from db.plans import plan_of
 from db.procedures import Opening
-from detection.alarm import judge, reconciled, resume
 from detection.fit import is_fit
 from detection.rules import ALGORITHM_VERSION, rules_hash
-from detection.vocabulary import ACTS, Alert, Entry, EntryType, Flag, Frame, Mode, Silence, TechnicalCause
-from dicom_gateway.decoding import Decoder
-from dicom_gateway.frames import frames_of, mode_of
-from dicom_gateway.header import Header
-from dicom_gateway.refusal import Undecodable, Unreadable
+from detection.vocabulary import Alert, Entry, EntryType, Flag, Mode, Silence, TechnicalCause
+from dicom_gateway.frames import mode_of
 from dicom_gateway.spool import Spool
 from service.agreed import Agreed, agreed_before
-from service.ahead import bounds_of
 from service.checkpoint import Checkpoints
-from service.journey import Case, Desk, hear, heed, setting_of, weigh, weigh_afterwards
+from service.journey import Case, Desk, hear
 from service.lines import Job
+from service.recall import MOST_ALERTS, Key, Recall, key_of_alert
 from service.settings import Settings
-from service.sources import Sources
-from service.whereabouts import find_object
 
 LOG = logging.getLogger(__name__)
 
-Key = tuple[str, str, Mode]
-"""Procedure, source, and how its images come: a stored copy of a run must not meet the memory of the live one."""
-
-MOST_REBUILT = 3000
-"""Frames that a restart looks at again for one case; beyond that it starts from the alerts that the journal kept."""
-MOST_ALERTS = 10_000
-"""Alerts that are read of one case; nobody has seen a hundredth of it."""
-TRANSITIONS = frozenset(EntryType) - ACTS - {EntryType.FRAME_SEEN}
-"""What ``watch`` writes besides frames."""
 CUT_OFF_AFTER_S = 3.0
 """Without a sign of life for this long the screens have said that the analysis stopped, and the log says so too."""
 ACTIVE_S = 600.0
@@ -63,19 +47,12 @@ class Cases:
     """All cases of one ``watch``."""
 
     def __init__(self, settings: Settings, desk: Desk, engine: Engine, spool: Spool, checkpoints: Checkpoints) -> None:
-        self._settings, self._desk, self._engine, self._spool, self._checkpoints = (
-            settings,
-            desk,
-            engine,
-            spool,
-            checkpoints,
-        )
-        self._decoder = Decoder(bounds_of(settings))
+        self._settings, self._desk, self._engine, self._checkpoints = settings, desk, engine, checkpoints
+        self._recall = Recall(settings, desk, engine, spool, checkpoints)
         self._watched: OrderedDict[Key, Watched] = OrderedDict()
         self._procedures: dict[tuple[str, str | None], str] = {}
         self._journal = Journal(engine)
         self._heard = self._journal.head()
-        self._sources = Sources(settings)
 
     def key_of(self, job: Job) -> Key:
         """The case that an image belongs to; its procedure opens, or opens again, when it has to."""
@@ -107,8 +84,8 @@ class Cases:
         if key not in self._watched:
             agreed = agreed_before(self._engine, key[0]) if key[2] is Mode.REPLAY else {}
             self._agree(key, agreed.get(None, ()))
-            case = self._recall(key)
-            self._watched[key] = Watched(case=case, last_frame_at=self._judged_at(case), agreed=agreed)
+            case = self._recall.case(key)
+            self._watched[key] = Watched(case=case, last_frame_at=self._recall.judged_at(case), agreed=agreed)
         return self._watched[key].case
 
     def keep(self, key: Key, case: Case, now: float) -> None:
@@ -139,7 +116,7 @@ class Cases:
     def resume(self, standing: Collection[tuple[str, str]]) -> None:
         """Take up the cases that stood when the role last ended: silence and operators may speak before a frame does."""
         alerts = queries.alerts_after(self._engine, active=True, limit=MOST_ALERTS)
-        alarmed = {_key_of(listed.alert) for listed in alerts}
+        alarmed = {key_of_alert(listed.alert) for listed in alerts}
         known = {name: procedures.procedure(self._engine, name) for name, *_ in (*standing, *alarmed)}
         stood = {(name, source, each.mode) for name, source in standing if (each := known[name]) is not None}
         for key in sorted(stood | alarmed):
@@ -268,89 +245,8 @@ class Cases:
     def _keys_of(self, procedure: str) -> tuple[Key, ...]:
         """The cases of a procedure; those this process has not met are recalled if an alert of theirs stands."""
         for listed in queries.alerts_after(self._engine, procedure=procedure, active=True, limit=MOST_ALERTS):
-            self.case(_key_of(listed.alert))
+            self.case(key_of_alert(listed.alert))
         return tuple(key for key in self._watched if key[0] == procedure)
-
-    def _alerts_of(self, procedure: str) -> list[Alert]:
-        return [listed.alert for listed in queries.alerts_after(self._engine, procedure=procedure, limit=MOST_ALERTS)]
-
-    def _recall(self, key: Key) -> Case:
-        """Checkpoint, then every frame that the journal knows beyond it, judged again but not written again."""
-        case = self._checkpoints.load(*key) or Case(procedure=key[0], source=key[1], mode=key[2])
-        every = queries.frames_of(self._engine, key[0], case.entry, MOST_REBUILT + 1)
-        entries = [entry for entry in every if (entry.source, entry.data.get("mode")) == (key[1], key[2])]
-        alerts = [alert for alert in self._alerts_of(key[0]) if _key_of(alert) == key]
-        if len(every) > MOST_REBUILT:
-            return self._from_alerts(case, alerts)
-        for entry, frame in self._seen_again(entries):
-            case = self._judge_again(case, entry, frame)
-        case = self._hear_again(case)
-        return replace(case, alarm=reconciled(case.alarm, alerts))
-
-    def _from_alerts(self, case: Case, alerts: list[Alert]) -> Case:
-        """A case too long to be told again: plan and alerts as the journal has them, the pictures anew."""
-        last = queries.latest_frame(self._engine, case.procedure)
-        entry, acts_to = (0, 0) if last is None else (last.number or 0, int(last.data.get("acts_to", 0)))
-        return replace(
-            case, alarm=resume(alerts), plan=plan_of(self._engine, case.procedure), acts_to=acts_to, entry=entry
-        )
-
-    def _hear_again(self, case: Case) -> Case:
-        """The acts that were heard after the last frame, heard again but not written again."""
-        later = queries.log_of(self._engine, case.procedure, case.entry, TRANSITIONS, MOST_ALERTS)
-        own = (case.source, case.mode)
-        for entry in (entry for entry in later if (entry.source, entry.data.get("mode")) == own):
-            heard_to = int(entry.data.get("acts_to", 0))
-            if heard_to > case.acts_to:
-                acts = self._journal.acts_since(case.procedure, case.acts_to)
-                acts = tuple(act for act in acts if act.number <= heard_to)
-                case = heed(case, acts, self._desk)
-                silence = Silence(source=case.source, at=entry.at, causes=frozenset())
-                _, alarm = judge(silence, acts, case.alarm, setting_of(case, self._desk.rules), entry.at)
-                case = replace(case, alarm=alarm)
-        return case
-
-    def _judged_at(self, case: Case) -> float | None:
-        """When the last frame of a case was judged."""
-        if case.entry == 0:
-            return None
-        last = queries.frames_of(self._engine, case.procedure, case.entry - 1, 1)
-        return last[0].at if last else None
-
-    def _judge_again(self, case: Case, entry: Entry, frame: Frame) -> Case:
-        acts_to = int(entry.data.get("acts_to", 0))
-        acts = tuple(act for act in self._journal.acts_since(case.procedure, case.acts_to) if act.number <= acts_to)
-        heeded = heed(case, acts, self._desk)
-        judge_frame = weigh_afterwards if entry.data.get("is_afterwards") else weigh
-        again = judge_frame(frame, heeded, acts, self._desk.rules, judged_at=entry.at).case
-        return replace(again, entry=entry.number or case.entry)
-
-    def _seen_again(self, entries: list[Entry]) -> Iterator[tuple[Entry, Frame]]:
-        """The frames of journal entries, each object opened once for a run of its frames."""
-        frames: Iterator[Frame] = iter(())
-        at: tuple[int, int] | None = None
-        for entry in entries:
-            place = (int(entry.data["arrival"]), entry.frame.index if entry.frame else 0)
-            if at is None or place != (at[0], at[1] + 1):
-                frames = self._frames_from(*place)
-            at = place
-            frame = next(frames, None)
-            if frame is not None:
-                yield entry, frame
-
-    def _frames_from(self, number: int, start: int) -> Iterator[Frame]:
-        arrival = find_object(self._spool, self._engine, number)
-        if arrival is None:
-            return
-        try:
-            header: Header = self._sources.header_of(arrival)
-            yield from frames_of(arrival, header, start=start, decoder=self._decoder)
-        except (Unreadable, Undecodable):
-            LOG.warning("object %d could not be looked at again", number)
-
-
-def _key_of(alert: Alert) -> Key:
-    return alert.procedure, alert.source, alert.mode
 
 
 def state_of(watched: Watched, now: float, *, is_late: bool) -> SourceState:

@@ -21,7 +21,7 @@ from dicom_gateway.refusal import Unreachable
 from dicom_gateway.sender import Due, Sent, send
 from service.api.wire import SAFETY_WORDS
 from service.entrance import secured
-from service.roles import command_of, environment_of
+from service.processes import command_of, environment_of
 from service.settings import Settings
 
 LEAK_SCENE, QUIET_SCENE = "canal_leak", "contained"

@@ -24,9 +24,10 @@ from dicom_gateway.growing import Growing
 from dicom_gateway.refusal import GatewayError, Undecodable
 from dicom_gateway.spool import Spool
 from service.ahead import Ahead, Lanes
-from service.cases import Cases, Key
+from service.cases import Cases
 from service.journey import Desk, follow
 from service.lines import Job, row_of
+from service.recall import Key
 from service.settings import Settings
 from service.sources import Sources
 

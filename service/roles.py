@@ -1,22 +1,17 @@
 """The assembly: every real thing is named here, and only here is a clock read.
 
-Roles are processes. ``all`` starts the four of them, starts again what ends by itself, and ends them with itself.
+Roles are processes (``service.processes``); ``all`` starts every one of them.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import os
-import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from types import FrameType
 from typing import IO
 
 import uvicorn
@@ -48,6 +43,7 @@ from service.mirror import Mirror, is_escalated, is_real
 from service.outside import Outside
 from service.patience import ImpatientProtocol
 from service.pen import Pen
+from service.processes import environment_of, keep_running, roles_of, stop_on_signal
 from service.replays import Replayer
 from service.retention import Retention
 from service.settings import Settings
@@ -57,20 +53,17 @@ from service.watch import Watch
 
 LOG = logging.getLogger(__name__)
 
-ROLES = ("receive", "watch", "serve", "forward")
 RETRY_S = 1.0
 FED_EVERY_S = 2.0
 NICER = 5
 """Forwarding yields to receiving and judging where processors are scarce."""
 CHECKPOINT_AGE_S = 7 * 86400.0
 """A case that no frame came for in so long starts from its journal."""
-RESTART_S = (0.2, 0.5, 1.0, 2.0, 5.0)
-"""How long a role that ended is waited for before it is started again; the last wait repeats."""
 
 
 def run_receive(settings: Settings) -> None:
     """Receive over DICOM until told to end."""
-    stop = _stop_on_signal()
+    stop = stop_on_signal()
     bell = Bell(settings.data_dir / "bells")
 
     sources = Sources(settings)
@@ -104,7 +97,7 @@ def run_receive(settings: Settings) -> None:
 def run_watch(settings: Settings) -> None:
     """Judge what arrives until told to end."""
     use_one_thread()
-    stop = _stop_on_signal()
+    stop = stop_on_signal()
     engine = _connect(settings, stop)
     if engine is None:
         return
@@ -134,7 +127,7 @@ def run_watch(settings: Settings) -> None:
 def run_forward(settings: Settings) -> None:
     """Deal with archives and other peers until told to end."""
     os.nice(NICER)
-    stop = _stop_on_signal()
+    stop = stop_on_signal()
     engine = _connect(settings, stop)
     if engine is None:
         return
@@ -229,10 +222,11 @@ def run_serve(settings: Settings) -> None:
 def run_all(settings: Settings) -> None:
     """Start the four roles and keep them running until told to end. TooExposed as for ``run_serve``."""
     refuse_if_exposed(settings, has_users=_has_users_as_far_as_known(settings))
-    stop = _stop_on_signal()
+    stop = stop_on_signal()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     threads = [
-        threading.Thread(target=_keep_running, args=(role, settings, stop), name=role) for role in roles_of(settings)
+        threading.Thread(target=keep_running, args=(role, settings, stop, time.monotonic), name=role)
+        for role in roles_of(settings)
     ]
     for thread in threads:
         thread.start()
@@ -242,7 +236,7 @@ def run_all(settings: Settings) -> None:
 
 def run_mirror(settings: Settings) -> None:
     """Tell the second channels of alerts until told to end."""
-    stop = _stop_on_signal()
+    stop = stop_on_signal()
     engine = _connect(settings, stop)
     if engine is None:
         return
@@ -282,11 +276,6 @@ def _tell(mirror: Mirror, bell: Bell, stop: threading.Event) -> None:
                 stop.wait(wait_s)
 
 
-def roles_of(settings: Settings) -> tuple[str, ...]:
-    """The roles that this installation runs."""
-    return (*ROLES, "mirror") if settings.has_channel else ROLES
-
-
 def _has_users_as_far_as_known(settings: Settings) -> bool | None:
     """None while the database does not answer: images are received all the same, and ``serve`` asks again."""
     if exposure_of(settings).is_local:
@@ -295,62 +284,6 @@ def _has_users_as_far_as_known(settings: Settings) -> bool | None:
         return has_users(connect(settings.journal_url))
     except StoreUnreachable:
         return None
-
-
-def environment_of(settings: Settings) -> dict[str, str]:
-    """The environment in which a child process reads the very same settings."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("CEMENTWATCH_")}
-    for name, value in settings.model_dump(mode="json").items():
-        if value is not None:
-            text = value if isinstance(value, str) else json.dumps(value)
-            own[f"CEMENTWATCH_{name.upper()}"] = text
-    return own
-
-
-def command_of(*words: str) -> list[str]:
-    """The command line of another process of ours."""
-    return [sys.executable, "-m", "service", *words]
-
-
-def _keep_running(role: str, settings: Settings, stop: threading.Event) -> None:
-    n_ended = 0
-    while not stop.is_set():
-        child = _start(role, environment_of(settings))
-        began = time.monotonic()
-        while child.poll() is None and not stop.wait(0.1):
-            pass
-        if stop.is_set():
-            _end(child)
-            return
-        n_ended = 0 if time.monotonic() - began > 60 else n_ended + 1
-        wait = RESTART_S[min(n_ended, len(RESTART_S) - 1)]
-        LOG.error("%s ended with %s; started again in %.1f s", role, child.returncode, wait)
-        stop.wait(wait)
-
-
-def _start(role: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command_of(role), env=dict(environment), start_new_session=True)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    if child.poll() is None:
-        child.terminate()
-    try:
-        child.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-
-
-def _stop_on_signal() -> threading.Event:
-    stop = threading.Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    return stop
 
 
 def _wait_for_turn(settings: Settings, stop: threading.Event, role: str) -> IO[bytes]:

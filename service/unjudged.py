@@ -11,9 +11,9 @@ from db.arrivals import ArrivalRow, Progress, Status
 from detection.vocabulary import Entry, EntryType
 from dicom_gateway.arrival import Arrival
 from dicom_gateway.spool import Spool
-from service.cases import Key
 from service.journey import Desk
 from service.lines import Job
+from service.recall import Key
 
 LOG = logging.getLogger(__name__)
 

@@ -21,10 +21,11 @@ from dicom_gateway.refusal import Undecodable, Unreadable
 from dicom_gateway.spool import Spool
 from service import unlogged
 from service.ahead import Ahead, Lanes
-from service.cases import ACTIVE_S, Cases, Key
+from service.cases import ACTIVE_S, Cases
 from service.growth import EarlyRun, Growth
 from service.journey import Desk, follow, look_back
 from service.lines import Job, Line, in_turn, row_of
+from service.recall import Key
 from service.settings import Settings
 from service.sources import Sources
 from service.standing import beat_of, in_trouble

@@ -48,7 +48,7 @@ MAY_READ_A_CLOCK = {
 
 MAY_READ_THE_ENVIRONMENT = {
     "service/settings.py": "the table of settings",
-    "service/roles.py": "builds the settings once",
+    "service/processes.py": "hands its own environment on to its children",
 }
 
 

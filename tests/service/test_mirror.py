@@ -22,7 +22,8 @@ from db.journal import Journal
 from db.mirrors import Standing, keep_standing, standing_of, standings
 from detection.vocabulary import Entry, EntryType, Mode
 from service.mirror import Mirror, is_escalated, is_real
-from service.roles import mirrors_of, roles_of
+from service.processes import roles_of
+from service.roles import mirrors_of
 from service.settings import Settings
 from service.webhook import sender
 from tests.conftest import program, running, wait_until

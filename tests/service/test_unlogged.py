@@ -22,6 +22,7 @@ from tests.service.conftest import heartbeat, room_at, until
 
 V1 = "/api/v1"
 PERIOD_NS = round(1e9 / LEAK.frame_rate)
+FAILING = TechnicalCause.JOURNAL_FAILING
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,10 @@ def seen(room) -> list:
     return queries.entries_after(room.engine, 0, limit=1000)
 
 
+def n_logged(room) -> int:
+    return len(queries.frames_of(room.engine, seen(room)[0].procedure, 0, 500))
+
+
 def zones(items) -> set[str]:
     return {item["zone"] for item in items if item["unlogged"]}
 
@@ -72,15 +77,13 @@ def test_a_leak_is_shown_while_the_journal_is_stuck_and_logged_afterwards(room, 
         watch.turn()
         answer = room.api("alerts", after=head)
         assert "canal" in zones(answer["items"])
-        assert "journal_failing" in {item["technical_cause"] for item in answer["items"] if item["unlogged"]}
+        assert FAILING in {item["technical_cause"] for item in answer["items"] if item["unlogged"]}
         assert answer["next_after"] == head, "no cursor moves by what has no number"
         assert "does not take" in answer["journal"]
         (source,) = answer["sources"]
         assert source["frames_judged"] == leak.n_frames
         assert room.deps.journal.head() == head
-    until(
-        lambda: len(queries.frames_of(room.engine, seen(room)[0].procedure, 0, 500)) == leak.n_frames, "it is written"
-    )
+    until(lambda: n_logged(room) == leak.n_frames, "it is written")
     time.sleep(0.6)
     judge_all(watch)
     until(lambda: room.api("alerts", after=head)["journal"] is None, "the screens are told")
@@ -93,9 +96,7 @@ def test_a_leak_is_shown_while_the_journal_is_stuck_and_logged_afterwards(room, 
     frames = [line.frame.sop_instance_uid for line in lines if line.type is EntryType.FRAME_SEEN]
     assert [leak.index_of[uid] for uid in frames] == list(range(leak.n_frames)), "each frame once and in order"
     failing = [
-        line.type
-        for line in lines
-        if line.alert and line.data.get("alert", {}).get("technical_cause") == "journal_failing"
+        line.type for line in lines if line.alert and line.data.get("alert", {}).get("technical_cause") == FAILING
     ]
     assert failing == [EntryType.ALERT_RAISED, EntryType.ALERT_ENDED]
     assert room.deps.journal.verify() is None
