@@ -64,6 +64,8 @@ from tests.screen import browser, screen  # noqa: F401 - browser is a fixture
 T = TypeVar("T")
 STUDY = "1.2.826.0.1.3680043.8.498.1"
 SIDE_PX = 256
+CARD = ".alert[data-id='alert-1']"
+"""The card of the alert that ``raise_alert`` raises; another may stand beside it when the analysis falls silent."""
 CEMENT = ((118.0, 96.0), (112.0, 130.0), (126.0, 158.0), (148.0, 150.0), (150.0, 104.0))
 LEAK = ((120.0, 62.0), (118.0, 84.0), (132.0, 84.0), (134.0, 64.0))
 CORNERS = Corners(near_superior=(84, 88), near_inferior=(172, 84), far_superior=(90, 190), far_inferior=(178, 186))

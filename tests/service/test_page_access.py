@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from db.users import disable_user
 from service.api.app import create_app
 from service.settings import Settings
-from tests.service.conftest import Serving
+from tests.service.conftest import CARD, Serving
 from tests.service.visitors import PASSWORD, admit, audit, by
 
 
@@ -42,7 +42,7 @@ def test_an_operator_signs_in_acknowledges_and_signs_out(room, watch, page, tmp_
     assert page.evaluate("document.cookie") == ""
 
     page.get_by_role("button", name="Acknowledge").click()
-    expect(page.locator(".alert")).to_contain_text("Acknowledged by anna")
+    expect(page.locator(CARD)).to_contain_text("Acknowledged by anna")
     page.get_by_role("button", name="Sign out").click()
     expect(page.locator("#sign-in")).to_be_visible()
     told = [(type, actor) for type, actor, _ in audit(room) if actor == "anna" or type == "sign_in_failed"]
@@ -56,7 +56,7 @@ def test_a_viewer_sees_and_has_nothing_to_press(room, page):
     room.raise_alert()
     page.goto(room.url + "/")
     sign_in(page, "vera")
-    expect(page.locator(".alert")).to_contain_text("Cement in the spinal canal")
+    expect(page.locator(CARD)).to_contain_text("Cement in the spinal canal")
     expect(page.get_by_role("button", name="Acknowledge")).to_be_hidden()
 
 
@@ -66,7 +66,7 @@ def test_a_screen_that_is_signed_out_says_loudly_that_it_shows_nothing(room, pag
     room.raise_alert()
     page.goto(room.url + "/")
     sign_in(page)
-    expect(page.locator(".alert")).to_be_visible()
+    expect(page.locator(CARD)).to_be_visible()
     disable_user(room.engine, "anna", by())
     admit(room, "ben")
     room.deps.bell.ring()
@@ -128,7 +128,7 @@ def test_a_demonstration_without_users_lets_one_take_a_name(room, watch, page):
         page.get_by_role("button", name="Act as demo operator").click()
         expect(page.locator("#who")).to_have_text("demo operator · operator")
         page.get_by_role("button", name="Acknowledge").click()
-        expect(page.locator(".alert")).to_contain_text("Acknowledged by demo operator")
+        expect(page.locator(CARD)).to_contain_text("Acknowledged by demo operator")
 
 
 HOSTILE = (
