@@ -88,7 +88,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """One destination: whether it answers, and how much is on its way to it."""
+    """One destination: whether it answers, and how much is on its way to it.
+
+    ``waiting_since`` and ``sent_since``: when the oldest object came that waits, or that awaits commitment.
+    """
 
     name: str
     reach: int = 0
@@ -100,6 +103,7 @@ class Standing:
     n_sent: int = 0
     n_refused: int = 0
     waiting_since: float | None = None
+    sent_since: float | None = None
 
 
 def enqueue(
@@ -221,7 +225,8 @@ def standing(engine: Engine, name: str) -> Standing:
         row = row_of(connection, select(DESTINATION).where(DESTINATION.c.name == name)) or {"name": name}
         counts = {each["state"]: each for each in rows_of(connection, count)}
     told = {f"n_{state}": each["n"] for state, each in counts.items()}
-    return Standing(**row, **told, waiting_since=counts.get("waiting", {}).get("since"))
+    waiting_since, sent_since = (counts.get(state, {}).get("since") for state in ("waiting", "sent"))
+    return Standing(**row, **told, waiting_since=waiting_since, sent_since=sent_since)
 
 
 def refused(engine: Engine, destination: str, limit: int = 100) -> list[Delivery]:

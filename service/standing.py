@@ -7,6 +7,7 @@ from db.heartbeat import Heartbeat, SourceState
 from detection.vocabulary import TechnicalCause, View
 from service.cases import Watched, state_of
 from service.lines import Line
+from service.settings import Settings
 
 
 def beat_of(line: Line, watched: Watched | None, causes: frozenset[TechnicalCause], now: float) -> Heartbeat:
@@ -29,12 +30,15 @@ def beat_of(line: Line, watched: Watched | None, causes: frozenset[TechnicalCaus
     )
 
 
-def in_trouble(standing: Standing, now: float, late_after_s: float) -> str | None:
+def in_trouble(standing: Standing, now: float, settings: Settings) -> str | None:
     """What is wrong with a destination, in words; None while nothing is, or not for long."""
+    late_after_s = settings.forward_late_after_s
     if standing.n_refused:
         return f"archive {standing.name} has refused {standing.n_refused} objects"
     if standing.failing_since is not None and standing.n_waiting and now - standing.failing_since > late_after_s:
         return f"archive {standing.name}: {standing.reason} for {(now - standing.failing_since) / 60:.0f} min"
     if standing.waiting_since is not None and now - standing.waiting_since > late_after_s:
         return f"archive {standing.name} lacks objects of {(now - standing.waiting_since) / 60:.0f} min ago"
+    if standing.sent_since is not None and now - standing.sent_since > settings.commitment_within_s + late_after_s:
+        return f"archive {standing.name} has not committed to objects of {(now - standing.sent_since) / 3600:.0f} h ago"
     return None

@@ -277,12 +277,12 @@ class Watch:
                 self._desk.pen.note(partial(heartbeat.forget, self._engine, row.source))
 
     def _is_forwarding_late(self, now: float) -> bool:
-        """Whether an archive lacks objects for too long, or refuses some; looked at every now and then."""
+        """Whether an archive lacks objects for too long, refuses some or does not commit to them; looked at every now and then."""
         if now - self._archives_at >= ARCHIVES_EVERY_S:
             self._archives_at = now
             with suppress(StoreFailure):
                 standings = [deliveries.standing(self._engine, each.name) for each in self._settings.archives]
-                self._lacks = any(in_trouble(each, now, self._settings.forward_late_after_s) for each in standings)
+                self._lacks = any(in_trouble(each, now, self._settings) for each in standings)
         return self._lacks
 
     def _causes(self, line: Line, key: Key | None, now: float) -> frozenset[TechnicalCause]:

@@ -30,6 +30,7 @@ class ArchiveState(wire.Wire):
     refused: int = Field(description="Objects that it has refused for good; count.")
     delivered: int = Field(description="Objects that it has taken, ever; count.")
     waiting_since: str | None = Field(None, description="Age of the oldest object that waits; UTC.")
+    uncommitted_since: str | None = Field(None, description="Age of the oldest object that awaits commitment; UTC.")
     success_at: str | None = Field(None, description="When it last took an object; UTC.")
 
 
@@ -61,8 +62,7 @@ class RefusedObjects(wire.Wire):
 def list_archives(deps: DepsHere) -> Archives:
     """How every archive stands."""
     standings = [deliveries.standing(deps.engine, archive.name) for archive in deps.settings.archives]
-    now, late_after_s = deps.now(), deps.settings.forward_late_after_s
-    return Archives(items=[_state_of(each, in_trouble(each, now, late_after_s)) for each in standings])
+    return Archives(items=[_state_of(each, in_trouble(each, deps.now(), deps.settings)) for each in standings])
 
 
 @router.get("/{name}/refused", response_model=RefusedObjects)
@@ -85,6 +85,7 @@ def _state_of(standing: Standing, trouble: str | None) -> ArchiveState:
         refused=standing.n_refused,
         delivered=standing.n_delivered,
         waiting_since=time_or_none(standing.waiting_since),
+        uncommitted_since=time_or_none(standing.sent_since),
         success_at=time_or_none(standing.success_at),
     )
 

@@ -130,7 +130,7 @@ def check_forward(deps: Deps) -> tuple[bool, str]:
         standings = [standing(deps.engine, archive.name) for archive in deps.settings.archives]
     except StoreFailure:
         return False, "unknown: the journal does not answer"
-    troubles = [trouble for each in standings if (trouble := in_trouble(each, now, deps.settings.forward_late_after_s))]
+    troubles = [trouble for each in standings if (trouble := in_trouble(each, now, deps.settings))]
     if beat_at is None or now - beat_at > FORWARD_SILENT_S:
         troubles.append("the role forward gives no sign of life")
     n_waiting = sum(each.n_waiting for each in standings)

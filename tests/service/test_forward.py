@@ -79,13 +79,13 @@ def test_an_outage_is_waited_out_with_growing_pauses_and_nothing_is_lost(depot):
     assert [each.attempts for each in deliveries.due(house.engine, "PACS", house.now, 9)] == [0, 0, 0], (
         "it was not asked"
     )
-    assert in_trouble(standing, house.now, 600.0) is not None
-    assert in_trouble(standing, 1100.0, 600.0) is None
+    assert in_trouble(standing, house.now, house.settings) is not None
+    assert in_trouble(standing, 1100.0, house.settings) is None
     archive.open()
     house.send(1, courier)
     archive.close()
     assert archive.copies == dict.fromkeys(uids, 1)
-    assert in_trouble(house.standing(), house.now + 5000.0, 600.0) is None
+    assert in_trouble(house.standing(), house.now + 5000.0, house.settings) is None
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_refusal_for_good_is_told_and_stops_no_other_object(depot, status, n_a
         reason,
     )
     assert archive.copies.total() == 2
-    assert "refused 1" in in_trouble(house.standing(), house.now, 600.0)
+    assert "refused 1" in in_trouble(house.standing(), house.now, house.settings)
 
 
 def test_an_archive_that_is_full_is_left_alone_after_three_objects(depot):
@@ -217,6 +217,10 @@ def test_what_awaits_commitment_is_not_settled_yet(depot, state):
         house.send()
     assert house.standing().n_sent == (state is Stage.SENT)
     assert deliveries.undelivered(house.engine, [1], ["PACS"]) == (frozenset() if state is Stage.STORED else {1})
+    a_day_later = house.now + house.settings.commitment_within_s
+    assert in_trouble(house.standing(), a_day_later, house.settings) is None
+    trouble = in_trouble(house.standing(), a_day_later + 700.0, house.settings)
+    assert trouble == (None if state is Stage.STORED else "archive PACS has not committed to objects of 24 h ago")
 
 
 # STOW-RS
