@@ -94,7 +94,7 @@ class Film:
         header = self._header
         return Frame(
             stamp=stamp_of(self._arrival, header, index),
-            pixels=_calibrate(_gray(self._stored(index, decoder), header), header),
+            pixels=_calibrate(_gray(self.stored(index, decoder)), header),
             intensity=header.intensity,
             polarity=header.polarity,
             ceiling=self._ceiling,
@@ -107,8 +107,11 @@ class Film:
             is_subtracted=header.is_subtracted,
         )
 
-    def _stored(self, index: int, decoder: Decoder | None) -> NDArray[Any]:
-        """Stored values, (H, W) or (H, W, 3)."""
+    def stored(self, index: int, decoder: Decoder | None) -> NDArray[Any]:
+        """Stored values of frame ``index``, (H, W) or (H, W, 3), without the bits beyond those stored (overlays)."""
+        return _without_spare(self._unpacked(index, decoder), self._header)
+
+    def _unpacked(self, index: int, decoder: Decoder | None) -> NDArray[Any]:
         stored = self._framing.read(index)
         if not is_packed(self._header):
             kind = np.dtype(f"<{'i' if self._header.is_signed else 'u'}{self._header.bits_allocated // 8}")
@@ -156,12 +159,15 @@ def _check_codestream(codestream: bytes, header: Header) -> None:
         raise Undecodable("a codestream of another size than the header says")
 
 
-def _gray(stored: NDArray[Any], header: Header) -> NDArray[Any]:
-    """(H, W): colour to luminance; bits beyond those stored (overlays) are dropped."""
-    if stored.ndim == 3:
-        return np.asarray(stored[..., :3].astype(np.float32) @ LUMINANCE)
+def _gray(stored: NDArray[Any]) -> NDArray[Any]:
+    """(H, W): colour to luminance."""
+    return np.asarray(stored[..., :3].astype(np.float32) @ LUMINANCE) if stored.ndim == 3 else stored
+
+
+def _without_spare(stored: NDArray[Any], header: Header) -> NDArray[Any]:
+    """Without what lies beyond the stored bits; colour has nothing there."""
     spare = header.bits_allocated - header.bits_stored
-    if spare == 0:
+    if spare == 0 or stored.ndim == 3:
         return stored
     if header.is_signed:
         return np.asarray(np.right_shift(np.left_shift(stored, spare), spare))

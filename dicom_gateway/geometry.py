@@ -31,12 +31,13 @@ _VIEW_POSITIONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rectangle:
-    """Open between these edges, 0-based pixels, both inclusive."""
+    """Open between these edges, 0-based pixels, both inclusive; ``is_shut``: open everywhere else."""
 
     top: float
     bottom: float
     left: float
     right: float
+    is_shut: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,16 +134,23 @@ def open_field(apertures: tuple[Aperture, ...], rows: int, cols: int) -> Mask | 
     """(rows, cols) bool, True where every aperture is open; None when they cover nothing or everything."""
     if not apertures:
         return None
+    field = open_pixels(apertures, rows, cols)
+    return None if field.all() or not field.any() else field
+
+
+def open_pixels(apertures: tuple[Aperture, ...], rows: int, cols: int) -> Mask:
+    """(rows, cols) bool, True where every aperture is open."""
     field = np.ones((rows, cols), dtype=np.bool_)
     for aperture in apertures:
         field &= _inside(aperture, rows, cols)
-    return None if field.all() or not field.any() else field
+    return field
 
 
 def _inside(aperture: Aperture, rows: int, cols: int) -> Mask:
     row, col = np.ogrid[0:rows, 0:cols]
     if isinstance(aperture, Rectangle):
-        return (row >= aperture.top) & (row <= aperture.bottom) & (col >= aperture.left) & (col <= aperture.right)
+        within = (row >= aperture.top) & (row <= aperture.bottom) & (col >= aperture.left) & (col <= aperture.right)
+        return np.asarray(within != aperture.is_shut)
     if isinstance(aperture, Circle):
         return np.asarray((row - aperture.row) ** 2 + (col - aperture.col) ** 2 <= aperture.radius**2)
     inside = np.zeros((rows, cols), dtype=np.bool_)

@@ -73,7 +73,7 @@ class Header(Outline):
     """What one object says of itself.
 
     ``frame_offsets_s`` has one value per frame, seconds after the first; ``time_base`` names the element that told
-    them. ``intensity`` is that of the values *after* modality LUT or rescale. ``mm_per_px`` is at the object plane.
+    them. ``place`` is the number of the series and of the object in it, 0 where untold. ``intensity`` is that of the values *after* modality LUT or rescale. ``mm_per_px`` is at the object plane.
     """
 
     series_instance_uid: str
@@ -95,6 +95,7 @@ class Header(Outline):
     apertures: tuple[Aperture, ...]
     is_lossy: bool
     is_subtracted: bool
+    place: tuple[int, int]
     patient: Patient
     accession_number: str
     procedure_text: str
@@ -115,7 +116,7 @@ _KEYWORDS = (
     "ShutterUpperHorizontalEdge ShutterLowerHorizontalEdge CenterOfCircularShutter RadiusOfCircularShutter "
     "VerticesOfThePolygonalShutter StudyInstanceUID SeriesInstanceUID SamplesPerPixel PhotometricInterpretation "
     "PlanarConfiguration NumberOfFrames FrameIncrementPointer Rows Columns BitsAllocated BitsStored "
-    "PixelRepresentation PixelIntensityRelationship PixelIntensityRelationshipSign RescaleIntercept RescaleSlope "
+    "SeriesNumber InstanceNumber PixelRepresentation PixelIntensityRelationship PixelIntensityRelationshipSign RescaleIntercept RescaleSlope "
     "LossyImageCompression ModalityLUTSequence SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence"
 )
 _OUTLINE_KEYWORDS = (
@@ -211,6 +212,7 @@ def _identity(told: Told) -> dict[str, Any]:
         "modality": told.text("Modality"),
         "is_signed": told.count("PixelRepresentation") == 1,
         "planar": told.count("PlanarConfiguration"),
+        "place": (told.count("SeriesNumber"), told.count("InstanceNumber")),
         "accession_number": told.text("AccessionNumber"),
         "procedure_text": told.text(*_PROCEDURE_WORDS),
         "device_text": f"{told.text('Manufacturer')} {told.text('ManufacturerModelName')}".strip(),

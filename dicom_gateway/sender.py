@@ -127,13 +127,19 @@ def _identity(content: Path | Dataset) -> tuple[str, Offer]:
 
 
 def due_from_folder(folder: Path) -> tuple[Due, ...]:
-    """Every DICOM object below ``folder`` at its original pace; other files are left out.
+    """Every DICOM object below ``folder`` at its original pace; other files are left out. See ``due_from``."""
+    return due_from(sorted(path for path in folder.rglob("*") if path.is_file()))
+
+
+def due_from(paths: Iterable[Path]) -> tuple[Due, ...]:
+    """Those of these files that are DICOM objects, at their original pace.
 
     A run is due when its last frame was made, for no device exports it earlier. Objects that do not tell a time
-    follow each other at the default frame rate.
+    follow each other at the default frame rate. What was made at one time, or at none, goes by the numbers of series
+    and object, so that a recording has one order wherever its files lie; then by its place in ``paths``.
     """
     found: list[tuple[Header, Path]] = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in paths:
         try:
             found.append((read_header(path), path))
         except Unreadable:
@@ -141,10 +147,11 @@ def due_from_folder(folder: Path) -> tuple[Due, ...]:
     times = [_made_at(header) for header, _ in found]
     known = [at for at in times if at is not None]
     if len(known) != len(found):
-        return tuple(Due(offset_s=index / DEFAULT_FRAME_RATE, content=path) for index, (_, path) in enumerate(found))
+        in_order = sorted(found, key=lambda each: each[0].place)
+        return tuple(Due(offset_s=index / DEFAULT_FRAME_RATE, content=path) for index, (_, path) in enumerate(in_order))
     first = min(known, default=0.0)
-    paced = sorted(zip(known, (path for _, path in found), strict=True))
-    return tuple(Due(offset_s=at - first, content=path) for at, path in paced)
+    paced = sorted(zip(known, found, strict=True), key=lambda each: (each[0], each[1][0].place))
+    return tuple(Due(offset_s=at - first, content=path) for at, (_, path) in paced)
 
 
 def _made_at(header: Header) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -22,9 +21,8 @@ from dicom_gateway.compose import Form, study_of, write_phantom
 from dicom_gateway.peer import Peer, echo
 from dicom_gateway.refusal import Unreachable
 from dicom_gateway.sender import due_from_folder, send
-from service import accounts, replays, roles
+from service import accounts, recordings, replays, roles
 from service import demo as demonstration
-from service import replay as offline
 from service.api.wire import SAFETY_WORDS
 from service.clinical import command as clinical
 from service.entrance import secured
@@ -54,6 +52,8 @@ main.add_command(accounts.user)
 main.add_command(accounts.token)
 main.add_command(score_sets)
 for each in (clinical.audit_table, clinical.cohort, clinical.import_records, clinical.export_records):
+    main.add_command(each)
+for each in (recordings.export, recordings.replay):
     main.add_command(each)
 
 
@@ -215,25 +215,6 @@ def send_objects(
 
 
 @main.command()
-@click.option("--study", help="Study Instance UID of a recording in Orthanc.")
-@click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of a recording.")
-@click.option("--orthanc", "orthanc_url", help="Orthanc's address, if not the one of the settings.")
-@click.option("--frames", is_flag=True, help="Print what every frame says too.")
-@click.pass_obj
-def replay(settings: Settings, study: str | None, folder: Path | None, orthanc_url: str | None, frames: bool) -> None:
-    """Judge a recording again, by the code that runs live, and print its journal as JSON lines."""
-    recording = study or folder
-    if recording is None or (study and folder):
-        raise click.UsageError("expected either --study or --folder")
-    click.echo(SAFETY_WORDS, err=True)
-    try:
-        for line in offline.replayed(recording, orthanc_url or settings.orthanc_url, with_frames=frames, now=time.time):
-            click.echo(json.dumps(line, sort_keys=True))
-    except (OrthancUnreachable, StudyNotFound, LookupError) as error:
-        raise click.ClickException(str(error)) from None
-
-
-@main.command()
 @click.pass_obj
 def verify(settings: Settings) -> None:
     """Check that no line of the journal was altered, removed or reordered."""
@@ -246,21 +227,6 @@ def verify(settings: Settings) -> None:
         click.echo(f"line {broken.number}: {broken.reason}")
         sys.exit(1)
     click.echo(f"{journal.head()} lines, unbroken")
-
-
-@main.command("export")
-@click.option("--procedure", help="Only the lines of this procedure.")
-@click.option("--after", type=click.IntRange(min=0), default=0, show_default=True, help="Only lines after this number.")
-@click.pass_obj
-def export(settings: Settings, procedure: str | None, after: int) -> None:
-    """Print the journal as JSON lines; each line's hash can be checked without this program (docs/access.md)."""
-    try:
-        journal = Journal(connect(settings.journal_url))
-        click.echo(json.dumps({"safety": SAFETY_WORDS}))
-        for line in journal.records(procedure, after):
-            click.echo(line)
-    except StoreFailure as failure:
-        raise click.ClickException(str(failure)) from None
 
 
 @main.command("echo")

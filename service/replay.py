@@ -15,69 +15,85 @@ from db.connect import Engine, connect
 from db.convert import plain
 from detection.vocabulary import Entry, EntryType
 from dicom_gateway.arrival import Origin
+from dicom_gateway.dicomdir import is_directory, listed_in
 from dicom_gateway.header import read_header
 from dicom_gateway.refusal import Unreadable
-from dicom_gateway.sender import due_from_folder
+from dicom_gateway.sender import Due, due_from, due_from_folder
 from dicom_gateway.spool import Spool
 from service.bell import Bell
+from service.export import SOURCE
+from service.exported import ExportedFolder, exported_at
 from service.orthanc import fetch_study
 from service.roles import make_watch
 from service.settings import Settings
-
-SOURCE = "REPLAY"
 
 
 def replayed(
     recording: str | Path, orthanc_url: str, *, with_frames: bool, now: Callable[[], float]
 ) -> Iterator[dict[str, Any]]:
-    """The journal of a folder, or of a study in Orthanc, line by line; times and hashes are left out.
+    """The journal of a recording, line by line; times and hashes are left out.
 
-    Raises what ``fetch_study`` raises, and LookupError for a recording without DICOM objects.
+    A recording is a folder, a DICOMDIR, an exported procedure, or the UID of a study in Orthanc. Raises what
+    ``fetch_study`` raises, LookupError for a recording without DICOM objects, ``Unreadable`` for a bad DICOMDIR.
     """
     with tempfile.TemporaryDirectory(prefix="cementwatch-replay-") as scratch:
         folder = Path(scratch)
         if isinstance(recording, str):
             fetch_study(orthanc_url, recording, folder / "study")
             recording = folder / "study"
-        settings = Settings(data_dir=folder / "data", database_url=None, unlogged_after_s=3600)
+        exported = exported_at(recording)
+        settings = Settings(
+            data_dir=folder / "data",
+            database_url=None,
+            unlogged_after_s=3600,
+            sources_file=exported.sources_file if exported else None,
+        )
         settings.data_dir.mkdir()
-        if not _fill(Spool(settings.spool_dir), recording, now):
+        if not _fill(Spool(settings.spool_dir), recording, exported, now):
             raise LookupError("no DICOM object in this recording")
         engine = connect(settings.journal_url)
+        before = exported.remember(engine) if exported else None
         # the clock stands still: how fast this machine judges must not show in what it prints
         began = now()
         watch = make_watch(settings, engine, Bell(settings.data_dir / "bells"), lambda: began)
         while watch.turn():
             pass
         watch.close()
-        yield from _lines(engine, with_frames=with_frames)
+        yield from (line_of(entry) for entry in _entries(engine, with_frames=with_frames) if entry.procedure != before)
         engine.dispose()
 
 
-def _fill(spool: Spool, recording: Path, now: Callable[[], float]) -> int:
+def _fill(spool: Spool, recording: Path, exported: ExportedFolder | None, now: Callable[[], float]) -> int:
     """Make every object of the recording an arrival, in the order of its acquisition; how many there are."""
     n_objects = 0
-    for item in due_from_folder(recording):
+    for item in _due(recording):
         if not isinstance(item.content, Path):
             continue
         try:
             uid = read_header(item.content).sop_instance_uid
         except Unreadable:
             continue
+        source = exported.source_of(item.content) if exported else SOURCE
         part = spool.begin()
         part.write(item.content.read_bytes())
-        spool.add(part, Origin(sop_instance_uid=uid, source=SOURCE, received_ns=int(now() * 1e9), replay="offline"))
+        spool.add(part, Origin(sop_instance_uid=uid, source=source, received_ns=int(now() * 1e9), replay="offline"))
         n_objects += 1
     return n_objects
 
 
-def _lines(engine: Engine, *, with_frames: bool) -> Iterator[dict[str, Any]]:
+def _due(recording: Path) -> tuple[Due, ...]:
+    if recording.is_file():
+        return due_from(listed_in(recording) if is_directory(recording) else [recording])
+    return due_from_folder(recording)
+
+
+def _entries(engine: Engine, *, with_frames: bool) -> Iterator[Entry]:
     after = 0
     while entries := queries.entries_after(engine, after, limit=500):
         for entry in entries:
             after = entry.number or after
             if with_frames or entry.type is not EntryType.FRAME_SEEN:
-                yield line_of(entry)
+                yield entry
 
 
 def line_of(entry: Entry) -> dict[str, Any]:

@@ -10,6 +10,7 @@
     polarity = "dense_is_dark"
     intensity = "display"
     open_field = [0.05, 0.1, 0.95, 0.9]
+    burned_in = [[0.0, 0.0, 0.08, 0.3], [0.94, 0.0, 1.0, 1.0]]
 
 It is read again when it changes. One that cannot be read leaves everything as it was, and is told.
 """
@@ -34,6 +35,8 @@ from service.settings import Settings
 LOG = logging.getLogger(__name__)
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Area = tuple[Share, Share, Share, Share]
+"""Top, left, bottom, right."""
 
 
 class Source(BaseModel):
@@ -50,25 +53,35 @@ class Source(BaseModel):
     pace: float | None = Field(None, gt=0, le=120, description="Frames per second of runs that do not tell their own.")
     polarity: Polarity | None = Field(None, description="How dense material looks, whatever the images say.")
     intensity: Intensity | None = Field(None, description="What stored values are proportional to, whatever they say.")
-    open_field: tuple[Share, Share, Share, Share] | None = Field(
+    open_field: Area | None = Field(
         None, description="Top, left, bottom, right of what is never collimated nor burnt in, as shares of the picture."
+    )
+    burned_in: tuple[Area, ...] = Field(
+        (),
+        max_length=32,
+        description="Areas that text is burnt into, as shares of the picture: never judged, blank in an export without identity.",
     )
 
     @field_validator("open_field")
     @classmethod
-    def _is_a_field(cls, field: tuple[float, float, float, float] | None) -> tuple[float, float, float, float] | None:
+    def _is_a_field(cls, field: Area | None) -> Area | None:
         if field is not None and not (field[0] < field[2] and field[1] < field[3]):
             raise ValueError("expected top, left, bottom, right with top above bottom and left before right")
         return field
+
+    @field_validator("burned_in")
+    @classmethod
+    def _are_fields(cls, fields: tuple[Area, ...]) -> tuple[Area, ...]:
+        for field in fields:
+            cls._is_a_field(field)
+        return fields
 
     def adjusted(self, header: Header) -> Header:
         """The header as this source means it."""
         apertures = header.apertures
         if self.open_field is not None:
-            top, left, bottom, right = self.open_field
-            rows, cols = header.rows - 1, header.cols - 1
-            window = Rectangle(top=top * rows, bottom=bottom * rows, left=left * cols, right=right * cols)
-            apertures = (*apertures, window)
+            apertures = (*apertures, _window(self.open_field, header))
+        apertures = (*apertures, *(replace(_window(area, header), is_shut=True) for area in self.burned_in))
         return replace(
             header,
             polarity=self.polarity or header.polarity,
@@ -87,6 +100,12 @@ class Source(BaseModel):
             calling=settings.ae_title,
             tls=settings.credentials.for_calling() if self.tls and settings.credentials else None,
         )
+
+
+def _window(area: Area, header: Header) -> Rectangle:
+    top, left, bottom, right = area
+    rows, cols = header.rows - 1, header.cols - 1
+    return Rectangle(top=top * rows, bottom=bottom * rows, left=left * cols, right=right * cols)
 
 
 class _File(BaseModel):

@@ -43,6 +43,7 @@ MAY_READ_A_CLOCK = {
     "service/__main__.py": "hands the clock to commands that need no role",
     "service/accounts.py": "stamps what a person changes at a command line",
     "service/clinical/command.py": "stamps what a person imports at a command line",
+    "service/recordings.py": "as __main__: hands the clock to commands, and stamps what a person takes out",
     "dicom_gateway/listener.py": "stamps the moment of receipt",
 }
 

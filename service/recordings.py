@@ -1,0 +1,114 @@
+"""The commands about recordings: take a procedure out, play one again, hold two journals against each other."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+from db.connect import StoreFailure, connect
+from db.journal import Journal
+from detection.vocabulary import NO_PROCEDURE, Entry, EntryType
+from dicom_gateway.confidential import Choice
+from dicom_gateway.refusal import Unreadable
+from dicom_gateway.spool import Spool
+from service import replay as offline
+from service.api.wire import SAFETY_WORDS
+from service.export import Exporter, NotThere
+from service.orthanc import OrthancUnreachable, StudyNotFound
+from service.settings import Settings
+from service.settings_log import os_user
+
+NEW_FOLDER = click.Path(path_type=Path)
+RECORDING = click.Path(exists=True, path_type=Path)
+
+
+@click.command("export")
+@click.argument("procedure", required=False)
+@click.option("--procedure", "named", help="Only this procedure; the same as the argument.")
+@click.option("--after", type=click.IntRange(min=0), default=0, show_default=True, help="Only lines after this number.")
+@click.option("--out", type=NEW_FOLDER, help="New folder for images, log and landmarks of the procedure.")
+@click.option("--deidentify", is_flag=True, help="Without identity; docs/export.md says what that is.")
+@click.option("--keep-dates", is_flag=True, help="With --deidentify: dates as they are; else they are moved.")
+@click.option("--keep-device", is_flag=True, help="With --deidentify: maker, model, serial number of the device.")
+@click.pass_obj
+def export(
+    settings: Settings, /, procedure: str | None, named: str | None, after: int, out: Path | None, **wishes: bool
+) -> None:
+    """Print the journal as JSON lines, or write a procedure into a folder.
+
+    Each printed line's hash can be checked without this program (docs/access.md).
+    """
+    id = procedure or named
+    if out is None:
+        if any(wishes.values()):
+            raise click.UsageError("expected --out with a new folder")
+        _print_journal(settings, id, after)
+    elif id is None or after:
+        raise click.UsageError("expected the id of a procedure, and no --after")
+    else:
+        _write_folder(settings, id, out, _choice_of(**wishes))
+
+
+def _choice_of(*, deidentify: bool, keep_dates: bool, keep_device: bool) -> Choice | None:
+    if deidentify:
+        return Choice(keeps_dates=keep_dates, keeps_device=keep_device)
+    if keep_dates or keep_device:
+        raise click.UsageError("--keep-dates and --keep-device go with --deidentify")
+    return None
+
+
+def _print_journal(settings: Settings, procedure: str | None, after: int) -> None:
+    try:
+        journal = Journal(connect(settings.journal_url))
+        click.echo(json.dumps({"safety": SAFETY_WORDS}))
+        for line in journal.records(procedure, after):
+            click.echo(line)
+    except StoreFailure as failure:
+        raise click.ClickException(str(failure)) from None
+
+
+def _write_folder(settings: Settings, id: str, out: Path, choice: Choice | None) -> None:
+    """The export, and before it the line in the journal that says who took it."""
+    try:
+        engine = connect(settings.journal_url)
+        exporter = Exporter(settings=settings, engine=engine, spool=Spool(settings.spool_dir))
+        exporter.find(id)
+        said = {"procedure": id, "form": "images and log", "without_identity": choice is not None}
+        taken = Entry(
+            at=time.time(), type=EntryType.EXPORTED, procedure=NO_PROCEDURE, actor=f"os:{os_user()}", data=said
+        )
+        Journal(engine).append([taken])
+        exported = exporter.export(id, out, choice)
+    except (StoreFailure, NotThere) as failure:
+        raise click.ClickException(str(failure)) from None
+    except OSError as error:
+        raise click.ClickException(f"the export was not written: {error.strerror or error}") from None
+    click.echo(SAFETY_WORDS, err=True)
+    told = f"{len(exported.images)} images with {exported.n_frames} frames and {exported.n_lines} lines of the log"
+    click.echo(f"{told}; report.txt says what was removed" if choice else told)
+    for reason, n_objects in sorted(exported.left_out.items()):
+        click.echo(f"{n_objects} objects left out: {reason}", err=True)
+    if choice is not None and exported.undeclared:
+        click.echo("look at the pictures: nobody has told where text is burnt in (sources.toml)", err=True)
+
+
+@click.command("replay")
+@click.option("--study", help="Study Instance UID of a recording in Orthanc.")
+@click.option("--folder", type=RECORDING, help="Folder of a recording, a DICOMDIR, or an exported procedure.")
+@click.option("--orthanc", "orthanc_url", help="Orthanc's address, if not the one of the settings.")
+@click.option("--frames", is_flag=True, help="Print what every frame says too.")
+@click.pass_obj
+def replay(settings: Settings, study: str | None, folder: Path | None, orthanc_url: str | None, frames: bool) -> None:  # noqa: FBT001 - click's shape
+    """Judge a recording again, by the code that runs live, and print its journal as JSON lines."""
+    recording = study or folder
+    if recording is None or (study and folder):
+        raise click.UsageError("expected either --study or --folder")
+    click.echo(SAFETY_WORDS, err=True)
+    try:
+        for line in offline.replayed(recording, orthanc_url or settings.orthanc_url, with_frames=frames, now=time.time):
+            click.echo(json.dumps(line, sort_keys=True))
+    except (OrthancUnreachable, StudyNotFound, LookupError, Unreadable) as error:
+        raise click.ClickException(str(error)) from None
