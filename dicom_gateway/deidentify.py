@@ -26,6 +26,7 @@ from pydicom.uid import UID
 
 from detection.vocabulary import Mask
 from dicom_gateway import sop_classes
+from dicom_gateway.arrival import Arrival
 from dicom_gateway.confidential import (
     DEVICE,
     EMPTY,
@@ -45,7 +46,6 @@ from dicom_gateway.frames import Film
 from dicom_gateway.geometry import open_pixels
 from dicom_gateway.header import Header
 from dicom_gateway.refusal import Undecodable
-from dicom_gateway.spool import Arrival
 
 Found = Counter[tuple[str, Fate]]
 """How often an attribute met a fate, by its name in the dictionary; a private one has none."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,12 +14,15 @@ from db.connect import StoreFailure, connect
 from db.journal import Journal
 from detection.vocabulary import NO_PROCEDURE, Entry, EntryType
 from dicom_gateway.confidential import Choice
-from dicom_gateway.refusal import Unreadable
+from dicom_gateway.refusal import GatewayError, Unreadable
 from dicom_gateway.spool import Spool
 from service import replay as offline
 from service.api.wire import SAFETY_WORDS
+from service.compare import NotComparable, compare
+from service.compare_page import page_of, words_of
 from service.export import Exporter, NotThere
 from service.orthanc import OrthancUnreachable, StudyNotFound
+from service.replay import line_from
 from service.settings import Settings
 from service.settings_log import os_user
 
@@ -112,3 +117,36 @@ def replay(settings: Settings, study: str | None, folder: Path | None, orthanc_u
             click.echo(json.dumps(line, sort_keys=True))
     except (OrthancUnreachable, StudyNotFound, LookupError, Unreadable) as error:
         raise click.ClickException(str(error)) from None
+
+
+@click.command("compare")
+@click.argument("a", type=RECORDING)
+@click.argument("b", type=RECORDING)
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page to this file too.")
+@click.option("--recording", type=RECORDING, help="Where the frames are, for pictures on that page.")
+def compare_journals(a: Path, b: Path, html: Path | None, recording: Path | None) -> None:
+    """Say in words what journal B says otherwise than journal A of the same recording; exit 1 when it does.
+
+    A journal is what `cementwatch replay --frames` printed, or the folder of an exported procedure.
+    """
+    try:
+        comparison = compare(_lines_in(a), _lines_in(b))
+        if html is not None:
+            html.write_text(page_of(comparison, recording), encoding="utf-8")
+    except (NotComparable, GatewayError) as error:
+        raise click.ClickException(str(error)) from None
+    for words in words_of(comparison):
+        click.echo(words)
+    click.echo(comparison.summary)
+    sys.exit(not comparison.is_same)
+
+
+def _lines_in(path: Path) -> list[dict[str, Any]]:
+    """The lines of a journal. Raises ``NotComparable``."""
+    path = path / "log.jsonl" if path.is_dir() else path
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        told = [line for line in lines if "safety" not in line]
+        return [line_from(line) if "data" in line else line for line in told]
+    except (OSError, ValueError, LookupError, TypeError):
+        raise NotComparable(f"{path.name}: expected a journal as JSON lines") from None

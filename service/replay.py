@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from db import queries
 from db.connect import Engine, connect
 from db.convert import plain
-from detection.vocabulary import Entry, EntryType
+from detection.vocabulary import Entry, EntryType, Seen
 from dicom_gateway.arrival import Origin
 from dicom_gateway.dicomdir import is_directory, listed_in
 from dicom_gateway.header import read_header
@@ -26,6 +27,12 @@ from service.exported import ExportedFolder, exported_at
 from service.orthanc import fetch_study
 from service.roles import make_watch
 from service.settings import Settings
+
+OF_AN_ALERT = (
+    *("kind", "zone", "side", "priority", "condition", "signal", "message", "technical_cause"),
+    *("area_mm2", "distance_to_wall_mm", "outline"),
+)
+"""What is printed of an alert."""
 
 
 def replayed(
@@ -66,7 +73,7 @@ def replayed(
 def _fill(spool: Spool, recording: Path, exported: ExportedFolder | None, now: Callable[[], float]) -> int:
     """Make every object of the recording an arrival, in the order of its acquisition; how many there are."""
     n_objects = 0
-    for item in _due(recording):
+    for item in due_of(recording):
         if not isinstance(item.content, Path):
             continue
         try:
@@ -81,7 +88,8 @@ def _fill(spool: Spool, recording: Path, exported: ExportedFolder | None, now: C
     return n_objects
 
 
-def _due(recording: Path) -> tuple[Due, ...]:
+def due_of(recording: Path) -> tuple[Due, ...]:
+    """The objects of a folder, of a DICOMDIR, of an exported procedure, or one object, in the order of acquisition."""
     if recording.is_file():
         return due_from(listed_in(recording) if is_directory(recording) else [recording])
     return due_from_folder(recording)
@@ -96,6 +104,14 @@ def _entries(engine: Engine, *, with_frames: bool) -> Iterator[Entry]:
                 yield entry
 
 
+def line_from(record: dict[str, Any]) -> dict[str, Any]:
+    """A line of a log, as ``Journal.records`` or an exported procedure have it, as a replay prints it."""
+    known = {each.name for each in fields(Entry)} - {"frame", "type"}
+    frame = None if record["frame"] is None else Seen(**record["frame"])
+    told = {name: value for name, value in record.items() if name in known}
+    return line_of(Entry(**told, type=EntryType(record["type"]), frame=frame))
+
+
 def line_of(entry: Entry) -> dict[str, Any]:
     """One journal line as a replay prints it: everything that a second run must repeat."""
     frame = entry.frame
@@ -108,9 +124,10 @@ def line_of(entry: Entry) -> dict[str, Any]:
         "cause": entry.cause,
         "frame": None if frame is None else {"sop_instance_uid": frame.sop_instance_uid, "index": frame.index},
     }
-    wanted = ("kind", "zone", "side", "priority", "condition", "signal", "message", "technical_cause", "area_mm2")
     if alert:
-        line["alert"] = {name: alert.get(name) for name in wanted}
+        line["alert"] = {name: alert.get(name) for name in OF_AN_ALERT}
+    elif entry.type is EntryType.PROCEDURE_OPENED:
+        line["version"] = {name: entry.data.get(name) for name in ("algorithm", "rules")}
     elif entry.type is EntryType.FRAME_SEEN:
         front = entry.data.get("front") or {}
         line["findings"] = {

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from dicom_gateway import sop_classes
+from dicom_gateway.arrival import Arrival
 from dicom_gateway.confidential import DEVICE, MADE, MOMENTS, NUMBERS, SEQUENCES, UIDS, WORDS, Choice, Fate
 from dicom_gateway.decoding import Decoder
 from dicom_gateway.deidentify import deidentify
@@ -21,7 +22,6 @@ from dicom_gateway.frames import frames_of
 from dicom_gateway.geometry import Rectangle
 from dicom_gateway.header import read_header
 from dicom_gateway.refusal import Undecodable
-from dicom_gateway.spool import Arrival
 from tests.dicom_gateway.objects import image, ramp, saved
 
 KEY = b"k" * 32

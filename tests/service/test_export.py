@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,11 @@ from db import plans, procedures, queries
 from db.connect import connect
 from db.journal import Journal
 from detection.vocabulary import NO_PROCEDURE, Entry, EntryType, Kind, View
+from dicom_gateway.arrival import Origin
 from dicom_gateway.confidential import Choice
 from dicom_gateway.disguise import disguise_of, key_at
 from dicom_gateway.header import read_header
-from dicom_gateway.spool import Origin, Spool
+from dicom_gateway.spool import Spool
 from service.__main__ import main
 from service.bell import Bell
 from service.export import KEY, Exporter, NotThere
@@ -32,7 +33,7 @@ from tests.service.canaries import CORNER, CORNER_SHARE, Canaries, plant_in_head
 
 STUDY = "2.25.20260202"
 N_CANARIES = 200
-PLAN_AT = 20
+PLAN_AT = 6
 """Frames judged before the operator sets landmarks."""
 
 
@@ -56,11 +57,11 @@ class Watched:
 def watched(tmp_path_factory):
     """A leak seen live from a source that burns text into a corner, with marks wherever a name could stand."""
     folder, marks = tmp_path_factory.mktemp("installation"), Canaries()
-    recording = record(LEAK, folder / "film", study_uid=STUDY, started_at=time.time())
+    recording = record(replace(LEAK, frame_rate=3.0), folder / "film", study_uid=STUDY, started_at=time.time())
     source = marks.new()
     for n, path in enumerate(recording.paths()):
         dataset = dcmread(path)
-        if n in {0, 30}:
+        if n in {0, 9}:
             plant_in_header(dataset, marks if n == 0 else Canaries())
         pixels = dataset.pixel_array.copy()
         plant_in_pixels(pixels, marks if n == 0 else Canaries())
