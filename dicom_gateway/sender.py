@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 from pynetdicom import _config
+from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.dsutils import encode
 
 from dicom_gateway import sop_classes
 from dicom_gateway.header import Header, read_header
 from dicom_gateway.peer import Offer, Peer, associated
+from dicom_gateway.prompt import MAX_PDU
 from dicom_gateway.refusal import Unreadable
 from dicom_gateway.timebase import DEFAULT_FRAME_RATE
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
+    from pynetdicom.presentation import PresentationContext
 
 # a file goes out as it is, read piece by piece; the library would decode and encode it anew
 _config.STORE_SEND_CHUNKED_DATASET = True
@@ -30,21 +37,26 @@ CONTEXT_REFUSED = 0x0122
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Due:
-    """An object and when it is due, in seconds after the first."""
+    """An object and when it is due, in seconds after the first; ``fault``: what is done to it on purpose."""
 
     offset_s: float
     content: Path | Dataset
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What became of one object; times are those of the clock given. ``status`` None: the association broke."""
+    """What became of one object; times are those of the clock given. ``status`` None: the association broke.
+
+    ``fault``: what was done to it on purpose.
+    """
 
     sop_instance_uid: str
     status: int | None
     due_at: float
     sent_at: float
     answered_at: float
+    fault: str | None = None
 
 
 class StoreLine:
@@ -59,8 +71,7 @@ class StoreLine:
     def store(self, content: Path | Dataset, offer: Offer) -> int | None:
         """The status of one object, None when the association broke. Raises ``Unreachable``."""
         association = self._for(offer)
-        agreed = {(str(each.abstract_syntax), str(each.transfer_syntax[0])) for each in association.accepted_contexts}
-        if offer not in agreed:
+        if offer not in {_offer_of(each) for each in association.accepted_contexts}:
             return CONTEXT_REFUSED
         try:
             status = association.send_c_store(content).get("Status")
@@ -69,6 +80,18 @@ class StoreLine:
         if status is None:
             self.close()
         return None if status is None else int(status)
+
+    def abort(self, content: Path | Dataset, offer: Offer) -> None:
+        """Send half of an object, and then A-ABORT. Raises ``Unreachable``."""
+        association = self._for(offer)
+        agreed = next((each for each in association.accepted_contexts if _offer_of(each) == offer), None)
+        if agreed is None or agreed.context_id is None:
+            return
+        pieces = list(_store_message(content).encode_msg(agreed.context_id, association.acceptor.maximum_length or MAX_PDU))
+        for piece in pieces[: max(2, len(pieces) // 2)]:
+            association.dul.send_pdu(piece)
+        association.abort()
+        self.close()
 
     def _for(self, offer: Offer) -> Association:
         if self._association is not None and offer in self._offers and self._association.is_established:
@@ -110,11 +133,42 @@ def send(
                 sleep(ahead)
             uid, offer = _identity(item.content)
             sent_at = clock()
-            status = line.store(item.content, offer)
-            due_at = sent_at if speed is None else due_at
-            yield Sent(sop_instance_uid=uid, status=status, due_at=due_at, sent_at=sent_at, answered_at=clock())
+            status = None
+            if item.fault == "abort":
+                line.abort(item.content, offer)
+            else:
+                status = line.store(item.content, offer)
+            yield Sent(
+                sop_instance_uid=uid,
+                status=status,
+                due_at=sent_at if speed is None else due_at,
+                sent_at=sent_at,
+                answered_at=clock(),
+                fault=item.fault,
+            )
     finally:
         line.close()
+
+
+def _offer_of(context: PresentationContext) -> Offer:
+    return str(context.abstract_syntax), str(context.transfer_syntax[0])
+
+
+def _store_message(content: Path | Dataset) -> C_STORE_RQ:
+    """The request to store an object, data set and all."""
+    uid, (sop_class, _) = _identity(content)
+    whole = BytesIO()
+    dataset = pydicom.dcmread(content) if isinstance(content, Path) else content
+    is_implicit = str(dataset.file_meta.TransferSyntaxUID) == sop_classes.IMPLICIT_LE
+    encoded = encode(dataset, is_implicit, True)
+    whole.write(encoded or b"")
+    whole.seek(0)
+    request, message = C_STORE(), C_STORE_RQ()
+    request.MessageID, request.Priority = 1, 2
+    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = UID(sop_class), UID(uid)
+    request.DataSet = whole
+    message.primitive_to_message(request)
+    return message
 
 
 def _identity(content: Path | Dataset) -> tuple[str, Offer]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ from db.deliveries import Stage, settle_refused
 from db.journal import Journal
 from detection.phantom.scene import SCENARIOS, Scene
 from dicom_gateway.compose import Form, study_of, write_phantom
+from dicom_gateway.faults import Fault, Faults, disturbed, faults_from
 from dicom_gateway.peer import Peer, echo
 from dicom_gateway.refusal import Unreachable
 from dicom_gateway.sender import due_from_folder, send
@@ -178,6 +181,10 @@ def phantom(
 @click.option("--tls", "is_secured", is_flag=True, help="Over TLS, with the certificate of the settings.")
 @click.option("--seed", type=int, help="Seed of the phantom.")
 @click.option("--orthanc", "orthanc_url", help="Orthanc's address, if not the one of the settings.")
+@click.option(
+    "--fault", "faults", multiple=True, metavar="NAME=SHARE", help="Something that goes wrong; docs/replay.md."
+)
+@click.option("--fault-seed", type=int, default=0, show_default=True, help="Which objects it happens to.")
 @click.pass_obj
 def send_objects(
     settings: Settings,
@@ -188,6 +195,8 @@ def send_objects(
     speed: float,
     unpaced: bool,
     is_secured: bool,
+    faults: tuple[str, ...],
+    fault_seed: int,
     **origin: Any,
 ) -> None:
     """Play a phantom, a folder or an Orthanc study over C-STORE at its original pace."""
@@ -201,17 +210,34 @@ def send_objects(
                 "--tls needs the settings dicom_tls_certificate, dicom_tls_key, dicom_tls_authorities"
             )
         peer = secured(peer, settings)
-    n_sent, n_refused = 0, 0
+    sys.exit(_play(_due(settings, **origin), peer, None if unpaced else speed, _faults(faults, fault_seed)))
+
+
+def _play(due: Any, peer: Peer, speed: float | None, faults: Faults) -> bool:
+    """Send and say what came of it; whether an object was refused to which nothing was done on purpose."""
+    n_sent, n_refused, made = 0, 0, Counter[Fault]()
     try:
-        for sent in send(
-            _due(settings, **origin), peer, speed=None if unpaced else speed, clock=time.time, sleep=time.sleep
-        ):
-            n_sent, n_refused = n_sent + 1, n_refused + (sent.status != 0)
+        with tempfile.TemporaryDirectory(prefix="cementwatch-faults-") as scratch:
+            spoilt = disturbed(due, faults, Path(scratch), made)
+            for sent in send(spoilt, peer, speed=speed, clock=time.time, sleep=time.sleep):
+                n_sent += 1
+                n_refused += sent.status != 0 and sent.fault is None
+                if sent.fault is not None:
+                    answer = "no answer" if sent.status is None else f"answered 0x{sent.status:04X}"
+                    click.echo(f"{sent.fault}: {answer}")
     except (Unreachable, OrthancUnreachable, StudyNotFound) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{n_sent} objects sent, {n_refused} refused")
-    if n_refused:
-        sys.exit(1)
+    if made:
+        click.echo("on purpose: " + ", ".join(f"{n} {fault}" for fault, n in sorted(made.items())))
+    return n_refused > 0
+
+
+def _faults(words: tuple[str, ...], seed: int) -> Faults:
+    try:
+        return faults_from(words, seed)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--fault") from None
 
 
 @main.command()
