@@ -87,7 +87,9 @@ class StoreLine:
         agreed = next((each for each in association.accepted_contexts if _offer_of(each) == offer), None)
         if agreed is None or agreed.context_id is None:
             return
-        pieces = list(_store_message(content).encode_msg(agreed.context_id, association.acceptor.maximum_length or MAX_PDU))
+        pieces = list(
+            _store_message(content).encode_msg(agreed.context_id, association.acceptor.maximum_length or MAX_PDU)
+        )
         for piece in pieces[: max(2, len(pieces) // 2)]:
             association.dul.send_pdu(piece)
         association.abort()
