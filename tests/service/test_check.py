@@ -64,6 +64,7 @@ def test_what_would_not_work_together_is_said_before_it_does_not(tmp_path):
         ('[[sources]]\ntitle = "A"\ncolour = 1', "sources.0.colour"),
         ('[[sources]]\ntitle = "A"\n[[sources]]\ntitle = "A"', "expected each title once"),
         ('[[sources]]\ntitle = "A"\nopen_field = [0.9, 0.1, 0.1, 0.9]', "top above bottom"),
+        ('[[sources]]\ntitle = "A"\nburned_in = [[0.9, 0.1, 0.1, 0.9]]', "top above bottom"),
         ('[[sources]]\ntitle = "A"\npolarity = "red"', "dense_is_dark"),
     ],
 )
