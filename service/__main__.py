@@ -56,7 +56,7 @@ main.add_command(accounts.token)
 main.add_command(score_sets)
 for each in (clinical.audit_table, clinical.cohort, clinical.import_records, clinical.export_records):
     main.add_command(each)
-for each in (recordings.export, recordings.replay, recordings.compare_journals):
+for each in (recordings.export, recordings.replay, recordings.compare_journals, recordings.batch):
     main.add_command(each)
 
 

@@ -28,6 +28,16 @@ def instances_of(url: str, study_instance_uid: str) -> list[str]:
         return [str(item["ID"]) for study in found for item in _json(client, "GET", f"/studies/{study}/instances")]
 
 
+def studies_in(url: str) -> list[str]:
+    """The Study Instance UIDs of all studies, sorted. Raises ``OrthancUnreachable``."""
+    with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
+        found = _json(client, "GET", "/studies?expand")
+    try:
+        return sorted(str(study["MainDicomTags"]["StudyInstanceUID"]) for study in found)
+    except (LookupError, TypeError):
+        raise OrthancUnreachable("Orthanc does not answer as expected") from None
+
+
 def fetch_study(url: str, study_instance_uid: str, folder: Path) -> int:
     """Write every object of a study into ``folder``; how many there are."""
     ids = instances_of(url, study_instance_uid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from dicom_gateway.refusal import GatewayError, Unreadable
 from dicom_gateway.spool import Spool
 from service import replay as offline
 from service.api.wire import SAFETY_WORDS
+from service.batch import Hall, judge_studies
 from service.compare import NotComparable, compare
 from service.compare_page import page_of, words_of
 from service.export import Exporter, NotThere
-from service.orthanc import OrthancUnreachable, StudyNotFound
+from service.orthanc import OrthancUnreachable, StudyNotFound, studies_in
 from service.replay import line_from
 from service.settings import Settings
 from service.settings_log import os_user
@@ -150,3 +152,33 @@ def _lines_in(path: Path) -> list[dict[str, Any]]:
         return [line_from(line) if "data" in line else line for line in told]
     except (OSError, ValueError, LookupError, TypeError):
         raise NotComparable(f"{path.name}: expected a journal as JSON lines") from None
+
+
+@click.command("batch")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the results.")
+@click.option("--study", "studies", multiple=True, help="Only this study; may be repeated. Without it: all of them.")
+@click.option("--orthanc", "orthanc_url", help="Orthanc's address, if not the one of the settings.")
+@click.option("--processes", default=2, show_default=True, type=click.IntRange(1, 64), help="Studies at a time.")
+@click.pass_obj
+def batch(settings: Settings, out: Path, studies: tuple[str, ...], orthanc_url: str | None, processes: int) -> None:
+    """Judge the studies of an Orthanc again, several at a time, and print one line of result for each.
+
+    Broken off and started again with the same folder, it goes on with what is not done. Exit 1 when a study failed.
+    """
+    url = orthanc_url or settings.orthanc_url
+    click.echo(SAFETY_WORDS, err=True)
+    n_failed = 0
+    try:
+        wanted = list(dict.fromkeys(studies)) or studies_in(url)
+        hall = Hall(orthanc_url=url, folder=out, n_processes=processes, now=time.time)
+        n_open = len(set(wanted) - hall.done())
+        click.echo(f"{len(wanted) - n_open} of {len(wanted)} studies are done", err=True)
+        with click.progressbar(judge_studies(wanted, hall), length=n_open, file=sys.stderr) as results:
+            for result in results:
+                n_failed += result["state"] != "done"
+                click.echo(json.dumps(result, sort_keys=True))
+    except (OrthancUnreachable, BrokenProcessPool) as error:
+        raise click.ClickException(f"{error}; start again with the same folder to go on") from None
+    except OSError as error:
+        raise click.ClickException(f"the results cannot be written: {error.strerror}") from None
+    sys.exit(n_failed > 0)

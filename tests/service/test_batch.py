@@ -1,0 +1,79 @@
+"""Studies of an Orthanc judged side by side; what is done when it is broken off is not done again."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from service.__main__ import main
+from service.batch import Hall, judge_studies
+from tests.conftest import orthanc_running
+from tests.dicom_gateway.objects import image, ramp, saved
+
+N_STUDIES = 3
+N_FRAMES = 2
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """An Orthanc with three studies of two frames each."""
+    folder = tmp_path_factory.mktemp("archive")
+    with orthanc_running(folder) as peer:
+        for n in range(N_STUDIES):
+            about = {
+                "StudyInstanceUID": f"2.25.{n + 1}",
+                "PatientID": str(n),
+                "StudyDate": "20260101",
+                "StudyTime": "1011",
+            }
+            dataset = image(ramp(N_FRAMES, (128, 128)), SeriesInstanceUID=f"2.25.{n + 1}.1", **about)
+            peer.post("/instances", saved(dataset, folder / "one.dcm").read_bytes())
+        yield peer
+
+
+def hall(archive, folder, n_processes=1):
+    return Hall(orthanc_url=archive.http, folder=folder, n_processes=n_processes, now=time.time)
+
+
+def test_every_study_has_a_line_and_a_journal(archive, tmp_path):
+    done = CliRunner().invoke(main, ["batch", "--orthanc", archive.http, "--out", str(tmp_path), "--processes", "2"])
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert {line["study"] for line in lines} == {"2.25.1", "2.25.2", "2.25.3"}
+    assert {(line["state"], line["frames"], line["frames_failed"]) for line in lines} == {("done", N_FRAMES, 0)}
+    for line in lines:
+        told = [json.loads(each) for each in (tmp_path / line["journal"]).read_text().splitlines()]
+        assert [each["type"] for each in told].count("frame_seen") == N_FRAMES
+    again = CliRunner().invoke(main, ["batch", "--orthanc", archive.http, "--out", str(tmp_path)])
+    assert "3 of 3 studies are done" in again.output
+    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == N_STUDIES
+
+
+def test_a_run_that_was_broken_off_goes_on_with_what_is_missing(archive, tmp_path):
+    studies = ["2.25.1", "2.25.2", "2.25.3"]
+    first = next(judge_studies(studies, hall(archive, tmp_path)))
+    with (tmp_path / "results.jsonl").open("a") as results:
+        results.write('{"study": "2.25.2", "state": "do')  # killed amid a line
+    rest = list(judge_studies(studies, hall(archive, tmp_path)))
+    assert [first["study"], *(line["study"] for line in rest)] == studies
+    assert hall(archive, tmp_path).done() == set(studies)
+
+
+def test_a_study_that_is_not_there_fails_alone_and_is_tried_again(archive, tmp_path):
+    args = ["batch", "--orthanc", archive.http, "--out", str(tmp_path), "--processes", "1"]
+    done = CliRunner().invoke(main, [*args, "--study", "2.25.77", "--study", "2.25.1"])
+    assert done.exit_code == 1
+    states = {line["study"]: line for line in map(json.loads, (tmp_path / "results.jsonl").read_text().splitlines())}
+    assert states["2.25.77"]["reason"] == "the study is not in Orthanc"
+    assert states["2.25.1"]["state"] == "done"
+    assert hall(archive, tmp_path).done() == {"2.25.1"}
+    assert not list((tmp_path / "journals").glob("*.part"))
+
+
+def test_an_archive_that_does_not_answer_is_said(free_port, tmp_path):
+    done = CliRunner().invoke(main, ["batch", "--orthanc", f"http://127.0.0.1:{free_port}", "--out", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "start again with the same folder" in done.output
