@@ -33,7 +33,7 @@ from tests.journeys.scenes import LEAK, record
 STUDY = "2.25.20260303"
 BEGAN = 1_760_000_000.0
 LATER = 1_770_000_000.25
-SHORT: Scene = replace(LEAK, frame_rate=3.0)
+SHORT: Scene = replace(LEAK, frame_rate=2.0)
 
 
 def printed(recording: Path | str, *, at: float = LATER, orthanc: str = "") -> list[str]:
