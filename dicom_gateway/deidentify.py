@@ -179,6 +179,8 @@ def _tell_identity(dataset: Dataset, original: Dataset, disguise: Disguise) -> N
     for keyword in EMPTY:
         if keyword not in dataset:
             setattr(dataset, keyword, None)
+    if disguise.choice.keeps_device:
+        dataset.SpecificCharacterSet = "ISO_IR 192"  # all else is ASCII
     dataset.PatientIdentityRemoved = "YES"
     dataset.DeidentificationMethod = METHOD
     dataset.DeidentificationMethodCodeSequence = [_code_of(option) for option in disguise.choice.options]

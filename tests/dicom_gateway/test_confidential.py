@@ -60,7 +60,8 @@ def test_nothing_is_copied_that_the_profile_names_but_by_an_option():
 
 
 def test_the_copy_declares_how_it_lost_its_identity(tmp_path):
-    original = saved(image(DeviceSerialNumber="SN-1", SeriesDescription="of Mrs X"), tmp_path / "a.dcm")
+    said = {"SeriesDescription": "of Mrs X", "SpecificCharacterSet": "ISO_IR 100", "Manufacturer": "Müller"}
+    original = saved(image(DeviceSerialNumber="SN-1", **said), tmp_path / "a.dcm")
     found = copied(original, tmp_path / "b.dcm").found
     copy = dcmread(tmp_path / "b.dcm")
     assert (copy.PatientIdentityRemoved, copy.LongitudinalTemporalInformationModified) == ("YES", "MODIFIED")
@@ -71,6 +72,7 @@ def test_the_copy_declares_how_it_lost_its_identity(tmp_path):
     kept = copied(original, tmp_path / "c.dcm", Choice(keeps_dates=True, keeps_device=True))
     copy = dcmread(tmp_path / "c.dcm")
     assert [code.CodeValue for code in copy.DeidentificationMethodCodeSequence] == ["113100", "113106", "113109"]
+    assert copy.Manufacturer == "Müller"
     assert (copy.DeviceSerialNumber, copy.LongitudinalTemporalInformationModified) == ("SN-1", "UNMODIFIED")
     assert kept.found["DeviceSerialNumber", Fate.KEPT] == 1
 
