@@ -20,15 +20,17 @@ from db.journal import Journal
 from detection.phantom.scene import SCENARIOS, Scene
 from dicom_gateway.compose import Form, study_of, write_phantom
 from dicom_gateway.peer import Peer, echo
-from dicom_gateway.refusal import Unreachable
+from dicom_gateway.refusal import GatewayError, Unreachable
 from dicom_gateway.sender import due_from_folder, send
 from service import accounts, replays, roles
 from service import demo as demonstration
 from service import replay as offline
 from service.api.wire import SAFETY_WORDS
 from service.clinical import command as clinical
+from service.dispatch import NOTHING, dispatch
 from service.entrance import secured
 from service.exposure import TooExposed
+from service.gather import NothingToReport
 from service.logs import start_logging
 from service.orthanc import OrthancUnreachable, StudyNotFound, fetch_study
 from service.score.command import score_sets
@@ -261,6 +263,30 @@ def export(settings: Settings, procedure: str | None, after: int) -> None:
             click.echo(line)
     except StoreFailure as failure:
         raise click.ClickException(str(failure)) from None
+
+
+@main.command("results")
+@click.argument("procedure")
+@click.option("--actor", hidden=True, help="Who asked, for the journal.")
+@click.pass_obj
+def make_objects(settings: Settings, procedure: str, actor: str | None) -> None:
+    """Write the findings of a procedure as DICOM objects, and queue them for the archives; twice is once."""
+    try:
+        made = dispatch(
+            settings, connect(settings.journal_url), procedure, at=time.time(), actor=actor or f"os:{os_user()}"
+        )
+    except NothingToReport as nothing:
+        click.echo(json.dumps({"nothing": str(nothing)}))
+        sys.exit(NOTHING)
+    except KeyError:
+        raise click.ClickException("there is no such procedure") from None
+    except (GatewayError, StoreFailure) as failure:
+        raise click.ClickException(str(failure)) from None
+    for each in made:
+        click.echo(
+            json.dumps({"form": each.form, "file": str(each.path), "bytes": each.n_bytes, "is_new": each.is_new})
+        )
+    click.echo(SAFETY_WORDS, err=True)
 
 
 @main.command("echo")
