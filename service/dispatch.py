@@ -66,7 +66,10 @@ def is_dispatched(settings: Settings, engine: Engine, id: str) -> bool:
     names = {archive.name for archive in settings.archives} if known is not None and known.replay is None else set()
     for report in reports_of(_place(settings, engine), id):
         uid = object_uid(report, Form.SR, 1)  # written last, and queued with the others
-        if not path_of(folder_of(settings, id), Form.SR, uid).exists():
+        wanted = [(Form.SR, uid)]
+        if settings.report_pictures:
+            wanted.append((Form.SC, object_uid(report, Form.SC, 1)))
+        if not all(path_of(folder_of(settings, id), *each).exists() for each in wanted):
             return False
         if not names <= {each.destination for each in deliveries_of(engine, [uid])}:
             return False

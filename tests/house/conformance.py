@@ -101,7 +101,7 @@ def rejections() -> Iterator[tuple[str, int, int, int]]:
 def made() -> Iterator[tuple[str, str, str, int, str]]:
     """One row for each class of which we write objects."""
     for each in SERIES.values():
-        yield name_of(each.sop_class), f"`{each.sop_class}`", each.modality, each.number, each.description
+        yield name_of(each.sop_class), each.sop_class, each.modality, each.number, each.description
 
 
 def tried() -> Iterator[tuple[str, str]]:

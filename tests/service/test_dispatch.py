@@ -253,7 +253,7 @@ def test_terms_that_cannot_be_meant_are_refused_at_the_start(tmp_path, text, exp
 
 def test_objects_are_made_on_request_and_the_list_says_how_far_each_archive_has_them(own, tmp_path):
     house = own()
-    with room_at(tmp_path, archives=(archive_at(9),)) as room:
+    with room_at(tmp_path, archives=(archive_at(9),), report_pictures=True) as room:
         path = f"/api/v1/procedures/{house.id}/results"
         before = room.client.get(path).json()
         assert {item["form"] for item in before["items"]} == set(Form)
