@@ -178,6 +178,17 @@ def test_dcmtk_draws_the_frame_by_the_presentation_state_and_keeps_every_line_an
     assert drawn_by(pydicom.dcmread(saved)) == drawn_by(only(house, Form.GSPS)) != []
 
 
+def test_outlines_are_drawn_where_they_were_seen(house):
+    lines = [
+        points for _, layer, drawn, _ in drawn_by(only(house, Form.GSPS)) if layer == "FINDINGS" for points in drawn
+    ]
+    for line in house.lines(EntryType.ALERT_RAISED):
+        outline = line.data["alert"]["outline"]
+        if outline:
+            expected = [value + 0.5 for row, col in [*outline, outline[0]] for value in (col, row)]
+            assert any(points == pytest.approx(expected, abs=1e-3) for points in lines)
+
+
 def drawn_by(state: Dataset) -> list[tuple[object, ...]]:
     """Frame, layer, points and words of each annotation."""
     return [
