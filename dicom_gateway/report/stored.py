@@ -12,11 +12,11 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from dicom_gateway.arrival import hash_of
 from dicom_gateway.flush import sync_folder
 from dicom_gateway.refusal import Unreadable
 from dicom_gateway.report.forms import SERIES, Form
 from dicom_gateway.report.nouns import Source
-from dicom_gateway.spool import hash_of
 
 _TOLD = "SOPClassUID SOPInstanceUID SeriesInstanceUID SeriesDescription ContentDate ContentTime InstanceNumber".split()
 _FORMS = {series.sop_class: form for form, series in SERIES.items()}
