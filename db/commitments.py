@@ -190,9 +190,15 @@ def deliveries_of(engine: Engine, sop_instance_uids: Sequence[str]) -> list[Deli
 
 
 def inbox_reach(engine: Engine, reader: int = 1) -> int:
-    """Notices (reader 1), or dose reports (reader 2), up to this number have been acted on."""
+    """Notices (reader 1), dose reports (2), or procedures by their end (3), up to this number have been acted on."""
     with reading(engine) as connection:
         return int(connection.execute(select(INBOX.c.number).where(INBOX.c.id == reader)).scalar_one())
+
+
+def meet_reader(engine: Engine, reader: int, number: int) -> None:
+    """A reader that is new begins after ``number``; one that is known stays where it is."""
+    with writing(engine) as connection:
+        insert_new(connection, INBOX, [{"id": reader, "number": number}])
 
 
 def note_inbox(engine: Engine, number: int, reader: int = 1) -> None:

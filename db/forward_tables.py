@@ -124,7 +124,7 @@ class DoseTable(Table):
 
 
 class InboxTable(Table):
-    """How far each reader of numbered things is: notices (1), dose reports among the arrivals (2)."""
+    """How far each reader of numbered things is: notices (1), dose reports among the arrivals (2), closed procedures (3)."""
 
     __tablename__ = "inbox"
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Engine, Select, false, func, or_, select
+from sqlalchemy import ColumnElement, Engine, Select, false, func, or_, select, text
 
 from db.connect import reading, row_of, rows_of
 from db.convert import Json, alert_from, entry_from_row, json_text
 from db.procedures import Procedure, procedures_from
-from db.tables import ALERT, ENTRY, PROCEDURE, STUDY
+from db.tables import ALERT, ARRIVAL, ENTRY, PROCEDURE, STUDY
 from detection.vocabulary import NO_PROCEDURE, PRIORITY_ORDER, Alert, Entry, EntryType, Seen, Zone
 
 END = 2**62
@@ -114,6 +114,22 @@ def procedures(
         return procedures_from(connection, query.order_by(opened.desc() if is_newest_first else opened).limit(limit))
 
 
+def closed_after(engine: Engine, since: float, *, before: float, limit: int = 20) -> list[Procedure]:
+    """Procedures that closed after ``since`` and not after ``before``, in that order."""
+    at = PROCEDURE.c.closed_at
+    with reading(engine) as connection:
+        return procedures_from(
+            connection, select(PROCEDURE).where(at > since, at <= before).order_by(at, PROCEDURE.c.id).limit(limit)
+        )
+
+
+def has_unjudged(engine: Engine, procedure: str) -> bool:
+    """Whether images of this procedure wait to be judged."""
+    query = select(ARRIVAL.c.number).where(text("status = 'open'"), ARRIVAL.c.procedure == procedure).limit(1)
+    with reading(engine) as connection:
+        return connection.execute(query).first() is not None
+
+
 def _is_told_by(word: str) -> ColumnElement[bool]:
     """Whether a procedure has this word in it, whatever its letters' size."""
     if DAY.fullmatch(word):
@@ -158,6 +174,20 @@ def history_of(engine: Engine, alert_id: str, after: int = 0, limit: int = 100) 
 def frames_of(engine: Engine, procedure: str, after: int = 0, limit: int = 100) -> list[Entry]:
     """The FRAME_SEEN lines of a procedure after line ``after``, in order."""
     return log_of(engine, procedure, after, (EntryType.FRAME_SEEN,), limit)
+
+
+def frames_back(engine: Engine, procedure: str, most: int) -> Iterator[Entry]:
+    """The FRAME_SEEN lines of a procedure from the last one back, a page at a time; at most so many."""
+    before, n_left = END, most
+    while n_left > 0:
+        query = select(ENTRY).where(
+            ENTRY.c.procedure == procedure, ENTRY.c.type == str(EntryType.FRAME_SEEN), ENTRY.c.number < before
+        )
+        page = _entries(engine, query.order_by(ENTRY.c.number.desc()).limit(min(n_left, 500)))
+        if not page:
+            return
+        yield from page
+        before, n_left = page[-1].number or 0, n_left - len(page)
 
 
 def latest_frame(engine: Engine, procedure: str) -> Entry | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,6 +137,28 @@ def overlay(gray: Gray8, marks: Marks, *, scale: float = 1.0) -> Colour8:
         if zone in LABELLED_ZONES:
             _label(picture, _points(outline, scale), zone)
     return picture
+
+
+def captioned(picture: Colour8, words: str) -> Colour8:
+    """The picture (H, W, 3) with ``words`` in a band below it, (H + n, W, 3), broken into lines that fit."""
+    size = max(0.35, picture.shape[1] / 1600)
+    (width, height), _ = cv2.getTextSize("n", cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+    lines = textwrap.wrap(words.encode("ascii", "replace").decode(), max(20, int(picture.shape[1] / width) - 1))
+    pitch = 2 * height
+    band = np.zeros((pitch * (len(lines) + 1), picture.shape[1], 3), np.uint8)
+    for place, line in enumerate(lines):
+        where = (2, pitch * (place + 1))
+        cv2.putText(band, line, where, cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
+    return np.asarray(np.vstack([picture, band]), np.uint8)
+
+
+def filled(outlines: tuple[Outline, ...], shape: tuple[int, int]) -> Mask:
+    """The inside of ``outlines`` with its edge, (H, W) bool; all False without any. Outlines are thinned to 0.7 px."""
+    inside = np.zeros(shape, np.uint8)
+    for outline in outlines:
+        whole = np.round([(col, row) for row, col in outline]).astype(np.int32).reshape(-1, 1, 2)
+        cv2.fillPoly(inside, [whole], color=1, lineType=cv2.LINE_8)
+    return inside > 0
 
 
 def _ring(corners: Corners) -> Outline:

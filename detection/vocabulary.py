@@ -28,6 +28,9 @@ Outline = tuple[Point, ...]
 SCALE_MM_PER_PX = (0.02, 2.0)
 """What a picture's scale can be at the object plane: from magnified high resolution to the coarsest screen copy. Anything else is a mistake."""
 
+MM_UNCERTAINTY = 0.1
+"""How far the scale may be off, as a share: a vertebra lies before or behind the isocentre that it is told for."""
+
 
 class View(StrEnum):
     """How the beam looks at the patient."""
@@ -316,7 +319,7 @@ class Frame:
     ceiling: float
     field: Mask | None = None
     mm_per_px: float | None = None
-    mm_uncertainty: float = 0.1
+    mm_uncertainty: float = MM_UNCERTAINTY
     view: View = View.UNKNOWN
     primary_deg: float | None = None
     secondary_deg: float | None = None

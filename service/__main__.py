@@ -56,7 +56,13 @@ main.add_command(accounts.token)
 main.add_command(score_sets)
 for each in (clinical.audit_table, clinical.cohort, clinical.import_records, clinical.export_records):
     main.add_command(each)
-for each in (recordings.export, recordings.replay, recordings.compare_journals, recordings.batch):
+for each in (
+    recordings.export,
+    recordings.replay,
+    recordings.compare_journals,
+    recordings.batch,
+    recordings.make_objects,
+):
     main.add_command(each)
 
 

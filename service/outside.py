@@ -1,4 +1,4 @@
-"""All that the role ``forward`` does: objects to archives, storage commitment either way, and the notices of peers."""
+"""All that the role ``forward`` does: objects to archives, ours too, storage commitment either way, and the notices of peers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from service.commitment import Answering, Asking
 from service.dosimeter import Dosimeter
 from service.forward import Forwarding
 from service.inbox import Inbox
+from service.reporter import Reporter
 from service.settings import Settings
 from service.sources import Sources
 from service.steps import Steps, WorklistReader
@@ -43,6 +44,7 @@ class Outside:
         self._worklist = None if settings.worklist is None else WorklistReader(settings.worklist, settings, self._steps)
         self._inbox = Inbox(settings, engine, notices, self._steps)
         self._dosimeter = Dosimeter(engine, spool)
+        self._reporter = Reporter(settings, engine, now=now())
         self._swept_at = 0.0
         self._answering = Answering(settings, engine, spool, Sources(settings))
         self._stop = threading.Event()
@@ -72,11 +74,12 @@ class Outside:
         while not self._stop.is_set():
             try:
                 self._answering.turn(self._now)
+                self._reporter.step(self._now())
                 if self._worklist is not None:
                     now = self._now()
                     self._worklist.turn(now, datetime.fromtimestamp(now).strftime("%Y%m%d"))
             except StoreFailure as failure:
-                LOG.error("commitments cannot be read or written: %s", type(failure).__name__)  # noqa: TRY400 - a row names instances
+                LOG.error("the queue cannot be read or written: %s", type(failure).__name__)  # noqa: TRY400 - a row names instances
             except Exception as error:  # noqa: BLE001 - this thread answers for as long as the role lives
                 LOG.error("commitment in trouble", extra={"error": type(error).__name__})  # noqa: TRY400 - as above
             self._stop.wait(1.0)

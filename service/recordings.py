@@ -1,4 +1,4 @@
-"""The commands about recordings: take a procedure out, play one again, hold two journals against each other."""
+"""The commands about recordings and results: take a procedure out, play one again, compare journals, write its objects."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from service.api.wire import SAFETY_WORDS
 from service.batch import Hall, judge_studies
 from service.compare import NotComparable, compare
 from service.compare_page import page_of, words_of
+from service.dispatch import NOTHING, dispatch
 from service.export import Exporter, NotThere
+from service.gather import NothingToReport
 from service.orthanc import OrthancUnreachable, StudyNotFound, studies_in
 from service.replay import line_from
 from service.settings import Settings
@@ -182,3 +184,27 @@ def batch(settings: Settings, out: Path, studies: tuple[str, ...], orthanc_url: 
     except OSError as error:
         raise click.ClickException(f"the results cannot be written: {error.strerror}") from None
     sys.exit(n_failed > 0)
+
+
+@click.command("results")
+@click.argument("procedure")
+@click.option("--actor", hidden=True, help="Who asked, for the journal.")
+@click.pass_obj
+def make_objects(settings: Settings, procedure: str, actor: str | None) -> None:
+    """Write the findings of a procedure as DICOM objects, and queue them for the archives; twice is once."""
+    try:
+        made = dispatch(
+            settings, connect(settings.journal_url), procedure, at=time.time(), actor=actor or f"os:{os_user()}"
+        )
+    except NothingToReport as nothing:
+        click.echo(json.dumps({"nothing": str(nothing)}))
+        sys.exit(NOTHING)
+    except KeyError:
+        raise click.ClickException("there is no such procedure") from None
+    except (GatewayError, StoreFailure) as failure:
+        raise click.ClickException(str(failure)) from None
+    for each in made:
+        click.echo(
+            json.dumps({"form": each.form, "file": str(each.path), "bytes": each.n_bytes, "is_new": each.is_new})
+        )
+    click.echo(SAFETY_WORDS, err=True)

@@ -200,6 +200,7 @@ def run_serve(settings: Settings) -> None:
         bell=bell,
         now=time.time,
         replays=Replayer(settings, engine, now=time.time, environment=environment_of(settings)),
+        environment=environment_of(settings),
     )
     if has_users(engine):
         tell_changed_settings(deps.journal, settings, time.time())

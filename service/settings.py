@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 from detection.rules import Rules
 from dicom_gateway.callers import Device, network_of
+from dicom_gateway.report.terms import terms_from
 from dicom_gateway.tls import Credentials
 from service.archives import Archive, Worklist
 from service.channels import check_mqtt_url, check_webhook_url, key_of
@@ -115,6 +116,21 @@ class Settings(BaseSettings):
         600.0,
         gt=0,
         description="Age of an object that an archive still lacks at which the alarm 'forward queue' is raised.",
+    )
+    report_at_end: bool = Field(
+        default=True,
+        description="When a procedure has closed, its findings are sent to the archives as DICOM objects; docs/results.md.",
+    )
+    report_after_s: float = Field(
+        60.0,
+        ge=0,
+        description="Quiet time after a procedure closed at which that is done; a late image opens it again.",
+    )
+    report_pictures: bool = Field(
+        default=False, description="Key frames with everything drawn on them are sent too, as Secondary Captures."
+    )
+    report_terms_file: Path | None = Field(
+        None, description="TOML file with licensed terms that replace codes of the private scheme 99CEMENT."
     )
     worklist: Worklist | None = Field(
         None,
@@ -234,6 +250,16 @@ class Settings(BaseSettings):
             raise ValueError("expected archives with different names")
         return archives
 
+    @field_validator("report_terms_file")
+    @classmethod
+    def _are_terms(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            try:
+                terms_from(path.read_text(encoding="utf-8"))
+            except OSError:
+                raise ValueError("expected a file that can be read") from None
+        return path
+
     @model_validator(mode="after")
     def _keeps_what_it_promises(self) -> Settings:
         if self.keeps_for_good and self.keep_days > 0:
@@ -315,6 +341,11 @@ class Settings(BaseSettings):
     def told_dir(self) -> Path:
         """Where ``serve`` listens for what the journal does not take."""
         return self.data_dir / "told"
+
+    @property
+    def report_dir(self) -> Path:
+        """Where objects of our own are kept, in a folder for each procedure."""
+        return self.data_dir / "reports"
 
     @property
     def spool_dir(self) -> Path:

@@ -33,7 +33,7 @@ class Replays(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
-    """All that the API may use. ``now`` is seconds since 1970 UTC."""
+    """All that the API may use. ``now`` is seconds since 1970 UTC; ``environment`` starts a process with these settings."""
 
     settings: Settings
     engine: Engine
@@ -42,6 +42,7 @@ class Deps:
     bell: Bell
     now: Callable[[], float]
     replays: Replays
+    environment: Mapping[str, str]
 
 
 def _deps_of(request: Request) -> Deps:

@@ -123,6 +123,8 @@ PERMISSIONS: tuple[Permission, ...] = (
     Permission("GET", f"{V1}/procedures/{{id}}/report.html", Scope.EXPORT, EXPORTED),
     Permission("GET", f"{V1}/procedures/{{id}}/report.csv", Scope.EXPORT, EXPORTED),
     Permission("GET", f"{V1}/procedures/{{id}}/report.jsonl", Scope.EXPORT, EXPORTED),
+    Permission("GET", f"{V1}/procedures/{{id}}/results", Scope.READ),
+    Permission("POST", f"{V1}/procedures/{{id}}/results", Scope.EXPORT, EXPORTED),
     Permission("GET", f"{V1}/frames/{{sop_instance_uid}}/{{index}}.jpg", Scope.READ, VIEWED),
     Permission("POST", f"{V1}/replays", Scope.REPLAY),
     Permission("GET", f"{V1}/replays/{{id}}", Scope.READ),

@@ -18,6 +18,8 @@ from dicom_gateway.listener import Listener
 from dicom_gateway.notices import Notices
 from dicom_gateway.peer import ANSWER_S, CONNECT_S
 from dicom_gateway.prompt import MAX_PDU
+from dicom_gateway.report.forms import SERIES
+from dicom_gateway.report.terms import SCHEME, SCHEME_NAME
 from dicom_gateway.spool import Spool
 from dicom_gateway.tls import SUITES
 from service.settings import Settings
@@ -29,7 +31,8 @@ STORE_REFUSALS = (refusal.TryLater, refusal.NotThisClass, refusal.Unreadable, re
 SETTINGS = (
     "ae_title dicom_host dicom_port calling_ae_titles calling_addresses known_devices max_associations reserved_associations "
     "max_associations_per_address max_waiting_connections request_within_s read_within_s dicom_tls_certificate min_free_mb "
-    "max_object_mb archives worklist sources_file forward_pause_s commitment_within_s commitment_answer_s keeps_for_good"
+    "max_object_mb archives worklist sources_file forward_pause_s commitment_within_s commitment_answer_s keeps_for_good "
+    "report_at_end report_after_s report_pictures report_terms_file"
 ).split()
 
 
@@ -95,6 +98,12 @@ def rejections() -> Iterator[tuple[str, int, int, int]]:
         yield each.reason, each.result, each.source, each.diagnostic
 
 
+def made() -> Iterator[tuple[str, str, str, int, str]]:
+    """One row for each class of which we write objects."""
+    for each in SERIES.values():
+        yield name_of(each.sop_class), each.sop_class, each.modality, each.number, each.description
+
+
 def tried() -> Iterator[tuple[str, str]]:
     """Settings of the DICOM side with their help."""
     for name in SETTINGS:
@@ -120,6 +129,7 @@ def statement() -> str:
         "answers": table(("status of the archive", "verdict", "in words"), answers),
         "notices": table(("status", "when"), notices),
         "settings": table(("setting", "meaning"), tried()),
+        "made": table(("SOP class", "UID", "modality", "series", "series description"), made()),
         "limits": f"{limits.n_associations} associations, {limits.n_reserved} of them for known devices, "
         f"{limits.n_per_address} for each address, {limits.n_waiting} connections without a whole request",
     }
@@ -131,6 +141,8 @@ def statement() -> str:
         connect_s=CONNECT_S,
         answer_s=ANSWER_S,
         suites=SUITES,
+        scheme=SCHEME,
+        scheme_name=SCHEME_NAME,
     )
 
 
@@ -152,6 +164,7 @@ parts of the standard that it does not name, and no promise that two devices wor
 | Storage Commitment Push Model | yes | yes | Orthanc both ways, pynetdicom |
 | Modality Performed Procedure Step | no | yes | pynetdicom |
 | Modality Worklist, FIND | yes | no | DCMTK wlmscpfs, Orthanc's worklist plugin |
+| Storage of results (SR, KOS, GSPS, SEG, SC) | yes | no | Orthanc; read by highdicom, DCMTK, dicom3tools |
 | STOW-RS (DICOMweb) | user agent | no | Orthanc's DICOMweb plugin |
 | Query/Retrieve, Print, media | no | no | |
 
@@ -213,7 +226,9 @@ in the spool. Failure reasons: 0x0112 not seen, 0x0110 not committed, 0x0119 ano
 
 **Associations.** One for each archive at a time, kept open while objects wait. Connection and association within {connect_s} s, each answer within {answer_s} s.
 Each object is offered in its own transfer syntax; Explicit VR Little Endian is sent as Implicit where only that is accepted. Objects are never compressed or
-decompressed. Every SOP class that was received is offered, with Verification beside it.
+decompressed. Every SOP class that was received is offered, with Verification beside it. Of our own making (docs/results.md), in Explicit VR Little Endian:
+
+{made}
 
 **C-STORE as SCU.** What an answer means (ranges A7xx, A9xx, Bxxx, Cxxx stand for all their values); *doubtful* is tried three times:
 
@@ -241,7 +256,7 @@ None.
 
 ## 6 Character sets
 
-Text is read by the Specific Character Set of its object (pydicom). Objects are passed on as they came. Worklist questions are asked in the default repertoire.
+Text is read by the Specific Character Set of its object (pydicom). Objects are passed on as they came; ours are in ISO_IR 192. Worklist questions are asked in the default repertoire.
 
 ## 7 Security
 
@@ -250,6 +265,6 @@ and address. User identity negotiation is not used. See docs/security.md.
 
 ## 8 Annexes
 
-Objects are not changed on their way through. No private attributes, no private SOP classes, no private transfer syntaxes. Codes: vertebrae of CID 7603 and
+Objects are not changed on their way through. Private coding scheme `{scheme}` ({scheme_name}), declared in every object of ours. No private attributes, no private SOP classes, no private transfer syntaxes. Codes: vertebrae of CID 7603 and
 sides of CID 244 are read from the worklist, totals of TID 10004 from dose reports.
 """

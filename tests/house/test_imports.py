@@ -24,6 +24,7 @@ OWNERS = {
     "cv2": ("detection",),
     "pydicom": ("dicom_gateway",),
     "pynetdicom": ("dicom_gateway",),
+    "highdicom": ("dicom_gateway",),
     "imagecodecs": ("dicom_gateway",),
     "sqlalchemy": ("db",),
     "alembic": ("db",),

@@ -58,7 +58,9 @@ from service.api.app import create_app
 from service.api.deps import Deps
 from service.bell import Bell
 from service.patience import ImpatientProtocol
+from service.roles import environment_of
 from service.settings import Settings
+from tests.conftest import CHECKOUT
 from tests.screen import browser, screen  # noqa: F401 - browser is a fixture
 
 T = TypeVar("T")
@@ -235,6 +237,7 @@ def room_at(folder: Path, database_url: str | None = None, **more: Any) -> Itera
         bell=Bell(settings.data_dir / "bells"),
         now=time.time,
         replays=StudiesOnShelf(),
+        environment=environment_of(settings) | {"PYTHONPATH": str(CHECKOUT)},
     )
     app = create_app(deps)
     serving = Serving(app)
