@@ -9,6 +9,9 @@ const MOST_SEGMENTS = 6;
 const MOST_LETTERS = 52;
 let nMade = 0;
 
+/** Whether whoever sits here may change the record; the server has the last word. */
+export const mayWrite = () => (document.body.dataset.may ?? "act").split(" ").includes("act");
+
 const isSame = (left, right) => JSON.stringify(left ?? null) === JSON.stringify(right ?? null);
 
 /** What people read where a value is told. */
@@ -35,6 +38,7 @@ export class Field {
     this.clash.hidden = true;
     this.node = this.build();
     this.node.dataset.field = this.name;
+    if (!mayWrite()) for (const input of this.ask.inputs()) input.disabled = true;
   }
 
   build() {

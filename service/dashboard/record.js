@@ -8,6 +8,8 @@ import { clock, element, say, sentence } from "./words.js";
 const UNDER_LEVEL = [["needle", "Needles"], ["aliquot", "Cement, push by push"], ["leak", "Leaks"]];
 const PATIENCE_MS = 400;
 const SLOW_MS = 30_000;
+const SETTLE_MS = 100;
+const SETTLE_TRIES = 50;
 
 export class Record {
   /** `dictionary` as the API tells it. */
@@ -63,8 +65,30 @@ export class Record {
     this.outline = element("ol", "outline");
     this.agreement = element("p", "record-agreement");
     this.remarks = element("ul", "remarks");
-    side.append(this.title, this.about, this.state, acts, this.words, this.links, this.outline, this.agreement, this.remarks);
+    this.unplaced = element("ul", "remarks");
+    side.append(this.title, this.about, this.state, acts, this.words, this.links, this.outline, this.agreement, this.unplaced, this.remarks);
     return side;
+  }
+
+  /** What the journal told and the record could not place: said once, when the record is filled in. */
+  tellUnplaced(words) {
+    const told = words.map((each) => element("li", "", each));
+    this.unplaced.replaceChildren(...(told.length ? [element("li", "remarks-title", "From the journal, for you to place"), ...told] : []));
+  }
+
+  /** Whether all is saved, once what is on its way has arrived. */
+  async settle() {
+    for (let tries = 0; tries < SETTLE_TRIES && !this.isClean; tries += 1) {
+      if (![...this.things].some((thing) => thing.isBusy)) return false;
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    }
+    return this.isClean;
+  }
+
+  /** Somebody is about to go while something is not saved. */
+  warn(leave) {
+    const go = button("Leave without saving it", leave);
+    this.words.replaceChildren("Something here is not saved. Look for the yellow frame, or ", go);
   }
 
   buildLevels() {

@@ -51,8 +51,10 @@ export class Records {
 
   /** What the address names: nothing, a record, a procedure's record, a new one, charts or an import. */
   async open(what, id) {
-    if (`${what}/${id}` === this.place) return;
-    this.place = `${what}/${id}`;
+    const place = `${what}/${id}`;
+    if (place === this.place) return;
+    if (this.record && !this.record.isClean) return this.stay(what, id);
+    this.place = place;
     for (const link of this.parts.children) {
       const isHere = link.dataset.part === (["charts", "import"].includes(what) ? what : "");
       if (isHere) link.setAttribute("aria-current", "page");
@@ -61,7 +63,6 @@ export class Records {
     this.side.hidden = ["charts", "import", "o"].includes(what);
     this.record = null;
     this.stage.replaceChildren(element("p", "case-empty", "Loading"));
-    const { place } = this;
     try {
       if (!this.side.hidden) this.list();
       const shown = await this.shownAt(what, id);
@@ -71,8 +72,21 @@ export class Records {
     }
   }
 
+  /** What is typed and not saved is not left by a press on a link; what is only being saved is waited for. */
+  async stay(what, id) {
+    const { record } = this;
+    const leave = () => {
+      if (this.record === record) this.record = null;
+      this.go(["record", what, id].filter(Boolean).map(encodeURIComponent).join("/"));
+    };
+    this.go(`record/o/${encodeURIComponent(record.id)}`);
+    if (await record.settle()) leave();
+    else record.warn(leave);
+  }
+
+  /** Another place of the page: a record in work stays as it is until somebody comes back. */
   close() {
-    this.place = null;
+    if (!this.record || this.record.isClean) this.record = this.place = null;
   }
 
   async shownAt(what, id) {
@@ -85,9 +99,11 @@ export class Records {
   }
 
   async openRecord(id) {
-    this.record = new Record(await loadDictionary(ask));
-    await this.record.open(id);
-    return this.record.node;
+    const record = new Record(await loadDictionary(ask));
+    await record.open(id);
+    if (this.filled?.operation.id === id) record.tellUnplaced(this.filled.unplaced);
+    this.record = record;
+    return record.node;
   }
 
   /** The record of a procedure that was watched live, or the question whose it is. */
@@ -121,6 +137,7 @@ export class Records {
         const patient = await patientNamed(name.value.trim());
         const path = procedure ? `procedures/${encodeURIComponent(procedure)}/record` : "record/operations";
         const made = await send(path, procedure ? { patient } : { patient, kind: kind.value });
+        this.filled = procedure ? made : null;
         this.go(`record/o/${encodeURIComponent(procedure ? made.operation.id : made.id)}`);
       } catch (error) {
         say(words, error.status ? error.message : "No answer from cementwatch. Try again.");

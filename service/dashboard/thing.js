@@ -38,7 +38,10 @@ export class Thing {
     this.state = element("span", "saved");
     this.state.setAttribute("role", "status");
     const head = element("div", "thing-head");
-    head.append(this.title, this.state);
+    this.discard = element("button", "quiet", "Discard");
+    this.discard.type = "button";
+    this.discard.addEventListener("click", () => this.place.removed(this));
+    head.append(this.title, this.state, this.discard);
     this.general = element("p", "trouble");
     this.general.setAttribute("role", "alert");
     const first = element("div", "fields");
@@ -110,6 +113,7 @@ export class Thing {
     say(this.title, this.kind === "level" || this.kind === "follow_up" ? name || `New: ${this.sheet.title.toLowerCase()}` : [this.sheet.title, name].filter(Boolean).join(" · "));
     this.node.dataset.finding = this.row?.finding ?? "";
     this.foot.hidden = !this.row;
+    this.discard.hidden = Boolean(this.row);
     this.node.dataset.state = this.bad.size || this.clashes.size ? "bad" : this.typed.size ? "typed" : "clean";
     say(this.state, this.stateWords());
     this.place.shown(this);
