@@ -41,7 +41,7 @@ def _pictures(
 ) -> Iterator[Picture]:
     for (uid, index), words in shown.items():
         entry = queries.frame_entry(deps.engine, uid, index, procedure)
-        yield Picture(jpeg=entry and _jpeg(deps, shelf, entry), words=" ".join(words))
+        yield Picture(jpeg=None if entry is None else _jpeg(deps, shelf, entry), words=" ".join(words))
 
 
 def _jpeg(deps: Deps, shelf: Shelf, entry: Entry) -> bytes | None:

@@ -33,7 +33,7 @@ export class Records {
     this.search = Object.assign(element("input"), { type: "search", placeholder: "whole pseudonym", maxLength: 64, autocomplete: "off" });
     label.append(this.search);
     this.search.addEventListener("change", () => this.list());
-    this.words = element("p", "archive-words");
+    this.words = element("p", "patients-words");
     this.words.setAttribute("role", "status");
     this.patients = element("ol", "archive-list");
     this.older = element("button", "act", "Older");
