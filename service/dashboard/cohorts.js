@@ -12,7 +12,7 @@ const COURSES = [["follow_up.vas", "Pain (VAS), mean ± SD", [0, 10]], ["follow_
 export class Cohorts {
   constructor() {
     this.node = element("div", "cohorts");
-    const label = element("label", "", "By");
+    const label = element("label", "", "Group by");
     this.group = element("select");
     this.group.append(...GROUPS.map(([value, words]) => Object.assign(element("option", "", words), { value })));
     this.group.addEventListener("change", () => this.draw());

@@ -23,9 +23,9 @@ def department(tmp_path_factory):
         yield room
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def desk(department, browser):
-    """A screen of the department."""
+    """The one screen of the department, which goes from place to place as people do."""
     with screen(browser, department.url) as page:
         yield page
 
@@ -266,7 +266,7 @@ def test_the_charts_of_all_records_show_counts_and_n(department, desk, tmp_path)
             if place < len(values):
                 write(department, "follow-ups", operation=operation, time_point=time_point, vas=values[place])
     desk.goto(f"{department.url}/#record/charts")
-    desk.get_by_label("By").select_option("operation.kind")
+    desk.get_by_label("Group by").select_option("operation.kind")
     leaks = desk.locator(".cohort-chart", has_text="Leaks seen on the screen")
     expect(leaks.locator("svg.graph")).to_have_attribute("aria-label", re.compile(r"disc superior 2 of \d"))
     vas = desk.locator(".cohort-chart", has_text="Pain (VAS)")
