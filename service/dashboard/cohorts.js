@@ -3,11 +3,13 @@
 import { bars, course, legend, meanWords, shareWords, survival } from "./graphs.js";
 import { send } from "./link.js";
 import { codeWords } from "./sheets.js";
-import { element, number, say } from "./words.js";
+import { element, number } from "./words.js";
 
 const GROUPS = [["", "all together"], ["patient.arm", "arm of the study"], ["operation.kind", "kind of operation"], ["patient.primary_tumour", "primary tumour"], ["patient.sex", "sex"]];
 const LEAKS = [["fluoroscopy", "Leaks seen on the screen or a radiograph"], ["ct", "Leaks seen on CT"]];
 const COURSES = [["follow_up.vas", "Pain (VAS), mean ± SD", [0, 10]], ["follow_up.odi_percent", "Disability (ODI, %), mean ± SD", [0, 100]]];
+const SURVIVAL = "Survival (Kaplan-Meier)";
+const PATIENCE_MS = 30_000;
 
 export class Cohorts {
   constructor() {
@@ -17,10 +19,8 @@ export class Cohorts {
     this.group.append(...GROUPS.map(([value, words]) => Object.assign(element("option", "", words), { value })));
     this.group.addEventListener("change", () => this.draw());
     label.append(this.group);
-    this.words = element("p", "refused");
-    this.words.setAttribute("role", "alert");
     this.charts = element("div", "cohort-charts");
-    this.node.append(label, this.words, this.charts);
+    this.node.append(label, this.charts);
   }
 
   async open() {
@@ -28,22 +28,29 @@ export class Cohorts {
     return this.node;
   }
 
+  /** Each chart by itself: what one cannot answer is said in its place. */
   async draw() {
     const group = this.group.value || null;
-    const patience = { patience: 20_000 };
     this.charts.setAttribute("aria-busy", "true");
-    try {
-      const made = await Promise.all([
-        ...LEAKS.map(([seen_with, title]) => send("cohorts/leaks", { seen_with, group }, patience).then((told) => leaksChart(title, told))),
-        ...COURSES.map(([field, title, ends]) => send("cohorts/course", { field, group }, patience).then((told) => courseChart(title, told, ends))),
-        send("cohorts/survival", { group }, patience).then((told) => survivalChart(told)),
-      ]);
-      if ((this.group.value || null) === group) this.charts.replaceChildren(...made);
-      say(this.words, "");
-    } catch (error) {
-      say(this.words, error.status ? error.message : "No answer from cementwatch. Try again.");
-    }
+    const byPatient = group?.startsWith("patient.") ? group : null;
+    const made = await Promise.all([
+      ...LEAKS.map(([seen_with, title]) => asked(title, "leaks", { seen_with, group }, (told) => leaksChart(title, told))),
+      ...COURSES.map(([field, title, ends]) => asked(title, "course", { field, group }, (told) => courseChart(title, told, ends))),
+      asked(SURVIVAL, "survival", { group: byPatient }, (told) => survivalChart(told, group !== byPatient)),
+    ]);
+    if ((this.group.value || null) !== group) return;
+    this.charts.replaceChildren(...made);
     this.charts.removeAttribute("aria-busy");
+  }
+}
+
+async function asked(title, what, question, draw) {
+  try {
+    return draw(await send(`cohorts/${what}`, question, { patience: PATIENCE_MS }));
+  } catch (error) {
+    const figure = element("figure", "cohort-chart");
+    figure.append(element("figcaption", "", title), element("p", "graph-note", error.status ? error.message : "No answer from cementwatch. Try again."));
+    return figure;
   }
 }
 
@@ -69,15 +76,16 @@ function courseChart(title, told, ends) {
   return chart({ title, groups, svg: points.length ? course(title, points, groups, ends) : null, table: [["when", ...groups.map(codeWords)], ...cells], notes: told.warnings });
 }
 
-function survivalChart(told) {
-  const title = "Survival (Kaplan-Meier)";
+function survivalChart(told, isApart) {
+  const title = SURVIVAL;
+  const notes = isApart ? ["All together: survival is of patients, and this is no property of a patient.", ...told.warnings] : told.warnings;
   const groups = Object.keys(told.groups);
   const cells = groups.map((group) => {
     const { n, n_deaths, median_months } = told.groups[group];
     return [codeWords(group), String(n), String(n_deaths), median_months === null ? "not reached" : `${number(median_months, 1)} months`];
   });
   const isEmpty = groups.every((group) => told.groups[group].n === 0);
-  return chart({ title, groups, svg: isEmpty ? null : survival(title, told.groups), table: [["group", "patients", "deaths", "median"], ...cells], notes: told.warnings });
+  return chart({ title, groups, svg: isEmpty ? null : survival(title, told.groups), table: [["group", "patients", "deaths", "median"], ...cells], notes });
 }
 
 function chart({ title, groups, svg, table, notes }) {

@@ -11,6 +11,9 @@ const MARKS = ["M-5 -5h10v10h-10Z", "M0 -7 7 6H-7Z", "M0 -7 7 0 0 7-7 0Z", "M-6 
 const text = (x, y, words, className = "graph-words", anchor = "start") => shape("text", { class: className, x, y, "text-anchor": anchor }, words);
 const tone = (place) => `tone-${place % TONES}`;
 
+/** The group's name where there are several. */
+const named = (groups, group) => (groups.length > 1 ? `${codeWords(group)} ` : "");
+
 /** A share in words: counts first, then percentage and its exact interval. */
 export function shareWords(share) {
   const { numerator, denominator, percent, exact } = share;
@@ -23,7 +26,7 @@ export function bars(title, rows, groups) {
   const [left, right, high] = [190, 215, 22];
   const blocks = rows.map(([label, shares]) => ({ label, shares: groups.filter((group) => shares[group]).map((group) => [group, shares[group]]) }));
   const tall = blocks.reduce((sum, block) => sum + Math.max(1, block.shares.length) * high + 8, 0) + 6;
-  const svg = drawing("graph", WIDE, tall, `${title}: ${blocks.map(({ label, shares }) => `${label} ${shares.map(([group, share]) => `${groups.length > 1 ? `${codeWords(group)} ` : ""}${share.numerator} of ${share.denominator}`).join(", ")}`).join("; ")}`);
+  const svg = drawing("graph", WIDE, tall, `${title}: ${blocks.map(({ label, shares }) => `${label} ${shares.map(([group, share]) => `${named(groups, group)}${share.numerator} of ${share.denominator}`).join(", ")}`).join("; ")}`);
   const x = (percent) => left + (percent / 100) * (WIDE - left - right);
   let y = 4;
   for (const { label, shares } of blocks) {
@@ -44,7 +47,7 @@ export function bars(title, rows, groups) {
 export function course(title, points, groups, [low, high]) {
   const [left, right, top, base] = [150, 24, 14, 236];
   const tall = base + 30 + groups.length * 18;
-  const svg = drawing("graph", WIDE, tall, `${title}: ${points.map((point) => `${codeWords(point.time_point)} ${groups.map((group) => meanWords(point.groups[group])).join(", ")}`).join("; ")}`);
+  const svg = drawing("graph", WIDE, tall, `${title}: ${points.map((point) => `${codeWords(point.time_point)} ${groups.map((group) => `${named(groups, group)}${meanWords(point.groups[group])}`).join(", ")}`).join("; ")}`);
   const x = (place) => left + ((place + 0.5) / points.length) * (WIDE - left - right);
   const y = (value) => base - ((value - low) / (high - low)) * (base - top);
   for (let tick = 0; tick <= 4; tick += 1) {

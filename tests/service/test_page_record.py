@@ -11,7 +11,7 @@ from detection.vocabulary import Side, Zone
 from tests.screen import keep, screen
 from tests.service.conftest import room_at
 from tests.service.test_api_exchange import BAD, patients
-from tests.service.test_page_axe import findings
+from tests.service.test_page_axe import TABLET, findings
 
 V1 = "/api/v1"
 
@@ -39,7 +39,7 @@ def write(room, address, /, **told) -> str:
 
 def one_operation(room, pseudonym: str, **told) -> str:
     patient = write(room, "patients", pseudonym=pseudonym)
-    return write(room, "operations", patient=patient, kind="pvp", **told)
+    return write(room, "operations", **{"patient": patient, "kind": "pvp", **told})
 
 
 def whole(room, operation: str) -> dict:
@@ -212,6 +212,10 @@ def test_two_people_at_one_record_see_the_difference_and_lose_nothing(department
     keep(desk, tmp_path, "record-clash")
     clash.get_by_role("button", name="Keep mine").click()
     saved(desk)
+    desk.set_viewport_size(TABLET)
+    assert desk.evaluate("document.documentElement.scrollWidth") <= TABLET["width"]
+    keep(desk, tmp_path, "record-tablet")
+    desk.set_viewport_size({"width": 1920, "height": 1080})
     told = whole(department, operation)["operation"]
     assert (told["cement_brand"], told["position"], told["remark"]) == ("Osteo-Firm", "prone", "two mixes")
 
@@ -257,7 +261,8 @@ def test_an_import_of_200_patients_names_its_bad_cells_and_is_all_or_nothing(dep
 def test_the_charts_of_all_records_show_counts_and_n(department, desk, tmp_path):
     rows = [("before", (8, 7.5, 9)), ("m3", (2, 3, 2.5)), ("m12", (3, 2))]
     for place in range(3):
-        operation = one_operation(department, f"B-{place}", performed_on="2026-01-10")
+        kind = "pkp" if place == 2 else "pvp"
+        operation = one_operation(department, f"B-{place}", kind=kind, performed_on="2026-01-10")
         level = write(department, "levels", operation=operation, level="L2", examined_with=["live", "ct"])
         if place:
             write(department, "leaks", level=level, site="disc_superior", modality="live")
@@ -268,10 +273,13 @@ def test_the_charts_of_all_records_show_counts_and_n(department, desk, tmp_path)
     desk.goto(f"{department.url}/#record/charts")
     desk.get_by_label("Group by").select_option("operation.kind")
     leaks = desk.locator(".cohort-chart", has_text="Leaks seen on the screen")
-    expect(leaks.locator("svg.graph")).to_have_attribute("aria-label", re.compile(r"disc superior 2 of \d"))
+    expect(leaks.locator("svg.graph")).to_have_attribute(
+        "aria-label", re.compile(r"disc superior.* Kyphoplasty 1 of 1")
+    )
     vas = desk.locator(".cohort-chart", has_text="Pain (VAS)")
-    expect(vas.locator("svg.graph")).to_have_attribute("aria-label", re.compile(r"12 months 2\.5 ± 0\.7 \(n 2\)"))
+    expect(vas.locator("svg.graph")).to_have_attribute("aria-label", re.compile(r"12 months .*PVP 2\.5 ± 0\.7 \(n 2\)"))
     vas.get_by_text("Numbers").click()
-    expect(vas.locator("table")).to_contain_text("8.2 ± 0.8 (n 3)")
+    expect(vas.locator("table")).to_contain_text("7.8 ± 0.4 (n 2)")
+    expect(desk.locator(".cohort-chart", has_text="Survival")).to_contain_text("All together: survival is of patients")
     assert findings(desk) == []
     keep(desk, tmp_path, "record-charts")
