@@ -166,15 +166,28 @@ def history(engine: Engine, kind: str, id: str) -> list[Version]:
 
 
 def listing(
-    engine: Engine, kind: str, *, after: int = 0, limit: int | None = None, **among: Collection[str] | None
+    engine: Engine,
+    kind: str,
+    *,
+    after: int = 0,
+    limit: int | None = None,
+    is_newest_first: bool = False,
+    **among: Collection[str] | None,
 ) -> list[Version]:
-    """Current versions that are not withdrawn, by the line that last changed them; ``among`` narrows single fields."""
+    """Current versions that are not withdrawn, by the line that last changed them; ``among`` narrows single fields.
+
+    With ``is_newest_first`` those changed before line ``after`` (0: all), backwards.
+    """
     table = KINDS[kind].table
-    query = select(table).where(table.c.is_current, ~table.c.is_withdrawn, table.c.number > after)
+    query = select(table).where(table.c.is_current, ~table.c.is_withdrawn)
+    if not is_newest_first:
+        query = query.where(table.c.number > after)
+    elif after:
+        query = query.where(table.c.number < after)
     for name, values in among.items():
         if values is not None:
             query = query.where(table.c[name].in_(list(values)))
-    query = query.order_by(table.c.number)
+    query = query.order_by(table.c.number.desc() if is_newest_first else table.c.number)
     with reading(engine) as connection:
         rows = rows_of(connection, query if limit is None else query.limit(limit))
     return [_version(kind, row) for row in rows]

@@ -21,6 +21,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from service.expected import expected_of
+
 RETRY_AFTER_S = 2
 
 CODE_OF_STATUS: dict[int, str] = {
@@ -113,7 +115,7 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type only
-    problems = [{"field": _field_of(problem["loc"]), "expected": problem["msg"]} for problem in error.errors()]
+    problems = [{"field": _field_of(problem["loc"]), "expected": expected_of(problem)} for problem in error.errors()]
     first = problems[0]
     return answer(
         400, error_body("bad_input", f"{first['field']}: {first['expected']}.", {**first, "problems": problems})

@@ -36,6 +36,17 @@ class MeaningAnswer(Answer):
     is_derived: bool = Field(description="Follows from answers.")
     allowed: str = Field(description="What may stand in it.")
     meaning: str = Field(description="What it means, with its unit.")
+    field: str = Field(description="Name of the field in JSON; columns of one field are the items of its answers.")
+    item: str | None = Field(None, description="Key of the item within the field's answers.")
+    form: str = Field(
+        description="text, number, whole_number, flag, day, moment, word (one of values), words (some of values, or any), "
+        "answer (one of values, to an item) or derived."
+    )
+    values: tuple[str | int, ...] = Field(
+        (), description="What may be chosen; none where anything of the form may stand."
+    )
+    low: float | None = Field(None, description="Smallest value, in the field's unit.")
+    high: float | None = Field(None, description="Largest value, in the field's unit.")
 
 
 class Dictionary(Wire):

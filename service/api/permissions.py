@@ -121,6 +121,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     Permission("PUT", f"{V1}/procedures/{{id}}/plan/{{view}}", Scope.ACT),
     Permission("GET", f"{V1}/procedures/{{id}}/report.json", Scope.EXPORT, EXPORTED),
     Permission("GET", f"{V1}/procedures/{{id}}/report.html", Scope.EXPORT, EXPORTED),
+    Permission("GET", f"{V1}/procedures/{{id}}/report.pdf", Scope.EXPORT, EXPORTED),
     Permission("GET", f"{V1}/procedures/{{id}}/report.csv", Scope.EXPORT, EXPORTED),
     Permission("GET", f"{V1}/procedures/{{id}}/report.jsonl", Scope.EXPORT, EXPORTED),
     Permission("GET", f"{V1}/procedures/{{id}}/results", Scope.READ),

@@ -28,6 +28,8 @@ from service.clinical.shape import problems_of
 router = APIRouter(prefix="/record", tags=["record"])
 
 Owner = Annotated[str | None, Query(description="Only those that belong to the thing with this id.")]
+Newest = Annotated[bool, Query(description="true: the last changed first; next_after then goes back in time.")]
+Pseudonym = Annotated[str | None, Query(max_length=64, description="Of patients: only the one with this pseudonym.")]
 
 
 def find(deps: Deps, kind: str, id: str, version: int | None = None) -> store.Version:
@@ -107,10 +109,21 @@ def _words(kind: str) -> str:
 def _add_reading(kind: str) -> None:
     address = ADDRESSES[kind]
 
-    def list_all(deps: DepsHere, owner: Owner = None, after: After = 0, limit: Limit = 100) -> dict[str, Any]:
+    def list_all(
+        deps: DepsHere,
+        owner: Owner = None,
+        pseudonym: Pseudonym = None,
+        newest: Newest = False,  # noqa: FBT002 - a query parameter
+        after: After = 0,
+        limit: Limit = 100,
+    ) -> dict[str, Any]:
         """Current versions, withdrawn ones left out; an item comes again when it changes."""
         narrowed = {store.KINDS[kind].owner or "id": None if owner is None else [owner]}
-        rows = store.listing(deps.engine, kind, after=after, limit=limit, **narrowed)
+        if pseudonym is not None:
+            if kind != "patient":
+                raise bad_field("pseudonym", "expected only where patients are listed")
+            narrowed["pseudonym"] = [pseudonym]
+        rows = store.listing(deps.engine, kind, after=after, limit=limit, is_newest_first=newest, **narrowed)
         return {"items": [row_of(row) for row in rows], "next_after": rows[-1].number if rows else after}
 
     def get_one(

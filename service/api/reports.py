@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from html import escape
 from itertools import chain
 from typing import Any
 
@@ -19,7 +18,13 @@ from service.api import wire
 from service.api.answers import alert_of, entry_of, time_of
 from service.api.deps import Deps, DepsHere
 from service.api.health import version_now
+from service.api.keyframes import keyframes_of
+from service.api.pictures import Shelf, ShelfHere
 from service.api.procedures import find, with_counts
+from service.clinical.whole import operation_of, whole_of
+from service.printout.contents import printout_of
+from service.printout.hypertext import as_html
+from service.printout.parts import Printout
 
 PAGE = 1000
 TOLD = tuple(kind for kind in EntryType if kind is not EntryType.FRAME_SEEN)
@@ -55,9 +60,18 @@ def get_json(deps: DepsHere, id: str) -> wire.Report:
 
 
 @router.get("/{id}/report.html", response_class=Response, responses={200: {"content": {"text/html": {}}}})
-def get_html(deps: DepsHere, id: str) -> Response:
-    """The report for people; prints well."""
-    return Response(as_html(report_of(deps, id)), media_type="text/html; charset=utf-8")
+def get_html(deps: DepsHere, shelf: ShelfHere, id: str) -> Response:
+    """The report for people: record, key frames, alerts on a line of time, log; prints well."""
+    return Response(as_html(printed(deps, shelf, id)), media_type="text/html; charset=utf-8")
+
+
+@router.get("/{id}/report.pdf", response_class=Response, responses={200: {"content": {"application/pdf": {}}}})
+def get_pdf(deps: DepsHere, shelf: ShelfHere, id: str) -> Response:
+    """The same report on sheets of A4."""
+    from service.printout.pdf import as_pdf  # loads fonts and a layout engine, which few ever ask for
+
+    headers = {"Content-Disposition": 'inline; filename="cementwatch-report.pdf"'}
+    return Response(as_pdf(printed(deps, shelf, id)), media_type="application/pdf", headers=headers)
 
 
 @router.get("/{id}/report.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
@@ -75,6 +89,14 @@ def get_json_lines(deps: DepsHere, id: str) -> StreamingResponse:
     lines = (f"{line}\n" for line in chain((first,), deps.journal.records(id)))
     headers = {"Content-Disposition": 'attachment; filename="cementwatch-report.jsonl"'}
     return StreamingResponse(lines, media_type="application/x-ndjson", headers=headers)
+
+
+def printed(deps: Deps, shelf: Shelf, id: str) -> Printout:
+    """The report as people read it, with the record of the procedure where there is one."""
+    report = report_of(deps, id)
+    operation = operation_of(deps.engine, id)
+    whole = None if operation is None else whole_of(deps.engine, operation)
+    return printout_of(report, whole, keyframes_of(deps, shelf, report))
 
 
 def report_of(deps: Deps, id: str) -> wire.Report:
@@ -136,66 +158,3 @@ def _harmless(value: object) -> object:
     if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
         return f"'{value}"
     return "" if value is None else value
-
-
-LOG_HEAD = ("number", "at", "type", "from", "to", "cause", "actor", "steps")
-STYLE = (
-    "body{font:15px/1.45 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#111}"
-    "table{border-collapse:collapse;width:100%}th,td{border:1px solid #bbb;padding:.3rem .5rem;text-align:left;"
-    "vertical-align:top}.safety{border:2px solid #111;padding:.6rem;font-weight:600}.high{font-weight:700}"
-)
-
-
-def as_html(report: wire.Report) -> str:
-    """One page without scripts or outside references; every value is escaped."""
-    about = report.procedure
-    told = {
-        "Procedure": about.id,
-        "Mode": about.mode,
-        "Kind": about.kind,
-        "Patient": " ".join(str(value) for value in about.patient.values() if value),
-        "Levels": ", ".join(about.levels),
-        "Opened": about.opened_at,
-        "Closed": about.closed_at or "still open",
-        "Dose": _dose_in_words(about.dose),
-        "Frames judged": about.counts.frames if about.counts else None,
-        "Report made": report.made_at,
-        "Software": f"{report.version.software}, algorithm {report.version.algorithm}, rules {report.version.rules}",
-    }
-    hidden = [f"{view} view: {', '.join(zones) or 'none'}" for view, zones in report.zones_not_visible.items()]
-    alerts = [(a.raised_at, a.priority, a.message, a.condition, a.signal, a.acknowledged_by) for a in report.alerts]
-    lines = [(e.number, e.at, e.type, e.from_, e.to, e.cause, e.actor, _delay_of(e)) for e in report.log]
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>cementwatch report</title><style>{STYLE}</style>'
-        f'<p class="safety">{escape(report.safety)}</p><h1>Procedure report</h1>{_table((), told.items())}'
-        f"<h2>Zones that the view cannot show, or only in part</h2><p>{escape('; '.join(hidden) or 'No frame was judged.')}</p>"
-        f"<h2>Alerts</h2>{_table(('raised', 'priority', 'message', 'condition', 'signal', 'acknowledged by'), alerts)}"
-        f"<h2>Log</h2>{_table(LOG_HEAD, lines)}"
-        f'<p class="safety">{escape(report.safety)}</p></html>'
-    )
-
-
-def _dose_in_words(dose: wire.Dose | None) -> str:
-    """The totals that are told, each with its unit."""
-    if dose is None:
-        return "no dose report"
-    told = (
-        (dose.air_kerma_mgy, "air kerma {:.1f} mGy"),
-        (dose.dose_area_product_gy_cm2, "dose area product {:.2f} Gy cm²"),
-        (dose.fluoroscopy_s, "fluoroscopy {:.0f} s"),
-    )
-    return ", ".join(words.format(value) for value, words in told if value is not None) or "the report tells no totals"
-
-
-def _delay_of(entry: wire.Entry) -> str:
-    """Each step of the way from image to journal, in words."""
-    return ", ".join(f"{name} {ms:.0f} ms" for name, ms in entry.steps_ms.items())
-
-
-def _table(head: tuple[str, ...], rows: object) -> str:
-    made = "".join(f"<th>{escape(name)}</th>" for name in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape('' if cell is None else str(cell))}</td>" for cell in row) + "</tr>"
-        for row in rows  # type: ignore[attr-defined] # any iterable of rows
-    )
-    return f"<table><tr>{made}</tr>{body}</table>"

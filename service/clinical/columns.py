@@ -41,6 +41,12 @@ class Meaning:
     is_derived: bool
     allowed: str
     meaning: str
+    field: str
+    item: str | None
+    form: str
+    values: tuple[str | int, ...] = ()
+    low: float | None = None
+    high: float | None = None
 
 
 @cache
@@ -110,20 +116,53 @@ def _meanings(kind: str) -> list[Meaning]:
                 is_derived=column.is_derived,
                 allowed=allowed,
                 meaning=meaning,
+                field=SCORED[column.field] if column.is_derived else column.field,
+                item=None if column.item is None else column.item.key,
+                **_form(column, about),
             )
         )
     return told
 
 
+FORMS = {"number": "number", "integer": "whole_number", "boolean": "flag"}
+FORMS_OF_TEXT = {"date": "day", "date-time": "moment"}
+
+
+def _form(column: Column, about: Mapping[str, Any]) -> dict[str, Any]:
+    """How a screen asks for it: form, the values to choose from, the range."""
+    if column.is_derived:
+        return {"form": "derived"}
+    if column.item is not None:
+        return {"form": "answer", "values": tuple(column.item.points)}
+    told = _known(about)
+    if told.get("type") == "array":
+        return {"form": "words", "values": tuple(told["items"].get("enum", ()))}
+    if "enum" in told:
+        return {"form": "word", "values": tuple(told["enum"])}
+    form = FORMS.get(str(told.get("type"))) or FORMS_OF_TEXT.get(str(told.get("format")), "text")
+    low, high = _ends(told)
+    return {"form": form, "low": low, "high": high}
+
+
+def _known(about: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part of a JSON schema that is not null."""
+    kinds = [each for each in about.get("anyOf", (about,)) if each.get("type") != "null"]
+    return kinds[0] if kinds else {}
+
+
+def _ends(told: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    low, high = (told.get(name, told.get(f"exclusive{name.capitalize()}")) for name in ("minimum", "maximum"))
+    return low, high
+
+
 def _allowed(about: Mapping[str, Any]) -> str:
     """What a JSON schema allows, in words."""
-    kinds = [each for each in about.get("anyOf", (about,)) if each.get("type") != "null"]
-    told = kinds[0] if kinds else {}
+    told = _known(about)
     if told.get("type") == "array":
         return f"some of: {_allowed(told['items'])}; separated by semicolons"
     if "enum" in told:
         return ", ".join(map(str, told["enum"]))
-    low, high = (told.get(name, told.get(f"exclusive{name.capitalize()}")) for name in ("minimum", "maximum"))
+    low, high = _ends(told)
     words = {"number": "number", "integer": "whole number", "boolean": "true or false"}.get(
         str(told.get("type")), "text"
     )

@@ -6,16 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from service.clinical.instruments import ImpossibleAnswer
 from service.clinical.scores import INSTRUMENTS, score
 from service.clinical.scores_spine import LEVELS
+from service.expected import ID_PATTERN, LISTED_PATTERN, expected_of
 
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+Id = Annotated[str, Field(pattern=ID_PATTERN)]
 Note = Annotated[str, Field(max_length=4000)]
 Word = Annotated[str, Field(max_length=200)]
-Listed = Annotated[str, Field(max_length=200, pattern=r"^[^;\s]([^;]*[^;\s])?$")]
+Listed = Annotated[str, Field(max_length=200, pattern=LISTED_PATTERN)]
 """A word of a list, which stands between semicolons in a table."""
 Gauge = Annotated[float, Field(ge=6, le=30)]
 Months = Annotated[float, Field(ge=0, le=600)]
@@ -52,7 +62,7 @@ def _plausible(day: date) -> date:
     return day
 
 
-Vertebra = Annotated[str, AfterValidator(_vertebra)]
+Vertebra = Annotated[str, AfterValidator(_vertebra), WithJsonSchema({"type": "string", "enum": list(LEVELS)})]
 Day = Annotated[date, AfterValidator(_plausible)]
 Moment = AwareDatetime
 
@@ -95,13 +105,8 @@ def problems_of(error: ValidationError | ImpossibleAnswer) -> list[dict[str, str
     """Each field that is wrong and what was expected of it; what was given is never repeated."""
     if isinstance(error, ImpossibleAnswer):
         return [{"field": error.field, "expected": error.expected}]
-    return [{"field": _place(told["loc"]), "expected": _expected(told)} for told in error.errors(include_input=False)]
+    return [{"field": _place(told["loc"]), "expected": expected_of(told)} for told in error.errors(include_input=False)]
 
 
 def _place(location: Sequence[Any]) -> str:
     return ".".join(map(str, location)) or "record"
-
-
-def _expected(told: Any) -> str:
-    words = str(told["msg"])
-    return words.removeprefix("Value error, ")

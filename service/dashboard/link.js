@@ -54,8 +54,8 @@ export async function send(path, content, options = {}) {
 
 async function change(path, content, options) {
   csrf ??= (await ask("session")).csrf_token ?? "";
-  const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf };
-  return ask(path, { method: "POST", headers, body: JSON.stringify(content ?? {}), ...options });
+  const headers = { "Content-Type": "application/json", ...options.headers, "X-CSRF-Token": csrf };
+  return ask(path, { method: "POST", body: JSON.stringify(content ?? {}), ...options, headers });
 }
 
 /** The picture of a frame; without a width in its own pixels. */

@@ -1,9 +1,10 @@
 // One touch, one line in the procedure's log: cement mixed, injection, aliquots, resistance, a note.
 
+import { LEVELS } from "./corners.js";
 import { ask, send } from "./link.js";
 import { clock, element, plain, say } from "./words.js";
 
-export const LOGGED = ["cement_mixed", "injection_started", "injection_stopped", "aliquot", "resistance", "note"];
+export const LOGGED = ["cement_mixed", "needle_placed", "injection_started", "injection_stopped", "aliquot", "resistance", "note"];
 const ALIQUOTS_ML = [0.5, 1, 1.5, 2];
 const PAGE = 1000;
 const TOLD_MS = 6000;
@@ -16,6 +17,7 @@ export class Logbook {
     this.node.setAttribute("aria-label", "Procedure log");
     this.buttons = element("div", "log-buttons");
     this.mixed = this.button("Cement mixed", () => this.write({ type: "cement_mixed" }));
+    this.needle = this.button("Needle placed", () => this.write({ type: "needle_placed" }));
     this.started = this.button("Injection started", () => this.write({ type: "injection_started" }));
     this.stopped = this.button("Injection stopped", () => this.write({ type: "injection_stopped" }));
     this.aliquot = this.button("Aliquot", () => this.turn(this.volumes));
@@ -23,7 +25,7 @@ export class Logbook {
     this.note = this.button("Note", () => this.turn(this.noteForm));
     this.words = element("p", "log-words");
     this.words.setAttribute("role", "status");
-    this.node.append(this.buttons, this.buildVolumes(), this.buildNote(), this.words);
+    this.node.append(this.buildLevels(), this.buttons, this.buildVolumes(), this.buildNote(), this.words);
     this.clear();
   }
 
@@ -36,6 +38,36 @@ export class Logbook {
     made.addEventListener("click", act);
     this.buttons.append(made);
     return made;
+  }
+
+  /** At which vertebra the next lines are: with several, a line that names none finds no place in the record. */
+  buildLevels() {
+    this.levels = element("div", "log-levels");
+    this.levels.setAttribute("role", "group");
+    this.levels.setAttribute("aria-label", "Vertebra");
+    this.otherLevel = element("select");
+    this.otherLevel.setAttribute("aria-label", "Another vertebra");
+    this.otherLevel.append(...["", ...LEVELS].map((level) => Object.assign(element("option", "", level || "other"), { value: level })));
+    this.otherLevel.addEventListener("change", () => {
+      if (this.otherLevel.value) this.setLevels([...new Set([...this.known, this.otherLevel.value])], this.otherLevel.value);
+      this.otherLevel.value = "";
+    });
+    this.setLevels([], null);
+    return this.levels;
+  }
+
+  setLevels(levels, chosen = levels.length === 1 ? levels[0] : this.level) {
+    this.known = levels;
+    this.level = levels.includes(chosen) ? chosen : null;
+    const buttons = levels.map((level) => {
+      const made = element("button", "act", level);
+      made.type = "button";
+      made.setAttribute("aria-pressed", String(level === this.level));
+      made.addEventListener("click", () => this.setLevels(levels, level));
+      return made;
+    });
+    this.levels.replaceChildren(element("span", "", "At"), ...buttons, this.otherLevel);
+    this.levels.dataset.wanted = levels.length > 1 && this.level === null;
   }
 
   buildVolumes() {
@@ -95,7 +127,7 @@ export class Logbook {
     this.seen = new Set();
     this.mixedAt = this.injectedAt = this.stoppedAt = null;
     this.isInjecting = false;
-    this.nAliquots = this.aliquotsMl = this.nResistances = 0;
+    this.nAliquots = this.aliquotsMl = this.nResistances = this.nNeedles = 0;
     this.isMeasured = true;
     say(this.words, "");
     this.show();
@@ -106,7 +138,10 @@ export class Logbook {
     if (!LOGGED.includes(entry.type) || this.seen.has(entry.number)) return;
     this.seen.add(entry.number);
     const at = Date.parse(entry.at);
+    const { level } = entry.data;
+    if (level && !this.known.includes(level)) this.setLevels([...this.known, level], this.level);
     if (entry.type === "cement_mixed") this.mixedAt = at;
+    if (entry.type === "needle_placed") this.nNeedles += 1;
     if (entry.type === "injection_started") [this.isInjecting, this.injectedAt] = [true, at];
     if (entry.type === "injection_stopped") [this.isInjecting, this.stoppedAt] = [false, at];
     if (entry.type === "resistance") this.nResistances += 1;
@@ -124,6 +159,7 @@ export class Logbook {
     this.mixed.dataset.running = this.mixedAt !== null;
     const total = this.aliquotsMl ? ` · ${this.isMeasured ? "" : "at least "}${this.aliquotsMl.toFixed(1)} ml` : "";
     say(this.aliquot.more, this.nAliquots ? `${this.nAliquots} so far${total}` : "");
+    say(this.needle.more, this.nNeedles ? `${this.nNeedles} so far` : "");
     say(this.resistance.more, this.nResistances ? `${this.nResistances} noted` : "");
     this.tick();
   }
@@ -146,11 +182,11 @@ export class Logbook {
     this.volumes.hidden = this.noteForm.hidden = true;
     this.setBusy(true);
     try {
-      const entry = await send(`procedures/${encodeURIComponent(procedure)}/log`, line);
+      const entry = await send(`procedures/${encodeURIComponent(procedure)}/log`, this.level && line.type !== "cement_mixed" ? { level: this.level, ...line } : line);
       if (this.procedure !== procedure) return;
       this.see(entry);
       this.text.value = "";
-      this.tell(`Logged ${clock(entry.at)}: ${plain(line.type)}${line.volume_ml ? `, ${line.volume_ml} ml` : ""}`, "done");
+      this.tell(`Logged ${clock(entry.at)}: ${plain(line.type)}${line.volume_ml ? `, ${line.volume_ml} ml` : ""}${entry.data.level ? `, ${entry.data.level}` : ""}`, "done");
     } catch (error) {
       this.tell(`Not logged: ${error.status ? error.message : "no answer from cementwatch. Try again."}`, "refused");
     } finally {

@@ -4,6 +4,7 @@ import { Access } from "./access.js";
 import { Alerts } from "./alerts.js";
 import { Landmarks } from "./landmarks.js";
 import { Link, ask, isOut } from "./link.js";
+import { Records } from "./records.js";
 import { Review } from "./review.js";
 import { Sound } from "./sound.js";
 import { Sources } from "./sources.js";
@@ -49,19 +50,23 @@ const link = new Link({
 });
 
 const review = new Review(part("review"), (id) => (location.hash = `review/${encodeURIComponent(id)}`));
+const records = new Records(part("record"), (place) => (location.hash = place));
 
-/** Live or looking back, as the address says; alarms go on in both. */
+/** Live, looking back or the record, as the address says; alarms go on in all of them. */
 function showPlace() {
-  const [place, id] = location.hash.slice(1).split("/");
-  const isReview = place === "review";
-  document.body.dataset.place = isReview ? "review" : "live";
-  part("review").hidden = !isReview;
+  const [place, ...rest] = location.hash.slice(1).split("/").map(decodeURIComponent);
+  const here = ["review", "record"].includes(place) ? place : "live";
+  document.body.dataset.place = here;
+  part("review").hidden = here !== "review";
+  part("record").hidden = here !== "record";
   for (const link_ of document.querySelectorAll(".places a")) {
-    if ((link_.getAttribute("href") === "#review") === isReview) link_.setAttribute("aria-current", "page");
+    if (link_.getAttribute("href") === `#${here}`) link_.setAttribute("aria-current", "page");
     else link_.removeAttribute("aria-current");
   }
-  if (isReview && !isOut()) review.open(id ? decodeURIComponent(id) : null);
+  if (here === "review" && !isOut()) review.open(rest[0] || null);
   else review.close();
+  if (here === "record" && !isOut()) records.open(rest[0] || "", rest[1] || null);
+  else records.close();
 }
 
 function showContact() {

@@ -142,6 +142,7 @@ export class Panel {
     const procedure = await ask(`procedures/${encodeURIComponent(id)}`);
     if (this.procedure !== id) return;
     this.levels = procedure.levels;
+    this.logbook.setLevels(procedure.levels);
     say(this.about, [procedure.patient.name, procedure.levels.join(", "), plain(procedure.kind)].filter(Boolean).join(" · "));
     this.setMode(procedure.mode);
   }
@@ -190,6 +191,7 @@ export class Panel {
     this.stage.clear();
     this.charts.clear();
     this.logbook.clear();
+    this.logbook.setLevels([], null);
     this.gauge.show(null, null, true);
     this.showBody(null);
     for (const figure of Object.values(this.figures)) tell(figure, null, 0, "");

@@ -9,7 +9,7 @@ import { clock, element, icon, number, plain, say, sentence } from "./words.js";
 
 const PAGE = 1000;
 const STEP_MS = 120;
-const EXPORTS = [["html", "Report"], ["json", "JSON"], ["csv", "CSV"], ["jsonl", "Log"]];
+const EXPORTS = [["html", "Report"], ["pdf", "PDF"], ["json", "JSON"], ["csv", "CSV"], ["jsonl", "Log"]];
 
 export class Review {
   /** `root` is an empty section; `go` changes the address of the page. */
@@ -36,7 +36,8 @@ export class Review {
     const time = element("div", "case-time");
     time.append(this.timeline.node, this.buildScrubber());
     const top = element("div", "case-top");
-    top.append(this.head, this.exports);
+    this.record = element("div", "case-record");
+    top.append(this.head, this.record, this.exports);
     const middle = element("div", "case-middle");
     middle.append(this.pictures, this.events);
     this.case.append(top, middle, time);
@@ -97,7 +98,7 @@ export class Review {
     this.entries = [];
     this.place = 0;
     this.head.replaceChildren(element("p", "", "Loading"));
-    for (const part of [this.events, this.exports]) part.replaceChildren();
+    for (const part of [this.events, this.exports, this.record]) part.replaceChildren();
     this.chosen.figure.hidden = this.other.figure.hidden = true;
     try {
       const [procedure] = await Promise.all([ask(`procedures/${encodeURIComponent(id)}`), this.loadEntries(id)]);
@@ -132,10 +133,13 @@ export class Review {
     const links = EXPORTS.map(([form, label]) => {
       const link = element("a", "act", label);
       link.href = `${API}/procedures/${encodeURIComponent(procedure.id)}/report.${form}`;
-      if (form === "html") link.target = "_blank";
+      if (["html", "pdf"].includes(form)) link.target = "_blank";
       else link.download = `procedure-${procedure.id}.${form}`;
       return link;
     });
+    const record = element("a", "act", "Record");
+    record.href = `#record/p/${encodeURIComponent(procedure.id)}`;
+    this.record.replaceChildren(record);
     this.exports.replaceChildren(element("span", "", "Export"), ...links);
   }
 

@@ -45,6 +45,7 @@ OWNERS = {
     "scipy": ("service",),
     "statsmodels": ("service",),
     "pandas": ("service",),
+    "reportlab": ("service",),
 }
 """Third-party libraries: the folders that may know of them."""
 

@@ -59,7 +59,7 @@ def test_a_view_is_written_again_after_an_hour(room, monkeypatch):
     assert len(told(room, "patient_viewed")) == 2
 
 
-@pytest.mark.parametrize("form", ["json", "jsonl", "html", "csv"])
+@pytest.mark.parametrize("form", ["json", "jsonl", "html", "csv", "pdf"])
 def test_every_export_is_written(room, form):
     admit(room)
     id = room.open()
