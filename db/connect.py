@@ -30,6 +30,7 @@ from db.gathered import Gathering
 __all__ = [
     "Engine",
     "JournalBroken",
+    "Source",
     "StoreFailure",
     "StoreUnreachable",
     "appending",
@@ -80,10 +81,17 @@ def connect(url: str) -> Engine:
             raise ValueError(f"database_url: expected sqlite or postgresql, not {other}")
 
 
+Source = Engine | Connection
+"""Where to read: a database, or a snapshot of it that several questions share."""
+
+
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection to read from, in one transaction."""
-    with _told_plainly(), engine.connect() as connection:
+def reading(source: Source) -> Iterator[Connection]:
+    """A connection to read from, in one transaction; of a snapshot that snapshot."""
+    if isinstance(source, Connection):
+        yield source
+        return
+    with _told_plainly(), source.connect() as connection:
         yield connection
 
 
