@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, FromClause, and_, exists, select
+from sqlalchemy import ColumnElement, Engine, FromClause, Select, and_, exists, select
 
 from db.connect import reading
 from db.record import KINDS
@@ -43,15 +43,36 @@ def rows(engine: Engine, unit: str, fields: Sequence[str], where: Sequence[Condi
 
     ``fields`` belong to the unit or to its owners. KeyError for a field that is not there.
     """
+    query = chosen(unit, fields, where, [column(name) for name in fields])
+    with reading(engine) as connection:
+        return [tuple(row) for row in connection.execute(query).all()]
+
+
+def chosen(
+    unit: str, fields: Sequence[str], where: Sequence[Condition], told: Sequence[ColumnElement[Any]]
+) -> Select[Any]:
+    """A query of ``told``, made of ``fields``, for each thing of kind ``unit`` that meets every condition.
+
+    An owner that nothing asks about is left out: nothing that counts belongs to what is withdrawn, `record` sees to
+    that. KeyError for a field that is not there.
+    """
     line = line_of(unit)
     for name in fields:
         if name.partition(".")[0] not in line:
             raise KeyError(name)
-    query = select(*(column(name) for name in fields)).select_from(_joined(line)).where(*_counted(line))
-    for condition in where:
-        query = query.where(_met(condition, line))
-    with reading(engine) as connection:
-        return [tuple(row) for row in connection.execute(query).all()]
+    asked = {name.partition(".")[0] for name in fields} | {_meeting(each, line) for each in where}
+    needed = line[: max((line.index(kind) for kind in asked), default=0) + 1]
+    query = select(*told).select_from(_joined(needed)).where(*_counted(needed))
+    return query.where(*(_met(condition, line) for condition in where))
+
+
+def _meeting(condition: Condition, line: Sequence[str]) -> str:
+    """Where the owners of what is conditioned meet the line of the unit."""
+    kind = condition.field.partition(".")[0]
+    met = next((each for each in line_of(kind) if each in line), None)
+    if met is None:
+        raise KeyError(condition.field)
+    return met
 
 
 def _joined(line: Sequence[str]) -> FromClause:
@@ -80,8 +101,6 @@ def _met(condition: Condition, line: Sequence[str]) -> ColumnElement[bool]:
     if kind in line:
         return is_so
     below = [each for each in line_of(kind) if each not in line]
-    if not set(line_of(kind)) & set(line):
-        raise KeyError(condition.field)
     links = [_belongs(each) for each in below]
     return exists().where(and_(is_so, *links, *_counted(below)))
 

@@ -25,9 +25,12 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
+from db.gathered import Gathering
+
 __all__ = [
     "Engine",
     "JournalBroken",
+    "Source",
     "StoreFailure",
     "StoreUnreachable",
     "appending",
@@ -36,6 +39,7 @@ __all__ = [
     "reading",
     "row_of",
     "rows_of",
+    "snapshot",
     "upsert",
     "writing",
 ]
@@ -77,10 +81,26 @@ def connect(url: str) -> Engine:
             raise ValueError(f"database_url: expected sqlite or postgresql, not {other}")
 
 
+Source = Engine | Connection
+"""Where to read: a database, or a snapshot of it that several questions share."""
+
+
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection to read from, in one transaction."""
-    with _told_plainly(), engine.connect() as connection:
+def reading(source: Source) -> Iterator[Connection]:
+    """A connection to read from, in one transaction; of a snapshot that snapshot."""
+    if isinstance(source, Connection):
+        yield source
+        return
+    with _told_plainly(), source.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """A connection to read from that sees the database as it was at its first question, whatever is written meanwhile."""
+    is_postgresql = engine.dialect.name == "postgresql"
+    told = engine.execution_options(isolation_level="REPEATABLE READ") if is_postgresql else engine
+    with reading(told) as connection:
         yield connection
 
 
@@ -196,6 +216,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves, see _begin_sqlite
     for line in ("synchronous = FULL", "foreign_keys = ON", "recursive_triggers = ON", "trusted_schema = OFF"):
         connection.execute(f"PRAGMA {line}")
+    connection.create_aggregate("gathered", -1, Gathering)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -20,6 +20,8 @@ from detection.vocabulary import NO_PROCEDURE, PRIORITY_ORDER, Alert, Entry, Ent
 
 END = 2**62
 """Beyond every number."""
+LATENCY_FRAMES = 3000
+"""More say nothing new of a machine's pace; an hour at 15 frames a second would be 54,000."""
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -240,8 +242,9 @@ def counts_of(engine: Engine, procedure: str) -> Counts:
 
 
 def latencies_of(engine: Engine, procedure: str) -> Latencies:
-    """How long the frames of a procedure took from receipt to journal."""
+    """How long the latest ``LATENCY_FRAMES`` frames of a procedure took from receipt to journal."""
     query = select(ENTRY.c.times).where(ENTRY.c.procedure == procedure, ENTRY.c.type == str(EntryType.FRAME_SEEN))
+    query = query.order_by(ENTRY.c.number.desc()).limit(LATENCY_FRAMES)
     with reading(engine) as connection:
         all_times = [json.loads(text) for text in connection.execute(query).scalars()]
     delays = sorted(

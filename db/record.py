@@ -23,7 +23,7 @@ import sqlalchemy
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from db import record_tables as tables
-from db.connect import appending, reading, row_of, rows_of
+from db.connect import Source, appending, reading, row_of, rows_of
 from db.convert import json_text
 from db.journal import append_in
 from db.tables import Table
@@ -166,7 +166,7 @@ def history(engine: Engine, kind: str, id: str) -> list[Version]:
 
 
 def listing(
-    engine: Engine,
+    source: Source,
     kind: str,
     *,
     after: int = 0,
@@ -188,7 +188,7 @@ def listing(
         if values is not None:
             query = query.where(table.c[name].in_(list(values)))
     query = query.order_by(table.c.number.desc() if is_newest_first else table.c.number)
-    with reading(engine) as connection:
+    with reading(source) as connection:
         rows = rows_of(connection, query if limit is None else query.limit(limit))
     return [_version(kind, row) for row in rows]
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import Field
 
+from db.connect import snapshot
 from db.record import listing
 from service.api.asks import Ask
 from service.api.deps import Actor, Deps, DepsHere
@@ -114,8 +115,9 @@ def get_dictionary() -> Dictionary:
 
 @router.get("/export.json", response_model=Exported)
 def export_json(deps: DepsHere) -> dict[str, Any]:
-    """Every current thing of every kind."""
-    told = {_list_name(kind): [row_of(each) for each in listing(deps.engine, kind)] for kind in ADDRESSES}
+    """Every current thing of every kind, as all stood at one moment."""
+    with snapshot(deps.engine) as seen:
+        told = {_list_name(kind): [row_of(each) for each in listing(seen, kind)] for kind in ADDRESSES}
     return {"safety": SAFETY_WORDS, **told}
 
 
@@ -124,7 +126,8 @@ def export_csv(deps: DepsHere, address: str) -> Response:
     """One kind as a table; its first line is a remark with the safety words."""
     kind = _kind_at(address)
     headers = {"Content-Disposition": f'attachment; filename="{ADDRESSES[kind]}.csv"'}
-    return Response("".join(csv_lines(deps.engine, kind, SAFETY_WORDS)), media_type=CSV, headers=headers)
+    with snapshot(deps.engine) as seen:
+        return Response("".join(csv_lines(seen, kind, SAFETY_WORDS)), media_type=CSV, headers=headers)
 
 
 @router.post("/import", response_model=Imported)

@@ -20,6 +20,7 @@ class Scope(StrEnum):
     """One kind of permission."""
 
     READ = "read"
+    RECORD = "record"
     ACT = "act"
     EXPORT = "export"
     REPLAY = "replay"
@@ -37,10 +38,10 @@ class Role(StrEnum):
 
 
 SCOPES_OF: Mapping[Role, frozenset[Scope]] = {
-    Role.VIEWER: frozenset({Scope.READ}),
-    Role.OPERATOR: frozenset({Scope.READ, Scope.ACT, Scope.EXPORT}),
+    Role.VIEWER: frozenset({Scope.READ, Scope.RECORD}),
+    Role.OPERATOR: frozenset({Scope.READ, Scope.RECORD, Scope.ACT, Scope.EXPORT}),
     # looks after the machine; does not stand at the table and acknowledges nothing
-    Role.ENGINEER: frozenset({Scope.READ, Scope.EXPORT, Scope.REPLAY, Scope.METRICS}),
+    Role.ENGINEER: frozenset({Scope.READ, Scope.RECORD, Scope.EXPORT, Scope.REPLAY, Scope.METRICS}),
     Role.ADMIN: frozenset(Scope),
 }
 
@@ -63,20 +64,20 @@ _RECORD: tuple[Permission, ...] = (
     Permission("GET", f"{V1}/record/{{address}}.csv", Scope.EXPORT, EXPORTED),
     Permission("POST", f"{V1}/record/import", Scope.ACT),
     Permission("POST", f"{V1}/record/{{address}}/import", Scope.ACT),
-    Permission("GET", f"{V1}/record/operations/{{id}}/whole", Scope.READ, VIEWED),
+    Permission("GET", f"{V1}/record/operations/{{id}}/whole", Scope.RECORD, VIEWED),
     Permission("POST", f"{V1}/record/operations/{{id}}/confirm", Scope.ACT),
-    Permission("GET", f"{V1}/procedures/{{id}}/record", Scope.READ, VIEWED),
+    Permission("GET", f"{V1}/procedures/{{id}}/record", Scope.RECORD, VIEWED),
     Permission("POST", f"{V1}/procedures/{{id}}/record", Scope.ACT),
-    Permission("GET", f"{V1}/procedures/{{id}}/agreement", Scope.READ),
+    Permission("GET", f"{V1}/procedures/{{id}}/agreement", Scope.RECORD),
     Permission("GET", f"{V1}/scores", Scope.READ),
     Permission("POST", f"{V1}/scores/{{name}}", Scope.READ),
     *(
-        Permission("POST", f"{V1}/cohorts/{what}", Scope.READ)
+        Permission("POST", f"{V1}/cohorts/{what}", Scope.RECORD)
         for what in "table course leaks survival agreement".split()
     ),
-    *(Permission("GET", f"{V1}/record/{kind}", Scope.READ, VIEWED) for kind in _KINDS),
-    *(Permission("GET", f"{V1}/record/{kind}/{{id}}", Scope.READ, VIEWED) for kind in _KINDS),
-    *(Permission("GET", f"{V1}/record/{kind}/{{id}}/history", Scope.READ, VIEWED) for kind in _KINDS),
+    *(Permission("GET", f"{V1}/record/{kind}", Scope.RECORD, VIEWED) for kind in _KINDS),
+    *(Permission("GET", f"{V1}/record/{kind}/{{id}}", Scope.RECORD, VIEWED) for kind in _KINDS),
+    *(Permission("GET", f"{V1}/record/{kind}/{{id}}/history", Scope.RECORD, VIEWED) for kind in _KINDS),
     *(Permission("POST", f"{V1}/record/{kind}", Scope.ACT) for kind in _KINDS),
     *(Permission("PATCH", f"{V1}/record/{kind}/{{id}}", Scope.ACT, VIEWED) for kind in _KINDS),
     *(Permission("POST", f"{V1}/record/{kind}/{{id}}/withdraw", Scope.ACT) for kind in _KINDS),

@@ -161,7 +161,7 @@ class Alerts(Wire):
 
 
 class Latency(Wire):
-    """Received to judged and written."""
+    """Received to judged and written, of the latest 3000 frames."""
 
     p50: float | None = Field(None, description="Median; ms.")
     p95: float | None = Field(None, description="95th percentile; ms.")

@@ -1,7 +1,8 @@
 """How far the live alerts agree with the final record: found, missed, false, and how late. The product measures itself.
 
 A leak counts once a physician has confirmed it. It is found when an alert of kind leak names its zone at its level
-(or names no level where only one was treated). Leaks that only CT showed are a table of their own: the screen could
+(or names no level where only one was treated), silent or not. False is only what sounded: an alert of LOW priority asks
+nobody to stop, so the silent ones are counted beside the others. Leaks that only CT showed are a table of their own: the screen could
 not show them all.
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 from db.cohort import Condition, rows
 from db.connect import Engine
 from db.watched import leak_alerts_of
-from detection.vocabulary import Alert
+from detection.vocabulary import Alert, Priority
 from service.clinical.codes import ZONE_OF_SITE
 from service.clinical.cohort_answers import Agreement, ShareAnswer, SpreadAnswer, ZoneAgreement
 from service.clinical.cohort_series import SEEN_WITH
@@ -49,13 +50,16 @@ def agreement(engine: Engine, where: Sequence[Condition] = ()) -> Agreement:
     found = {leak: _alert_of(leak, by_procedure.get(leak.procedure, ()), levels) for leak in leaks}
     true_ids = {alert.id for alert in found.values() if alert is not None}
     true_ids |= {leak.alert for leak in leaks if leak.alert}
-    false = [alert for alert in alerts if alert.id not in true_ids and not _is_borne_out(alert, leaks, levels)]
+    wrong = [alert for alert in alerts if alert.id not in true_ids and not _is_borne_out(alert, leaks, levels)]
+    sounding, silent = _by_sound(alerts)
+    false, false_silent = _by_sound(wrong)
     n = len(set(watched.values()))
     return Agreement(
         n_procedures=n,
         fluoroscopy=_by_zone(found, SEEN_WITH["fluoroscopy"]),
         ct=_by_zone(found, SEEN_WITH["ct"]),
-        true_alerts=ShareAnswer.model_validate(share(len(alerts) - len(false), len(alerts), "alert")),
+        true_alerts=ShareAnswer.model_validate(share(len(sounding) - len(false), len(sounding), "alert")),
+        true_silent_alerts=ShareAnswer.model_validate(share(len(silent) - len(false_silent), len(silent), "alert")),
         false_by_zone=_counted(false),
         false_per_procedure=len(false) / n if n else None,
         warnings=_warnings(len(undecided), leaks),
@@ -121,6 +125,12 @@ def _by_zone(found: Mapping[_Leak, Alert | None], modalities: Sequence[str]) -> 
             delay_s=SpreadAnswer.model_validate(spread(delays)),
         )
     return told
+
+
+def _by_sound(alerts: Sequence[Alert]) -> tuple[list[Alert], list[Alert]]:
+    """Those that sounded, and the silent ones of LOW priority."""
+    silent = [alert for alert in alerts if alert.priority is Priority.LOW]
+    return [alert for alert in alerts if alert.priority is not Priority.LOW], silent
 
 
 def _counted(alerts: Sequence[Alert]) -> dict[str, int]:

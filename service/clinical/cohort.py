@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from db.cohort import Condition, rows
+import numpy as np
+from numpy.typing import NDArray
+
+from db.cohort import Condition
 from db.connect import Engine
+from db.counting import Tally, tally
 from service.clinical.cohort_answers import CohortTable, OutcomeAnswer, ShareAnswer, SpreadAnswer, TableRow, WordRow
 from service.clinical.cohort_fields import UNITS, Nature, check_field
 from service.clinical.comparisons import OF_COUNTS, OF_NUMBERS, Outcome
-from service.clinical.figures import share, spread
+from service.clinical.figures import share, spread_of
 from service.clinical.instruments import ImpossibleAnswer
 
 ALL = "all"
 NO_GROUP = "not known"
+Counted = TypeVar("Counted")
 DEPENDENT = "tests take what belongs to one patient as independent"
 
 
@@ -31,28 +36,25 @@ def cohort_table(
     natures = {name: check_field(name, unit, needs=("number", "word", "words")) for name in fields}
     for name, test in fields.items():
         _check_test(test, natures[name])
-    told = by_group(engine, UNITS[unit], list(fields), where, group, unit)
+    if group is not None:
+        check_field(group, unit, needs=("word",))
+    numbers = [name for name in fields if natures[name] == "number"]
+    words = [name for name in fields if natures[name] != "number"]
+    told = named_groups(tally(engine, UNITS[unit], words, numbers, where=where, group=group), group, {})
     made = []
-    for place, name in enumerate(fields):
-        columns = {key: [row[place] for row in group_rows] for key, group_rows in told.items()}
+    for name in fields:
+        columns = {key: found.get(name, Tally()) for key, found in told.items()}
         row = _number_row if natures[name] == "number" else _word_row
         made.append(row(name, columns, fields[name], unit))
-    sizes = {key: len(group_rows) for key, group_rows in told.items()}
+    sizes = {key: max((each.n for each in found.values()), default=0) for key, found in told.items()}
     return CohortTable(unit=unit, groups=sizes, rows=made, warnings=_warnings(sizes, made, unit))
 
 
-def by_group(
-    engine: Engine, kind: str, fields: list[str], where: Sequence[Condition], group: str | None, unit: str
-) -> dict[str, list[tuple[Any, ...]]]:
-    """The rows of ``kind`` with ``fields``, by the value of ``group``; those without one come last."""
-    if group is not None:
-        check_field(group, unit, needs=("word",))
-    found = rows(engine, kind, [*fields, *([group] if group else [])], where)
+def named_groups(found: Mapping[Any, Counted], group: str | None, nothing: Counted) -> dict[str, Counted]:
+    """What was counted by the names of its groups; what belongs to none comes last. Without groups there is one."""
     if group is None:
-        return {ALL: found}
-    told: dict[str, list[tuple[Any, ...]]] = {}
-    for row in found:
-        told.setdefault(NO_GROUP if row[-1] is None else word(row[-1]), []).append(row[:-1])
+        return {ALL: next(iter(found.values()), nothing)}
+    told = {NO_GROUP if key is None else word(key): counted for key, counted in found.items()}
     return {name: told[name] for name in sorted(told, key=lambda each: (each == NO_GROUP, each))}
 
 
@@ -82,37 +84,45 @@ def _check_test(test: str | None, nature: Nature) -> None:
         raise ImpossibleAnswer("test", f"expected one of {', '.join(known)} for such a field")
 
 
-def _number_row(name: str, columns: Mapping[str, list[Any]], test: str | None, _unit: str) -> TableRow:
-    groups = {key: SpreadAnswer.model_validate(spread(values)) for key, values in columns.items()}
-    told = None
-    if test is not None:
-        known = {key: [value for value in values if value is not None] for key, values in columns.items()}
-        told = OF_NUMBERS[test](known_groups(known))
-    missing = {key: figures.n_missing for key, figures in groups.items()}
+def _number_row(name: str, columns: Mapping[str, Tally], test: str | None, _unit: str) -> TableRow:
+    known = {key: known_numbers(counted.numbers) for key, counted in columns.items()}
+    missing = {key: counted.n - len(known[key]) for key, counted in columns.items()}
+    groups = {key: SpreadAnswer.model_validate(spread_of(values, missing[key])) for key, values in known.items()}
+    told = None if test is None else OF_NUMBERS[test](known_groups(known))
     return TableRow(field=name, missing=missing, groups=groups, test=outcome(told))
 
 
-def _word_row(name: str, columns: Mapping[str, list[Any]], test: str | None, unit: str) -> TableRow:
+def known_numbers(numbers: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Those that are not NaN, in rising order: a sum comes out alike whatever order a database tells them in."""
+    told = np.asarray(numbers, dtype=float)
+    return np.sort(told[~np.isnan(told)])
+
+
+def _word_row(name: str, columns: Mapping[str, Tally], test: str | None, unit: str) -> TableRow:
     """Each value in each group. A list field counts every word of a list, so its shares may add to more than all."""
-    known = {key: [value for value in values if value is not None] for key, values in columns.items()}
-    counts = {key: Counter(each for value in values for each in set(_words(value))) for key, values in known.items()}
+    known = {key: sum(counted.words.values()) for key, counted in columns.items()}
+    counts = {key: _by_word(counted) for key, counted in columns.items()}
     seen = sorted({each for counted in counts.values() for each in counted})
     values = [
         WordRow(
             value=each,
-            groups={key: ShareAnswer.model_validate(share(counts[key][each], len(known[key]), unit)) for key in counts},
+            groups={key: ShareAnswer.model_validate(share(counts[key][each], known[key], unit)) for key in counts},
         )
         for each in seen
     ]
     told = None
     if test is not None:
         told = OF_COUNTS[test]([[counts[key][each] for key in known_groups(counts)] for each in seen] or [[0]])
-    missing = {key: len(columns[key]) - len(known[key]) for key in columns}
+    missing = {key: counted.n - known[key] for key, counted in columns.items()}
     return TableRow(field=name, missing=missing, values=values, test=outcome(told))
 
 
-def _words(value: Any) -> tuple[str, ...]:
-    return tuple(map(word, value)) if isinstance(value, list) else (word(value),)
+def _by_word(counted: Tally) -> Counter[str]:
+    told: Counter[str] = Counter()
+    for value, n in counted.words.items():
+        for each in {word(one) for one in value} if isinstance(value, tuple) else {word(value)}:
+            told[each] += n
+    return told
 
 
 def _warnings(sizes: Mapping[str, int], made: Sequence[TableRow], unit: str) -> list[str]:

@@ -164,7 +164,12 @@ class Agreement(Answer):
     n_procedures: int = Field(description="Operations that were watched live and have a record; count.")
     fluoroscopy: dict[str, ZoneAgreement] = Field(description="Leaks that the screen or a radiograph showed, by zone.")
     ct: dict[str, ZoneAgreement] = Field(description="Leaks that only CT showed, by zone.")
-    true_alerts: ShareAnswer = Field(description="Leak alerts that a confirmed leak bears out, of all leak alerts.")
-    false_by_zone: dict[str, int] = Field(description="Leak alerts without a confirmed leak, by zone; counts.")
-    false_per_procedure: float | None = Field(None, description="False leak alerts per procedure; count.")
+    true_alerts: ShareAnswer = Field(
+        description="Leak alerts of HIGH and MEDIUM priority that a confirmed leak bears out, of all such alerts."
+    )
+    true_silent_alerts: ShareAnswer = Field(description="The same of alerts of LOW priority, which make no sound.")
+    false_by_zone: dict[str, int] = Field(
+        description="Leak alerts of HIGH and MEDIUM priority without a confirmed leak, by zone; counts."
+    )
+    false_per_procedure: float | None = Field(None, description="Such false leak alerts per procedure; count.")
     warnings: list[str] = Field(description="What limits these numbers, in words.")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
-from db.cohort import Condition, rows
+import numpy as np
+from numpy.typing import NDArray
+
+from db.cohort import Condition
 from db.connect import Engine
+from db.counting import Course, LeakCount, courses, leak_counts, spans
 from service.clinical import codes
-from service.clinical.cohort import DEPENDENT, by_group, known_groups, outcome
+from service.clinical.cohort import DEPENDENT, known_groups, known_numbers, named_groups, outcome
 from service.clinical.cohort_answers import (
     CohortCourse,
     CohortLeaks,
@@ -24,7 +28,7 @@ from service.clinical.cohort_answers import (
 )
 from service.clinical.cohort_fields import check_field, nature_of
 from service.clinical.comparisons import OF_COUNTS, OF_COURSES, OF_PAIRS
-from service.clinical.figures import share, spread
+from service.clinical.figures import share, spread_of
 from service.clinical.instruments import ImpossibleAnswer
 from service.clinical.survival import Life, curve, log_rank
 
@@ -49,10 +53,12 @@ def cohort_course(
     for name, test, known in (("pair_test", pair_test, OF_PAIRS), ("course_test", course_test, OF_COURSES)):
         if test is not None and test not in known:
             raise ImpossibleAnswer(name, f"expected one of {', '.join(known)}")
-    found = by_group(engine, "follow_up", [*_VISIT, field], where, group, "operation")
-    told = {name: [_Visit(*row) for row in group_rows] for name, group_rows in found.items()}
-    values = {name: _by_time(group_rows) for name, group_rows in told.items()}
-    times = [time for time in TIME_POINTS if any(time in each for each in values.values())]
+    if group is not None:
+        check_field(group, "operation", needs=("word",))
+    found = courses(engine, field, TIME_POINTS, where=where, group=group)
+    told = named_groups(found, group, _NO_COURSE)
+    values = {name: _by_time(each) for name, each in told.items()}
+    times = [time for time in TIME_POINTS if any(len(_known(each[time])) for each in values.values())]
     points = [_point(time, values, pair_test) for time in times]
     overall = {}
     if course_test is not None:
@@ -60,76 +66,53 @@ def cohort_course(
     return CohortCourse(field=field, points=points, overall=overall, warnings=_course_warnings(told, values, times))
 
 
-_VISIT = [
-    *("follow_up.operation", "operation.patient", "follow_up.time_point"),
-    *("follow_up.months", "follow_up.seen_on", "follow_up.number"),
-]
+_NO_COURSE = Course(n_operations=0, n_patients=0, n_doubled=0, values=array("d"))
+ByTime = Mapping[str, NDArray[np.float64]]
+"""The values (n_operations,) at each time point, NaN where there is none; every array in the same order."""
 
 
-class _Visit(NamedTuple):
-    """One follow-up with the number that is asked for; ``written`` is the journal's line of it."""
-
-    operation: str
-    patient: str
-    time_point: str
-    months: float | None
-    seen_on: str | None
-    written: int
-    value: float | None
-
-    @property
-    def age(self) -> tuple[float, str, int]:
-        """How late it was, as far as that is known; else when it was written down."""
-        return self.months or 0.0, self.seen_on or "", self.written
+def _by_time(course: Course) -> ByTime:
+    """In an order of the values, so that sums do not hang on the order in which a database tells them."""
+    table = np.asarray(course.values).reshape(-1, len(TIME_POINTS))
+    return dict(zip(TIME_POINTS, table[np.lexsort(table.T[::-1])].T, strict=True))
 
 
-def _by_time(visits: Iterable[_Visit]) -> dict[str, dict[str, float]]:
-    """Value by operation, by time point; of several at one time point the latest."""
-    told: dict[str, dict[str, float]] = {}
-    for visit in sorted(visits, key=lambda visit: visit.age):
-        if visit.value is not None:
-            told.setdefault(visit.time_point, {})[visit.operation] = visit.value
-    return told
+def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values[~np.isnan(values)]
 
 
-def _point(time: str, values: Mapping[str, Mapping[str, Mapping[str, float]]], pair_test: str | None) -> CoursePoint:
-    groups = {name: SpreadAnswer.model_validate(spread(each.get(time, {}).values())) for name, each in values.items()}
+def _point(time: str, values: Mapping[str, ByTime], pair_test: str | None) -> CoursePoint:
+    groups = {name: SpreadAnswer.model_validate(spread_of(known_numbers(each[time]))) for name, each in values.items()}
     against: dict[str, OutcomeAnswer] = {}
     if pair_test is not None and time != "before":
         for name, each in values.items():
-            before, after = each.get("before", {}), each.get(time, {})
-            both = sorted(before.keys() & after.keys())
-            told = OF_PAIRS[pair_test]([before[key] for key in both], [after[key] for key in both])
-            against[name] = OutcomeAnswer.model_validate(told)
+            both = _complete([each["before"], each[time]])
+            against[name] = OutcomeAnswer.model_validate(OF_PAIRS[pair_test](both[:, 0], both[:, 1]))
     return CoursePoint(time_point=time, groups=groups, against_before=against)
 
 
-def _overall(values: Mapping[str, Mapping[str, float]], times: Sequence[str], test: str) -> OutcomeAnswer:
-    present = [values.get(time, {}) for time in times]
-    complete = sorted(set.intersection(*(set(each) for each in present))) if present else []
-    return OutcomeAnswer.model_validate(OF_COURSES[test]([[each[key] for each in present] for key in complete]))
+def _overall(values: ByTime, times: Sequence[str], test: str) -> OutcomeAnswer:
+    return OutcomeAnswer.model_validate(OF_COURSES[test](_complete([values[time] for time in times])))
 
 
-def _course_warnings(
-    told: Mapping[str, Sequence[_Visit]],
-    values: Mapping[str, Mapping[str, Mapping[str, float]]],
-    times: Sequence[str],
-) -> list[str]:
+def _complete(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The operations (n, n_times) that have a value in each of ``columns``."""
+    table = np.array(columns).T
+    return table[~np.isnan(table).any(axis=1)] if len(columns) else np.empty((0, 0))
+
+
+def _course_warnings(told: Mapping[str, Course], values: Mapping[str, ByTime], times: Sequence[str]) -> list[str]:
     found = []
-    for name, each in values.items():
-        n = {time: len(each.get(time, {})) for time in times}
+    for name, each in told.items():
+        n = {time: len(_known(values[name][time])) for time in times}
         if len(set(n.values())) > 1:
             shown = ", ".join(f"{time} {count}" for time, count in n.items())
             found.append(f"{name}: the number of operations changes over time: {shown}")
-        n_operations = len({visit.operation for visit in told[name]})
-        n_patients = len({visit.patient for visit in told[name]})
-        if n_operations > n_patients:
-            found.append(f"{name}: {n_operations} operations of {n_patients} patients; {DEPENDENT}")
-        doubles = Counter((visit.operation, visit.time_point) for visit in told[name] if visit.value is not None)
-        n_doubles = sum(count > 1 for count in doubles.values())
-        if n_doubles:
+        if each.n_operations > each.n_patients:
+            found.append(f"{name}: {each.n_operations} operations of {each.n_patients} patients; {DEPENDENT}")
+        if each.n_doubled:
             found.append(
-                f"{name}: {n_doubles} times an operation has several values at one time point; the latest counts"
+                f"{name}: {each.n_doubled} times an operation has several values at one time point; the latest counts"
             )
     return found
 
@@ -148,12 +131,12 @@ def cohort_leaks(
     if test is not None and test not in OF_COUNTS:
         raise ImpossibleAnswer("test", f"expected one of {', '.join(OF_COUNTS)}")
     modalities = SEEN_WITH[seen_with]
-    told = by_group(engine, "level", ["level.id", "patient.id", "level.examined_with"], where, group, "vertebra")
-    sites = _sites(engine, "confirmed", modalities)
-    undecided = _sites(engine, "proposed", modalities).keys() - sites.keys()
-    named = {site for found in told.values() for row in found for site in sites.get(row[0], ())}
-    groups = {name: _leak_group(found, sites, named, modalities) for name, found in told.items()}
-    n_undecided = {name: sum(row[0] in undecided for row in found) for name, found in told.items()}
+    if group is not None:
+        check_field(group, "vertebra", needs=("word",))
+    told = named_groups(leak_counts(engine, modalities, where=where, group=group), group, LeakCount())
+    named = sorted({site for each in told.values() for site in each.by_site})
+    groups = {name: _leak_group(each, named) for name, each in told.items()}
+    n_undecided = {name: each.n_undecided for name, each in told.items()}
     found = None
     if test is not None:
         counted = known_groups(groups).values()
@@ -169,35 +152,19 @@ def cohort_leaks(
     )
 
 
-def _sites(engine: Engine, finding: str, modalities: tuple[str, ...]) -> dict[str, list[str]]:
-    """The sites of leaks of one finding, by vertebra."""
-    meant = [Condition(field="leak.finding", among=(finding,)), Condition(field="leak.modality", among=modalities)]
-    told: dict[str, list[str]] = {}
-    for level, site in rows(engine, "leak", ["leak.level", "leak.site"], meant):
-        told.setdefault(level, []).append(site)
-    return told
-
-
-def _leak_group(
-    found: Sequence[Sequence[Any]],
-    sites: Mapping[str, Sequence[str]],
-    named: Collection[str],
-    modalities: Sequence[str],
-) -> LeakGroup:
+def _leak_group(told: LeakCount, named: Sequence[str]) -> LeakGroup:
     """One group; sites that are ``named`` in any group have a share here too, for a count of 0 has an upper limit."""
-    examined = [row for row in found if row[0] in sites or set(row[2] or ()) & set(modalities)]
-    leaking = [row for row in examined if row[0] in sites]
-    n_vertebrae, n_patients = len(examined), len({row[1] for row in examined})
-    by_site = Counter(site for row in leaking for site in set(sites[row[0]]))
     return LeakGroup(
-        vertebrae=ShareAnswer.model_validate(share(len(leaking), n_vertebrae, "vertebra")),
-        patients=ShareAnswer.model_validate(share(len({row[1] for row in leaking}), n_patients, "patient")),
-        n_sites=sum(len(sites[row[0]]) for row in leaking),
-        sites={
-            site: ShareAnswer.model_validate(share(by_site[site], n_vertebrae, "vertebra")) for site in sorted(named)
-        },
-        n_not_examined=len(found) - n_vertebrae,
+        vertebrae=_share_of(told.n_leaking, told.n_examined, "vertebra"),
+        patients=_share_of(told.n_leaking_patients, told.n_examined_patients, "patient"),
+        n_sites=told.n_sites,
+        sites={site: _share_of(told.by_site.get(site, 0), told.n_examined, "vertebra") for site in named},
+        n_not_examined=told.n - told.n_examined,
     )
+
+
+def _share_of(n: int, of: int, unit: str) -> ShareAnswer:
+    return ShareAnswer.model_validate(share(n, of, unit))
 
 
 def _leak_warnings(groups: Mapping[str, LeakGroup], n_undecided: Mapping[str, int]) -> list[str]:
@@ -222,17 +189,14 @@ def cohort_survival(engine: Engine, *, where: Sequence[Condition] = (), group: s
     """Survival of patients from their first operation. Raises ImpossibleAnswer."""
     if group is not None:
         check_field(group, "patient", needs=("word",))
-    firsts: dict[str, str] = {}
-    for patient, day in rows(engine, "operation", ["operation.patient", "operation.performed_on"]):
-        if day is not None:
-            firsts[patient] = min(day, firsts.get(patient, day))
-    fields = ["patient.id", "patient.died_on", "patient.last_seen_on"]
-    told = by_group(engine, "patient", fields, where, group, "patient")
-    lives = {name: [_life(row, firsts.get(row[0])) for row in found] for name, found in told.items()}
-    known = {name: [life for life in each if life is not None] for name, each in lives.items()}
+    lives: dict[Any, list[Life | None]] = {}
+    for key, first, died_on, last_seen_on, n in spans(engine, where=where, group=group):
+        lives.setdefault(key, []).extend([_life(first, died_on, last_seen_on)] * n)
+    told = named_groups(lives, group, [])
+    known = {name: [life for life in each if life is not None] for name, each in told.items()}
     warnings = [
         f"{name}: {len(each) - len(known[name])} of {len(each)} patients lack the day of an operation or of the last news"
-        for name, each in lives.items()
+        for name, each in told.items()
         if len(known[name]) < len(each)
     ]
     return CohortSurvival(
@@ -242,8 +206,7 @@ def cohort_survival(engine: Engine, *, where: Sequence[Condition] = (), group: s
     )
 
 
-def _life(row: Sequence[Any], first: str | None) -> Life | None:
-    _id, died_on, last_seen_on = row
+def _life(first: str | None, died_on: str | None, last_seen_on: str | None) -> Life | None:
     end = died_on or last_seen_on
     if first is None or end is None or end < first:
         return None

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
-Numbers = Sequence[float]
+Numbers = Sequence[float] | NDArray[np.float64]
+Rows = Sequence[Sequence[float]] | NDArray[np.float64]
 NO_VARIATION = "nothing varies within the groups; the test has no answer"
 
 
@@ -95,7 +97,7 @@ def fisher(table: Sequence[Sequence[int]]) -> Outcome:
     return Outcome(**told, statistic=ratio if math.isfinite(ratio) else None, p=float(found.pvalue))
 
 
-def friedman(rows: Sequence[Numbers]) -> Outcome:
+def friedman(rows: Rows) -> Outcome:
     """Each row one patient at three or more times, by rank; complete rows only."""
     told: dict[str, Any] = {"name": "Friedman test", "options": "complete cases", "n": {"patients": len(rows)}}
     if len(rows) < 2 or len(rows[0]) < 3:
@@ -104,7 +106,7 @@ def friedman(rows: Sequence[Numbers]) -> Outcome:
     return _with(told, float(found.statistic), (float(len(rows[0]) - 1),), float(found.pvalue))
 
 
-def repeated_anova(rows: Sequence[Numbers]) -> Outcome:
+def repeated_anova(rows: Rows) -> Outcome:
     """Each row one patient at two or more times; complete rows only."""
     options = "one factor within patients, complete cases, sphericity assumed"
     told: dict[str, Any] = {"name": "repeated measures ANOVA", "options": options, "n": {"patients": len(rows)}}
@@ -173,7 +175,7 @@ OF_COUNTS: Mapping[str, Callable[[Sequence[Sequence[int]]], Outcome]] = {
     "fisher": fisher,
 }
 OF_PAIRS: Mapping[str, Callable[[Numbers, Numbers], Outcome]] = {"paired_t": paired_t, "wilcoxon": wilcoxon}
-OF_COURSES: Mapping[str, Callable[[Sequence[Numbers]], Outcome]] = {
+OF_COURSES: Mapping[str, Callable[[Rows], Outcome]] = {
     "friedman": friedman,
     "repeated_anova": repeated_anova,
 }

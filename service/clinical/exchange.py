@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from db.connect import Engine
+from db.connect import Engine, Source
 from db.record import KINDS, VERSION_FIELDS, Draft, Version, changed_fields, listing
 from service.clinical.columns import cells_of, columns_of, told_by
 from service.clinical.instruments import ImpossibleAnswer
@@ -64,13 +64,13 @@ class Intake:
         return len(self.drafts) - self.n_new
 
 
-def csv_lines(engine: Engine, kind: str, safety: str) -> Iterator[str]:
+def csv_lines(source: Source, kind: str, safety: str) -> Iterator[str]:
     """The file of a kind, line by line: the safety words as a remark, the header, one row for each current thing."""
     names = ["id", "version", *(column.name for column in columns_of(kind))]
     yield f"{MARK} {safety}\r\n"
     yield _csv_line(names)
     after = 0
-    while found := listing(engine, kind, after=after, limit=PAGE):
+    while found := listing(source, kind, after=after, limit=PAGE):
         for version in found:
             cells = cells_of(kind, {"id": version.id, "version": version.version, **plain_of(kind, version.fields)})
             yield _csv_line([cells[name] for name in names])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
@@ -50,6 +52,7 @@ class Spread:
     high: float | None = None
 
 
+@lru_cache(maxsize=4096)
 def share(numerator: int, denominator: int, unit: str) -> Share:
     """A share with its Clopper-Pearson and its Wilson interval. ValueError unless 0 <= numerator <= denominator."""
     if not 0 <= numerator <= denominator:
@@ -72,7 +75,11 @@ def spread(values: Iterable[float | None]) -> Spread:
     """Mean, SD, median, quartiles (linear interpolation) and range of what is known."""
     told = list(values)
     known = np.array([value for value in told if value is not None], dtype=float)
-    n_missing = len(told) - len(known)
+    return spread_of(known, len(told) - len(known))
+
+
+def spread_of(known: NDArray[np.float64], n_missing: int = 0) -> Spread:
+    """The same of ``known`` numbers (n,) beside which ``n_missing`` are not known."""
     if not len(known):
         return Spread(n=0, n_missing=n_missing)
     q1, median, q3 = (float(value) for value in np.percentile(known, (25, 50, 75)))

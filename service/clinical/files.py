@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
 
-from db.connect import Engine
+from db.connect import Engine, snapshot
 from db.record import write
 from service.clinical.columns import Meaning, dictionary
 from service.clinical.exchange import MARK, Intake, Line, NoTable, check, csv_lines, read_csv
@@ -36,13 +36,14 @@ def take_files(engine: Engine, files: Sequence[Path], *, at: float, dry_run: boo
 
 
 def give_files(engine: Engine, folder: Path, safety: str) -> list[str]:
-    """Write every kind and the dictionary into ``folder``; the names of the files."""
+    """Write every kind, as all stood at one moment, and the dictionary into ``folder``; the names of the files."""
     folder.mkdir(parents=True, exist_ok=True)
     names = []
-    for kind, address in ADDRESSES.items():
-        names.append(f"{address}.csv")
-        with (folder / names[-1]).open("w", encoding="utf-8", newline="") as file:
-            file.writelines(csv_lines(engine, kind, safety))
+    with snapshot(engine) as seen:
+        for kind, address in ADDRESSES.items():
+            names.append(f"{address}.csv")
+            with (folder / names[-1]).open("w", encoding="utf-8", newline="") as file:
+                file.writelines(csv_lines(seen, kind, safety))
     names.append("dictionary.csv")
     with (folder / names[-1]).open("w", encoding="utf-8", newline="") as file:
         file.write(f"{MARK} {safety}\r\n")

@@ -47,29 +47,29 @@ def curve(lives: Sequence[Life]) -> Curve:
     """The curve of some patients; without any it has no step. ValueError for a negative time."""
     if any(life.months < 0 for life in lives):
         raise ValueError("months: expected no time before 0")
-    deaths = sorted({life.months for life in lives if life.is_death})
-    n_deaths = sum(life.is_death for life in lives)
-    if not deaths:
+    months = np.array([life.months for life in lives], dtype=float)
+    is_death = np.array([life.is_death for life in lives], dtype=bool)
+    deaths, n_dying = np.unique(months[is_death], return_counts=True)
+    if not len(deaths):
         return Curve(n=len(lives), n_deaths=0, median_months=None, steps=())
-    alive = [life.months for life in lives if not life.is_death]
-    died = [life.months for life in lives if life.is_death]
-    function = stats.ecdf(stats.CensoredData(uncensored=died, right=alive)).sf
+    function = stats.ecdf(stats.CensoredData(uncensored=months[is_death], right=months[~is_death])).sf
     spans = quietly(lambda: function.confidence_interval(CONFIDENCE, method="log-log"))
-    months = np.array([life.months for life in lives])
+    n_at_risk = len(months) - np.searchsorted(np.sort(months), deaths)
+    columns = (function.evaluate(deaths), spans.low.evaluate(deaths), spans.high.evaluate(deaths))
     steps = tuple(
         Moment(
-            months=at,
-            n_at_risk=int((months >= at).sum()),
-            n_deaths=died.count(at),
-            survival=float(function.evaluate(at)),
-            low=_finite(spans.low.evaluate(at)),
-            high=_finite(spans.high.evaluate(at)),
+            months=float(at),
+            n_at_risk=int(n),
+            n_deaths=int(dying),
+            survival=float(share),
+            low=_finite(low),
+            high=_finite(high),
         )
-        for at in deaths
+        for at, n, dying, share, low, high in zip(deaths, n_at_risk, n_dying, *columns, strict=True)
     )
     # a half is a product of fractions here and may come out a hair above
     median = next((step.months for step in steps if step.survival <= 0.5 + 1e-9), None)
-    return Curve(n=len(lives), n_deaths=n_deaths, median_months=median, steps=steps)
+    return Curve(n=len(lives), n_deaths=int(is_death.sum()), median_months=median, steps=steps)
 
 
 def log_rank(groups: Mapping[str, Sequence[Life]]) -> Outcome:

@@ -110,6 +110,12 @@ def test_latencies_are_from_receipt_to_journal(engine, journal):
     assert (told.p50, told.p95, told.p99, told.max) == pytest.approx((50, 95, 99, 100), abs=0.01)
 
 
+def test_latencies_of_a_long_procedure_are_those_of_its_latest_frames(engine, journal):
+    early = [frame_seen(n, delay_s=9.0) for n in range(5)]
+    journal.append(early + [frame_seen(5 + n, delay_s=0.05) for n in range(queries.LATENCY_FRAMES)])
+    assert queries.latencies_of(engine, "p1").max == pytest.approx(50, abs=0.01)
+
+
 def test_the_time_of_the_last_line(engine, journal):
     assert queries.last_at(engine, "p1") is None
     journal.append([note(at=5.0), note(at=7.5), note(at=9.0, procedure="p2")])

@@ -184,3 +184,21 @@ def test_a_database_of_the_first_release_is_brought_up_with_what_it_holds(url, t
     add_user(engine, ANNA, BY)
     assert set(read_register(engine).users) == {"anna"}
     engine.dispose()
+
+
+def test_a_token_that_could_read_the_record_goes_on_reading_it(url, tmp_path):
+    (tmp_path / "store").mkdir()
+    old = create_engine(url)
+    with old.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(CHECKOUT / "db" / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0007_alarms")
+        for name, scopes in (("monitor", "metrics read"), ("scraper", "metrics")):
+            row = "INSERT INTO api_token (name, hash, scopes, created_at, expires_at) VALUES (:name, 'of ' || :name, :scopes, 0, 9)"
+            connection.execute(text(row), {"name": name, "scopes": scopes})
+    old.dispose()
+    engine = connect(url)
+    told = {token.name: set(token.scopes) for token in read_register(engine).tokens.values()}
+    assert told == {"monitor": {"metrics", "read", "record"}, "scraper": {"metrics"}}
+    engine.dispose()

@@ -61,7 +61,7 @@ one aliquot, unless aliquots were noted in it. `POST /record/operations/{id}/con
 `confirmed_by`, once every proposed leak is decided; a change of the operation ends the confirmation, a later change of what
 belongs to it is said beside it. Only `cementwatch import-records` brings confirmations of another system along. `GET /procedures/{id}/agreement` and
 `POST /cohorts/agreement` hold the alerts against the confirmed leaks: found, missed, false, late; leaks that only CT showed
-are a table of their own.
+are a table of their own. False is what sounded; silent alerts (LOW) are counted beside it.
 
 ## Cohorts
 

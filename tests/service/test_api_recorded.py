@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from detection.vocabulary import Kind, Side, Zone
+from detection.vocabulary import Kind, Priority, Side, Zone
 
 V1 = "/api/v1"
 PLAN = {"posterior_superior": [84, 88], "posterior_inferior": [172, 84], "anterior_superior": [90, 190]}
@@ -166,6 +166,17 @@ def test_the_product_measures_itself(watched, recorded):
     assert told["false_by_zone"] == {"disc": 1}
     assert told["false_per_procedure"] == 1.0
     assert "2 of 3 confirmed leaks lack the time" in told["warnings"][0]
+
+
+def test_a_silent_alert_finds_a_leak_and_is_no_false_alarm(watched, recorded):
+    watched.raise_alert("tissue", zone=Zone.SOFT_TISSUE, level="L2", priority=Priority.LOW)
+    watched.raise_alert("tract", zone=Zone.NEEDLE_TRACT, level="L2", priority=Priority.LOW)
+    level = next(each["id"] for each in recorded["level"] if each["level"] == "L2")
+    post(watched, "record/leaks", 201, level=level, site="paravertebral", modality="final_lateral")
+    told = post(watched, "cohorts/agreement")
+    assert told["fluoroscopy"]["soft_tissue"]["found"]["numerator"] == 1
+    assert (told["true_silent_alerts"]["numerator"], told["true_silent_alerts"]["denominator"]) == (1, 2)
+    assert (told["true_alerts"]["denominator"], told["false_by_zone"], told["false_per_procedure"]) == (0, {}, 0.0)
 
 
 def test_an_undecided_leak_makes_its_alert_neither_true_nor_false(watched, recorded):

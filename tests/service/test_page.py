@@ -152,6 +152,32 @@ def test_a_silent_server_raises_the_pages_own_alarm(room, page):
         expect(page.locator("#no-contact")).to_be_hidden()
 
 
+def test_after_three_seconds_of_silence_and_not_before_the_page_alarms(room, page):
+    """By the page's own clock, which the test holds: how fast this machine is does not matter."""
+    page.clock.install()
+    room.open()
+    room.beat()
+    look(page, room)
+    page.clock.pause_at(time.time() + 3600)
+    hear_a_beat(page)
+    room.serving.__exit__()
+    page.clock.run_for(2500)
+    expect(page.locator("#no-contact")).to_be_hidden()
+    page.clock.run_for(750)
+    expect(page.locator("#no-contact")).to_be_visible()
+    shown(page, "for 3 s", "#no-contact-words")
+
+
+def hear_a_beat(page: Page) -> None:
+    """Let the held clock go on by quarters of a second until a heartbeat has come since it was held."""
+    for _ in range(60):
+        page.clock.run_for(250)
+        if page.locator("#no-contact").is_hidden():
+            return
+        time.sleep(0.25)
+    raise AssertionError("the heart of the server was not heard")
+
+
 def test_without_the_stream_the_page_polls(room, page):
     page.route("**/api/v1/live*", lambda route: route.abort())
     room.open()

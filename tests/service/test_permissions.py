@@ -112,3 +112,12 @@ def test_an_operator_acts_and_an_engineer_does_not():
     assert Scope.ACT not in SCOPES_OF[Role.ENGINEER] | SCOPES_OF[Role.VIEWER]
     assert SCOPES_OF[Role.ADMIN] == set(Scope)
     assert set(SCOPES_OF) == set(Role)
+
+
+def test_a_program_that_watches_alerts_does_not_read_the_clinical_record(peopled):
+    room, headers = peopled
+    assert room.client.get(f"{V1}/alerts", headers=headers[Scope.READ]).status_code == 200
+    assert room.client.get(f"{V1}/record/patients", headers=headers[Scope.READ]).status_code == 403
+    assert room.client.get(f"{V1}/record/patients", headers=headers[Scope.RECORD]).status_code == 200
+    told = {row.path for row in PERMISSIONS if row.scope is Scope.READ}
+    assert not [path for path in told if "/record/" in path and "dictionary" not in path]
