@@ -98,6 +98,25 @@ class Rules:
         0.05, unit="share per frame", source="choice", reason="how fast the usual correlation follows"
     )
     lost_frames: float = rule(3, unit="frames", source="choice", reason="so many lost frames start a new scene")
+    # time of frames that tell none
+    least_period_s: float = rule(
+        1 / 30,
+        unit="s",
+        source="fluoroscopes pulse 30 times a second at most",
+        reason="frames without a time of their own that come faster come in a burst, and are at least so far apart",
+    )
+    usual_period_s: float = rule(
+        1 / 7.5,
+        unit="s",
+        source="physics section 5: 7.5 to 15 frames/s",
+        reason="a burst is spread out so far, the slowest usual pace: cement that seems to rush is held as contrast agent",
+    )
+    most_ahead_s: float = rule(
+        3.0,
+        unit="s",
+        source="choice: 22 frames at the usual pace",
+        reason="as long as that runs ahead of receipt by no more than this",
+    )
     # reference
     reference_frames: float = rule(
         8, unit="frames", source="noise falls by 2.8", reason="frames averaged before cement is judged"
