@@ -493,11 +493,11 @@ class Rules:
         source="physics section 4: 20 % BaSO4 at 80 kVp",
         reason="strongest cement for the volume band",
     )
-    nominal_mm_per_px: float = rule(
-        0.3,
-        unit="mm per working px",
-        source="physics section 6",
-        reason="ruler for thresholds when nothing tells the scale",
+    nominal_field_mm: float = rule(
+        150,
+        unit="mm",
+        source="physics section 6: a 23 cm intensifier shows 14.4-16 cm at the patient",
+        reason="longest side of a picture as ruler when nothing tells the scale",
     )
     nominal_depth_mm: float = rule(
         33, unit="mm", source="physics section 1", reason="depth of a body as ruler when the scale is unknown"
