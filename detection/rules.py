@@ -319,6 +319,12 @@ class Rules:
     steady_frames: float = rule(
         6, unit="frames", source="choice", reason="a piece far from all cement must stay this long"
     )
+    rim_mm: float = rule(
+        4.0,
+        unit="mm",
+        source="phantom and real CT: breathing of 1-3 mm behind a collimator, with scatter and sharpening at its edge",
+        reason="what stands alone so near the rim of the field came in from outside, and is no cement",
+    )
     reach_mm: float = rule(
         4.0,
         unit="mm",
@@ -350,6 +356,12 @@ class Rules:
     )
     wave_mm: float = rule(
         20.0, unit="mm", source="choice: a first drop of cement is 5 to 15 mm", reason="and it must be spread this wide"
+    )
+    wave_reach_mm: float = rule(
+        10.0,
+        unit="mm",
+        source="tip_reach_mm and 2 mm; in a real angiogram the heart beats 40 mm from a needle's tip",
+        reason="what is new so near enough of a wave belongs to it; cement farther off does not wait for it",
     )
     wave_left_mm2: float = rule(5.0, unit="mm2", source="choice", reason="this much more out of reach keeps a wave up")
     wave_tail_s: float = rule(
