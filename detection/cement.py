@@ -149,7 +149,7 @@ def _big_share(hits: Mask, scene: Scene, rules: Rules) -> float:
 
 
 def _accept(candidates: Mask, seen: Gray, scene: Scene, rules: Rules) -> Mask:
-    """Candidates that hang together with body, needle tip or earlier cement, or that have stayed for long."""
+    """Candidates that hang together with body, needle tip or earlier cement, or that have stayed for long amid the field."""
     accepted = np.zeros(candidates.shape, np.bool_)
     patch = patch_of(candidates)
     if patch is None:
@@ -159,6 +159,9 @@ def _accept(candidates: Mask, seen: Gray, scene: Scene, rules: Rules) -> Mask:
     is_steady = seen[patch].ravel()[places] >= rules.steady_frames
     seeded = np.bincount(part[is_seed], minlength=count) > 0
     steady = np.bincount(part[is_steady], minlength=count) > rules.least_piece_mm2 * scene.px_per_mm**2
+    if (steady & ~seeded).any():
+        rim = widened(scene.rim, round(rules.rim_mm * scene.px_per_mm))[patch].ravel()[places]
+        steady &= np.bincount(part[rim], minlength=count) == 0
     within = np.zeros(candidates[patch].shape, np.bool_)
     within.ravel()[places] = (seeded | steady)[part]
     accepted[patch] = within

@@ -228,14 +228,14 @@ def _reach(piece: Piece, ruler: float) -> float:
 
 
 def ruler_of(findings: Findings, rules: Rules) -> float:
-    """Millimetres per pixel for thresholds: the scale, or else a body of nominal depth, or else a nominal detector."""
+    """Millimetres per pixel for thresholds: the scale, or else a body of nominal depth, or else a nominal field."""
     if findings.mm_per_px is not None:
         return findings.mm_per_px
     if findings.body is not None and findings.body.view is View.LATERAL:
         depth_px = _depth_px(findings.body)
         if depth_px > 0:
             return rules.nominal_depth_mm / depth_px
-    return rules.nominal_mm_per_px
+    return rules.nominal_field_mm / max(findings.shape)
 
 
 def _depth_px(body: Body) -> float:

@@ -5,9 +5,9 @@ half a second before. Contrast agent fills many millimetres of vessel out of rea
 and is gone again in two to five seconds. Three rules follow:
 
 * *Probation.* New pixels out of reach of what was there are not counted for a moment when there are several of them.
-* *The wave.* Enough of them within half a second, spread wide, are named, and with them everything new for as long as more
-  comes out of reach and two seconds beyond, except what lies within reach of cement that is established: a leak from the
-  bolus is told as ever. A wave that goes on for ``held_most_s`` is no contrast agent, and pauses.
+* *The wave.* Enough of them within half a second, spread wide, are named, and with them everything new about them for as long
+  as more comes out of reach and two seconds beyond, except what lies within reach of cement that is established: a leak from
+  the bolus is told as ever, and so is a bolus far from the wave, for a heart beats beside many a spine. A wave that goes on for ``held_most_s`` is no contrast agent, and pauses.
 * *Release.* What stays ``stay_s`` without fading was no contrast agent but cement, for an unnamed leak is worse than a
   false alarm. After ``held_most_s`` everything is let go, fading or not, and what hangs on the border, too.
 
@@ -67,11 +67,13 @@ def sift(hits: Mask, change: Gray, scene: Scene, time_s: float, rules: Rules) ->
     settled = _settled(age, scene, rules)
     clutter, hanging = _hung(clutter, fresh, scene, rules)
     border = hanging & ~settled & ~_cement_first(scene, hits.shape, rules)
-    clutter = _waved(clutter, far & ~hanging, scene, rules)
+    flow = far & ~hanging
+    clutter = _waved(clutter, flow, scene, rules)
     is_wave = clutter.is_wave(time_s, rules.wave_tail_s)
     held = np.zeros(hits.shape, np.bool_) if clutter.held is None else clutter.held & (age > 0)
     held &= border | ~hanging | is_wave
-    held |= fresh & ~settled & (border | is_wave)
+    caught = _carried(flow | held, scene, rules) if is_wave else border
+    held |= fresh & ~settled & (border | caught)
     step = 0.0 if before is None else time_s - before.at_s
     clutter = _released(replace(clutter, held=held), change, hits & ~border, step, rules)
     waits = far & (age <= rules.probation_s) if _mm2(far, scene) >= rules.suspect_mm2 else np.zeros_like(far)
@@ -218,6 +220,15 @@ def _hung(clutter: Clutter, fresh: Mask, scene: Scene, rules: Rules) -> tuple[Cl
     new = fresh if clutter.held is None else fresh | clutter.held
     near = _near(known, rules.vessel_mm / 2, scene) & new
     return replace(clutter, object=known if known.any() else None), near
+
+
+def _carried(wave: Mask, scene: Scene, rules: Rules) -> Mask:
+    """What lies about enough of a wave (h, w) to belong to it, looked at a millimetre to the pixel; a speck carries nothing."""
+    cell_mm = max(1, round(scene.px_per_mm)) / scene.px_per_mm
+    size = 2 * round(rules.wave_reach_mm / cell_mm) + 1
+    about_mm2 = cv2.boxFilter(_small(wave, scene), -1, (size, size), normalize=False) * cell_mm**2
+    enough = (about_mm2 >= rules.wave_left_mm2).astype(np.uint8)
+    return np.asarray(cv2.resize(enough, wave.shape[::-1], interpolation=cv2.INTER_NEAREST), np.bool_)
 
 
 def _near(mask: Mask, reach_mm: float, scene: Scene) -> Mask:

@@ -15,7 +15,9 @@ from detection.clutter import sift
 from detection.fit import hidden_zones, is_fit, picture_flags
 from detection.memory import Memory, Region, Scene
 from detection.needle import hidden_now
+from detection.pacing import paced
 from detection.pixels import Calm, calm
+from detection.polarity import as_known, read_polarity, started_over
 from detection.rules import Rules
 from detection.scenes import Place, average_in, remembered, settle, usable_for
 from detection.spread import Spread, measure_spread, outlines_of
@@ -32,6 +34,7 @@ from detection.vocabulary import (
     Piece,
     Plan,
     Point,
+    Polarity,
     View,
     Zone,
 )
@@ -43,6 +46,9 @@ Mapping = Callable[[Point], Point]
 
 def examine(frame: Frame, memory: Memory, plan: Plan, rules: Rules) -> tuple[Findings, Memory]:
     """All that one frame says, given what earlier frames left behind. Pure: same input, same output, to the bit."""
+    pace = paced(frame.stamp, memory.pace, rules)
+    memory = replace(memory, pace=pace)
+    frame = as_known(replace(frame, stamp=pace.stamp()), memory)
     if not _is_possible(frame.mm_per_px):
         frame = replace(frame, mm_per_px=None)
     thumbnail = _thumbnail(frame.pixels)
@@ -57,7 +63,9 @@ def examine(frame: Frame, memory: Memory, plan: Plan, rules: Rules) -> tuple[Fin
     if not is_fit(flags):
         memory = remembered(replace(memory, thumbnail=thumbnail), place.scene)
         return _unfit(frame, memory, flags), memory
-    scene = _prepare(place.scene, picture, frame, memory, plan, rules)
+    scene = _prepare(place.scene, picture, memory, plan, rules)
+    if frame.polarity is Polarity.UNCERTAIN and place.scene.n_averaged < scene.n_averaged == rules.reference_frames:
+        scene, memory = _with_polarity(scene, frame, memory, rules)
     if scene.n_averaged < rules.reference_frames:
         findings = _findings(frame, scene, place.shift, flags | {Flag.REFERENCE_BUILDING}, None)
     else:
@@ -122,11 +130,11 @@ def _evidence_flags(scene: Scene, evidence: Evidence, rules: Rules) -> frozenset
     return frozenset(flags)
 
 
-def _prepare(scene: Scene, picture: Calm, frame: Frame, memory: Memory, plan: Plan, rules: Rules) -> Scene:
+def _prepare(scene: Scene, picture: Calm, memory: Memory, plan: Plan, rules: Rules) -> Scene:
     """The scene with its reference one frame better, and with the region that the plan or the picture gives."""
     if scene.n_averaged < rules.reference_frames:
         scene = average_in(scene, picture, rules)
-    given = plan.landmarks.get(frame.view)
+    given = _given_for(scene, plan)
     if given is not None and given is not scene.planned:
         body = _given_body(given, scene, memory, rules)
         return _with_region(replace(scene, planned=given), body, rules)
@@ -134,6 +142,25 @@ def _prepare(scene: Scene, picture: Calm, frame: Frame, memory: Memory, plan: Pl
         scene, body = look_for_body(scene, rules)
         scene = _with_region(scene, body, rules)
     return scene
+
+
+def _with_polarity(scene: Scene, frame: Frame, memory: Memory, rules: Rules) -> tuple[Scene, Memory]:
+    """The scene and memory with the polarity that its reference tells; turned over it begins anew."""
+    polarity = read_polarity(scene, rules)
+    if polarity is Polarity.UNCERTAIN:
+        return scene, memory
+    if polarity is Polarity.DENSE_IS_BRIGHT:
+        scene = started_over(scene, replace(frame, polarity=polarity), rules)
+    return scene, replace(memory, polarity=polarity)
+
+
+def _given_for(scene: Scene, plan: Plan) -> Landmarks | None:
+    """The operator's landmarks for this view; where the device does not tell the view, those given in this scene tell it."""
+    if scene.view is not View.UNKNOWN:
+        return plan.landmarks.get(scene.view)
+    given = tuple(plan.landmarks.values())
+    here = next((each for each in given if each.scene == scene.number), None)
+    return here or (given[0] if len(given) == 1 else None)
 
 
 def _given_body(given: Landmarks, scene: Scene, memory: Memory, rules: Rules) -> Body | None:
@@ -192,7 +219,7 @@ def _unfit(frame: Frame, memory: Memory, flags: frozenset[Flag]) -> Findings:
     scene = memory.scene
     return Findings(
         stamp=frame.stamp,
-        view=frame.view,
+        view=_view_in(scene, frame),
         scene=scene.number if scene is not None else 0,
         shift_px=(0.0, 0.0) if scene is None else (scene.shift_px[0] * scene.factor, scene.shift_px[1] * scene.factor),
         is_fit=False,
@@ -204,6 +231,13 @@ def _unfit(frame: Frame, memory: Memory, flags: frozenset[Flag]) -> Findings:
     )
 
 
+def _view_in(scene: Scene | None, frame: Frame) -> View:
+    """The view as the device tells it, else as the operator's landmarks in this scene do."""
+    if scene is None or scene.region is None or frame.view is not View.UNKNOWN or scene.view is not View.UNKNOWN:
+        return frame.view
+    return scene.region.body.view
+
+
 def _findings(frame: Frame, scene: Scene, shift: Shift, flags: frozenset[Flag], spread: Spread | None) -> Findings:
     """Everything in the frame's own pixels, ready for the journal and the screen."""
     region = scene.region
@@ -211,12 +245,15 @@ def _findings(frame: Frame, scene: Scene, shift: Shift, flags: frozenset[Flag], 
         flags |= {Flag.BODY_NOT_FOUND}
     elif not region.is_sure:
         flags |= {Flag.BODY_UNCERTAIN}
+    if region is not None and frame.view is View.UNKNOWN:
+        flags -= {Flag.VIEW_UNKNOWN}  # the operator's landmarks tell it
     if scene.is_scale_known:
         flags -= {Flag.SCALE_UNKNOWN}  # the plan may bring the scale that the frame lacks
     here = _mapping(scene)
     unfit = _unfit(frame, Memory(), flags)
     findings = replace(
         unfit,
+        view=_view_in(scene, frame),
         scene=scene.number,
         shift_px=(scene.shift_px[0] * scene.factor, scene.shift_px[1] * scene.factor),
         is_fit=True,

@@ -10,7 +10,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detection.vocabulary import Body, Gray, Landmarks, Mask, Outline, Point, Side, Stamp, View, Zone, ZoneMap
+from detection.pacing import Pace
+from detection.vocabulary import (
+    Body,
+    Gray,
+    Landmarks,
+    Mask,
+    Outline,
+    Point,
+    Polarity,
+    Side,
+    Stamp,
+    View,
+    Zone,
+    ZoneMap,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +166,17 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Memory:
-    """All that one source's frames of one case left behind; ``scenes`` newest last, bounded."""
+    """All that one source's frames of one case left behind; ``scenes`` newest last, bounded.
+
+    ``polarity`` is what the pictures told of it, None before they did.
+    """
 
     scenes: tuple[Scene, ...] = ()
     current: int | None = None
     n_scenes: int = 0
     thumbnail: Gray | None = None
+    pace: Pace | None = None
+    polarity: Polarity | None = None
 
     @property
     def scene(self) -> Scene | None:

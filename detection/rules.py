@@ -98,6 +98,25 @@ class Rules:
         0.05, unit="share per frame", source="choice", reason="how fast the usual correlation follows"
     )
     lost_frames: float = rule(3, unit="frames", source="choice", reason="so many lost frames start a new scene")
+    # time of frames that tell none
+    least_period_s: float = rule(
+        1 / 30,
+        unit="s",
+        source="fluoroscopes pulse 30 times a second at most",
+        reason="frames without a time of their own that come faster come in a burst, and are at least so far apart",
+    )
+    usual_period_s: float = rule(
+        1 / 7.5,
+        unit="s",
+        source="physics section 5: 7.5 to 15 frames/s",
+        reason="a burst is spread out so far, the slowest usual pace: cement that seems to rush is held as contrast agent",
+    )
+    most_ahead_s: float = rule(
+        3.0,
+        unit="s",
+        source="choice: 22 frames at the usual pace",
+        reason="as long as that runs ahead of receipt by no more than this",
+    )
     # reference
     reference_frames: float = rule(
         8, unit="frames", source="noise falls by 2.8", reason="frames averaged before cement is judged"
@@ -300,6 +319,12 @@ class Rules:
     steady_frames: float = rule(
         6, unit="frames", source="choice", reason="a piece far from all cement must stay this long"
     )
+    rim_mm: float = rule(
+        4.0,
+        unit="mm",
+        source="phantom and real CT: breathing of 1-3 mm behind a collimator, with scatter and sharpening at its edge",
+        reason="what stands alone so near the rim of the field came in from outside, and is no cement",
+    )
     reach_mm: float = rule(
         4.0,
         unit="mm",
@@ -331,6 +356,12 @@ class Rules:
     )
     wave_mm: float = rule(
         20.0, unit="mm", source="choice: a first drop of cement is 5 to 15 mm", reason="and it must be spread this wide"
+    )
+    wave_reach_mm: float = rule(
+        10.0,
+        unit="mm",
+        source="tip_reach_mm and 2 mm; in a real angiogram the heart beats 40 mm from a needle's tip",
+        reason="what is new so near enough of a wave belongs to it; cement farther off does not wait for it",
     )
     wave_left_mm2: float = rule(5.0, unit="mm2", source="choice", reason="this much more out of reach keeps a wave up")
     wave_tail_s: float = rule(
@@ -474,11 +505,11 @@ class Rules:
         source="physics section 4: 20 % BaSO4 at 80 kVp",
         reason="strongest cement for the volume band",
     )
-    nominal_mm_per_px: float = rule(
-        0.3,
-        unit="mm per working px",
-        source="physics section 6",
-        reason="ruler for thresholds when nothing tells the scale",
+    nominal_field_mm: float = rule(
+        150,
+        unit="mm",
+        source="physics section 6: a 23 cm intensifier shows 14.4-16 cm at the patient",
+        reason="longest side of a picture as ruler when nothing tells the scale",
     )
     nominal_depth_mm: float = rule(
         33, unit="mm", source="physics section 1", reason="depth of a body as ruler when the scale is unknown"

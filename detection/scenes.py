@@ -138,7 +138,7 @@ def _begin(texture: Gray, calm: Calm, frame: Frame, number: int, rules: Rules) -
         number=number,
         view=frame.view,
         factor=calm.factor,
-        px_per_mm=1.0 / (mm * calm.factor) if mm else 1.0 / rules.nominal_mm_per_px,
+        px_per_mm=1.0 / (mm * calm.factor) if mm else max(calm.attenuation.shape) / rules.nominal_field_mm,
         is_scale_known=mm is not None,
         reference=calm.attenuation,
         texture=texture,

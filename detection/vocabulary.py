@@ -288,7 +288,8 @@ class Stamp:
     """When a frame was made and from what object it came.
 
     ``time_s`` is what speeds are computed from: the device's own time base where it told one, else the
-    time of receipt. ``index`` is zero-based within the object.
+    time of receipt. ``index`` is zero-based within the object. ``period_s`` is how far apart an object that is one frame of
+    many says that they are, if it does.
     """
 
     arrival: int
@@ -300,6 +301,7 @@ class Stamp:
     acquired_at: float | None
     received_at: float
     time_s: float
+    period_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

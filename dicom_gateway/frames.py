@@ -94,7 +94,7 @@ class Film:
         header = self._header
         return Frame(
             stamp=stamp_of(self._arrival, header, index),
-            pixels=_calibrate(_gray(self.stored(index, decoder)), header),
+            pixels=_calibrate(_as_shown(_gray(self.stored(index, decoder)), header), header),
             intensity=header.intensity,
             polarity=header.polarity,
             ceiling=self._ceiling,
@@ -142,6 +142,7 @@ def stamp_of(arrival: Arrival, header: Header, index: int) -> Stamp:
         acquired_at=acquired,
         received_at=arrival.received_at,
         time_s=arrival.began_at + offset if acquired is None else acquired,
+        period_s=header.period_s,
     )
 
 
@@ -176,6 +177,13 @@ def _without_spare(stored: NDArray[Any], header: Header) -> NDArray[Any]:
 
 def _largest(header: Header) -> int:
     return int((1 << (header.bits_stored - int(header.is_signed))) - 1)
+
+
+def _as_shown(values: NDArray[Any], header: Header) -> NDArray[Any]:
+    """Stored values, turned over where nothing but the display says which way they go."""
+    if not header.is_turned:
+        return values
+    return np.invert(values) if header.is_signed else np.asarray(_largest(header) - values)
 
 
 def _calibrate(values: NDArray[Any], header: Header) -> Gray:

@@ -21,7 +21,7 @@ from detection.vocabulary import Intensity, Polarity, View
 from dicom_gateway import sop_classes
 from dicom_gateway.geometry import Aperture, apertures_of, scale_of, view_of
 from dicom_gateway.refusal import Unreadable
-from dicom_gateway.timebase import DEFAULT_FRAME_RATE, acquired_at, frame_offsets
+from dicom_gateway.timebase import DEFAULT_FRAME_RATE, acquired_at, frame_offsets, period_of
 from dicom_gateway.told import Told
 from dicom_gateway.walk import PixelPart, Walked, walk
 
@@ -73,7 +73,10 @@ class Header(Outline):
     """What one object says of itself.
 
     ``frame_offsets_s`` has one value per frame, seconds after the first; ``time_base`` names the element that told
-    them. ``place`` is the number of the series and of the object in it, 0 where untold. ``intensity`` is that of the values *after* modality LUT or rescale. ``mm_per_px`` is at the object plane.
+    them. ``place`` is the number of the series and of the object in it, 0 where untold. ``intensity`` is that of the values
+    *after* modality LUT or rescale. ``mm_per_px`` is at the object plane. ``period_s`` is how far apart the single images of
+    a run are, where one tells. ``is_turned``: values are to be turned over first, for they are stored the other way round
+    than they are shown.
     """
 
     series_instance_uid: str
@@ -82,6 +85,7 @@ class Header(Outline):
     planar: int
     intensity: Intensity
     polarity: Polarity
+    is_turned: bool
     slope: float
     intercept: float
     lut: ModalityLut | None
@@ -91,6 +95,7 @@ class Header(Outline):
     mm_per_px: float | None
     acquired_at: float | None
     frame_offsets_s: tuple[float, ...]
+    period_s: float | None
     time_base: str
     apertures: tuple[Aperture, ...]
     is_lossy: bool
@@ -148,6 +153,7 @@ def read_header(path: Path, *, default_rate: float = DEFAULT_FRAME_RATE) -> Head
             **_geometry(told),
             acquired_at=acquired_at(told),
             frame_offsets_s=offsets,
+            period_s=period_of(told, outline["n_frames"]),
             time_base=time_base,
             is_lossy=syntax in sop_classes.LOSSY
             or "01" in {told.text("LossyImageCompression"), told.text("LossyImageCompressionRetired")},
@@ -231,9 +237,11 @@ def _meaning(told: Told) -> dict[str, Any]:
     intensity = _intensity(told, lut)
     said = told.text("AcquisitionDeviceProcessingDescription")
     is_falling = (slope < 0) != (lut is not None and lut.values[0] > lut.values[-1])
+    is_turned = _is_turned(told, lut, is_falling=is_falling)
     return {
         "intensity": intensity,
-        "polarity": _polarity(told, intensity, is_falling=is_falling),
+        "polarity": Polarity.UNCERTAIN if is_turned else _polarity(told, intensity, is_falling=is_falling),
+        "is_turned": is_turned,
         "slope": slope,
         "intercept": told.number("RescaleIntercept") or 0.0,
         "lut": lut,
@@ -257,6 +265,15 @@ def _polarity(told: Told, intensity: Intensity, *, is_falling: bool) -> Polarity
     # an XA or XRF value grows with the beam unless it says otherwise
     is_rising = (sign is None or sign > 0) != is_falling
     return Polarity.DENSE_IS_DARK if is_rising else Polarity.DENSE_IS_BRIGHT
+
+
+def _is_turned(told: Told, lut: ModalityLut | None, *, is_falling: bool) -> bool:
+    """Whether only the display says which way values go, and it shows low ones white (PS3.3 C.7.6.3.1.2).
+
+    X-ray images proper are never so (C.8.7.1); captures and foreign converters write the picture that they show.
+    """
+    is_told = told.number("PixelIntensityRelationshipSign") is not None or lut is not None or is_falling
+    return told.text("PhotometricInterpretation") == "MONOCHROME1" and not is_told
 
 
 def _modality_lut(told: Told) -> ModalityLut | None:

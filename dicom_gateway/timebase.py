@@ -48,14 +48,24 @@ def frame_offsets(told: Told, n_frames: int, default_rate: float) -> tuple[tuple
         return offsets, "FrameReferenceDateTime"
     if offsets := _from_vector(told.numbers("FrameTimeVector"), n_frames):
         return offsets, "FrameTimeVector"
+    word, period = _told_period(told) or ("default", 1 / default_rate)
+    return tuple(index * period for index in range(n_frames)), word
+
+
+def period_of(told: Told, n_frames: int) -> float | None:
+    """Seconds between the single images of a run, if one of them tells; None for an object that holds several frames."""
+    period = _told_period(told) if n_frames == 1 else None
+    return None if period is None else period[1]
+
+
+def _told_period(told: Told) -> tuple[str, float] | None:
+    """The element that tells how far apart frames are, most trusted first, and the seconds."""
     periods = (
         ("FrameTime", (told.number("FrameTime") or 0.0) / 1000),
         ("CineRate", _period(told.number("CineRate"))),
         ("RecommendedDisplayFrameRate", _period(told.number("RecommendedDisplayFrameRate"))),
-        ("default", 1 / default_rate),
     )
-    word, period = next((word, period) for word, period in periods if period > 0)
-    return tuple(index * period for index in range(n_frames)), word
+    return next((each for each in periods if each[1] > 0), None)
 
 
 def _from_vector(steps_ms: tuple[float, ...], n_frames: int) -> tuple[float, ...]:

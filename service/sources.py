@@ -85,6 +85,7 @@ class Source(BaseModel):
         return replace(
             header,
             polarity=self.polarity or header.polarity,
+            is_turned=header.is_turned and self.polarity is None,  # it is of values as they are stored
             intensity=self.intensity or header.intensity,
             apertures=apertures,
         )

@@ -126,6 +126,20 @@ def test_cement_starts_at_the_needle_tip(row, is_cement):
     assert cement.any() == is_cement
 
 
+def test_what_stands_alone_at_the_rim_of_the_field_is_no_cement_however_long_it_stays():
+    """Breathing moves the patient behind a collimator, and the edge is sharpened and full of scatter."""
+    speck, inside = disc_at(12, 8, 4), disc_at(20, 100, 4)
+    scene = see([*NOTHING, *[speck + inside] * (int(RULES.steady_frames) + 2)], body_scene())
+    assert scene.cement[20, 100]
+    assert not scene.cement[12, 8]
+
+
+def test_what_reaches_the_rim_from_the_body_is_cement():
+    far = tube((60, 60), (4, 60))
+    scene = see([*NOTHING, *[far] * 4], body_scene())
+    assert scene.cement[8, 60]
+
+
 def test_cement_that_is_carried_off_is_forgotten():
     vein = tube((60, 60), (60, 100))
     there = see([*NOTHING, *[vein] * 6], body_scene())

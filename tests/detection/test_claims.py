@@ -75,10 +75,11 @@ def test_without_a_scale_areas_stay_unknown_and_thresholds_use_a_nominal_body():
     assert claim.reach_mm > 0
 
 
-def test_the_ruler_is_scale_then_body_then_detector():
+def test_the_ruler_is_scale_then_body_then_field():
     assert ruler_of(frame(mm_per_px=0.2), RULES) == 0.2
     assert ruler_of(frame(mm_per_px=None), RULES) == pytest.approx(RULES.nominal_depth_mm / 110)
-    assert ruler_of(frame(mm_per_px=None, body=None), RULES) == RULES.nominal_mm_per_px
+    bare = frame(mm_per_px=None, body=None)
+    assert ruler_of(bare, RULES) == RULES.nominal_field_mm / max(bare.shape)
 
 
 def test_cement_of_unknown_place_is_low_while_the_body_is_not_known():

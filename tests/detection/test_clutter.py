@@ -327,3 +327,25 @@ def test_a_canal_leak_is_never_called_contrast_agent():
     findings, _ = watched(CANAL)
     assert Zone.CANAL in leaked(findings)
     assert Flag.CONTRAST_AGENT not in flags_of(findings[film(CANAL).moment(9.0) :])
+
+
+def test_a_bolus_far_from_a_wave_does_not_wait_for_it():
+    """A heart beats beside the spine while cement creeps out of the needle."""
+    heart = tree()
+    heart[50:] = False
+    scene = empty_scene(SIZE, 2.0, needle=Needle(tip=(105.0, 60.0), tail=(105.0, 127.0), width_px=5.0))
+    growing = [bolus(1 + k / 4) for k in range(20)]
+    told, _ = play([NOTHING, *[heart | each for each in growing]], scene)
+    assert all((one.hits == each).all() for one, each in zip(told[1:], growing, strict=True))
+    assert Flag.CONTRAST_AGENT in told[1].flags
+
+
+def test_a_speck_beside_a_bolus_does_not_carry_a_wave_to_it():
+    heart = tree()
+    heart[50:] = False
+    speck = np.zeros(SIZE, np.bool_)
+    speck[70:72, 40:44] = True
+    scene = empty_scene(SIZE, 2.0, needle=Needle(tip=(105.0, 60.0), tail=(105.0, 127.0), width_px=5.0))
+    growing = [bolus(2 + k / 4) for k in range(12)]
+    told, _ = play([NOTHING, *[heart | speck | each for each in growing]], scene)
+    assert all((one.hits >= each).all() for one, each in zip(told[1:], growing, strict=True))

@@ -199,4 +199,4 @@ def test_the_scale_is_the_frame_s_or_a_nominal_one():
     assert told.scene.px_per_mm == pytest.approx(2.0)
     (untold,), _ = walk([picture(1, mm_per_px=None)])
     assert not untold.scene.is_scale_known
-    assert untold.scene.px_per_mm == pytest.approx(1 / RULES.nominal_mm_per_px)
+    assert untold.scene.px_per_mm == pytest.approx(max(untold.scene.reference.shape) / RULES.nominal_field_mm)

@@ -68,17 +68,17 @@ def test_a_run_is_one_object_with_its_frame_time(scene, shots, received):
 
 
 @pytest.mark.parametrize(
-    ("form", "sop_class", "photometric", "is_inverted"),
+    ("form", "sop_class", "photometric"),
     [
-        (Form.SC, sop_classes.SC, "MONOCHROME2", False),
-        (Form.SC_MONOCHROME1, sop_classes.SC, "MONOCHROME1", True),
-        (Form.RGB, sop_classes.SC, "RGB", False),
+        (Form.SC, sop_classes.SC, "MONOCHROME2"),
+        (Form.SC_MONOCHROME1, sop_classes.SC, "MONOCHROME1"),
+        (Form.RGB, sop_classes.SC, "RGB"),
     ],
 )
-def test_captures_have_eight_bits_and_no_geometry(scene, shots, received, form, sop_class, photometric, is_inverted):
+def test_captures_have_eight_bits_and_no_geometry(scene, shots, received, form, sop_class, photometric):
     header, (frame,) = received(study_of(scene, as_=form))[0]
     shown = (shots[0].pixels >> 4).astype(np.float32)
-    assert np.allclose(frame.pixels, 255 - shown if is_inverted else shown, atol=0.01)
+    assert np.allclose(frame.pixels, shown, atol=0.01)
     assert (header.sop_class_uid, header.photometric, frame.ceiling) == (sop_class, photometric, pytest.approx(255))
     assert (header.view, header.mm_per_px, frame.polarity) == (View.UNKNOWN, None, Polarity.UNCERTAIN)
 

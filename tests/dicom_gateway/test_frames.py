@@ -101,6 +101,15 @@ def test_signed_values(frames):
     assert frame.ceiling == 2047
 
 
+@pytest.mark.parametrize(("is_signed", "ceiling"), [(0, 4095), (1, 2047)])
+def test_what_is_shown_white_where_values_are_low_comes_as_it_is_shown(frames, is_signed, ceiling):
+    stored = np.arange(4096, dtype=np.uint16).reshape(1, 64, 64)
+    stored = ((stored + 2048) % 4096 if is_signed else stored).astype(np.uint16)
+    (frame,) = frames(image(stored, PhotometricInterpretation="MONOCHROME1", PixelRepresentation=is_signed))
+    assert np.array_equal(frame.pixels.ravel(), ceiling - np.arange(4096))
+    assert (frame.ceiling, frame.polarity) == (ceiling, Polarity.UNCERTAIN)
+
+
 @pytest.mark.parametrize("planar", [0, 1])
 def test_a_colour_grab_becomes_luminance(frames, planar):
     colour = np.zeros((64, 64, 3), np.uint8)

@@ -223,6 +223,13 @@ def test_what_the_values_stand_for(read, told, intensity, polarity):
     assert (header.intensity, header.polarity) == (intensity, polarity)
 
 
+@pytest.mark.parametrize("told", [{"PixelIntensityRelationshipSign": 1}, {"RescaleSlope": "-1"}])
+def test_who_says_which_way_values_go_is_believed_more_than_the_display(read, told):
+    said, shown = read(**told), read(**told, PhotometricInterpretation="MONOCHROME1")
+    assert not shown.is_turned
+    assert shown.polarity is said.polarity
+
+
 def test_a_log_object_with_its_lut_is_linear(read):
     assert read(full(PixelIntensityRelationship="LOG")).intensity is Intensity.LINEAR
 
