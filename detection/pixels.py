@@ -56,7 +56,7 @@ def shrink(image: Gray, factor: int) -> Gray:
 
 def _attenuation(darkness: Gray, ceiling: float, intensity: Intensity, polarity: Polarity) -> Gray:
     if intensity is Intensity.LINEAR and polarity is not Polarity.DENSE_IS_BRIGHT:
-        depth = np.maximum(darkness, np.float32(0))
+        depth = cv2.max(darkness, 0.0)
         depth += np.float32(1)
         cv2.log(depth, dst=depth)
         # in double, then rounded: by bits of the picture at a time
