@@ -70,13 +70,13 @@ def among(numbers: NDArray[np.uint8], wanted: Iterable[int]) -> Mask:
 class Parts(NamedTuple):
     """The connected parts of a mask (h, w).
 
-    ``places`` (n,) of what is set in the flattened mask, ``of`` (n,) to which part each belongs, ``count`` of the parts with
-    0, and all ``labels`` (h, w).
+    ``places`` (n,) of what is set in the flattened mask, ``of`` (n,) to which part each belongs, ``n_with_none`` how many
+    parts there are with 0, and all ``labels`` (h, w).
     """
 
     places: NDArray[np.intp]
     of: NDArray[np.int32]
-    count: int
+    n_with_none: int
     labels: NDArray[np.int32]
 
 
@@ -84,4 +84,4 @@ def linked(mask: Mask) -> Parts:
     """What hangs together in a mask (h, w), corners included."""
     count, found = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
     labels, places = np.asarray(found, dtype=np.int32), np.flatnonzero(mask)
-    return Parts(places=places, of=labels.ravel()[places], count=count, labels=labels)
+    return Parts(places=places, of=labels.ravel()[places], n_with_none=count, labels=labels)

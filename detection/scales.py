@@ -67,7 +67,7 @@ def find_hits(change: Gray, quiet: Quiet, usable: Mask, scene: Scene, rules: Rul
         least = np.maximum(np.float32(haze_sigma) * noises[0], np.float32(rules.least_contrast))
         found = _hits_at(scale, noises[k], least, scene, rules)
         if found is not None:
-            patch, within = _whole(found, factor)
+            patch, within = _whole(found, scale.usable.shape, change.shape)
             hits[patch] |= within
     return hits, tuple(noises)
 
@@ -95,7 +95,7 @@ def _at_scale(change: Gray, quiet: Quiet, usable: Mask, factor: int, haze: Gray)
     if factor == 1:
         return Scale(factor=1, change=change - full(haze, change), quiet=quiet, usable=usable)
     # where nothing can be seen nothing must leak in
-    shown = cv2.copyTo(change, usable.view(np.uint8))
+    shown = np.asarray(cv2.copyTo(change, usable.view(np.uint8)), dtype=np.float32)
     small, seen = _reduced(shown, factor), _reduced(usable.astype(np.float32), factor)
     small /= np.maximum(seen, np.float32(0.5))
     small -= full(haze, small)
@@ -108,22 +108,27 @@ def _at_scale(change: Gray, quiet: Quiet, usable: Mask, factor: int, haze: Gray)
 
 
 def _reduced(picture: Gray, factor: int) -> Gray:
-    """A picture (h, w) averaged over blocks of whole pixels, which takes a fifth of the time of any other size.
-
-    The few rows and columns that are left over are looked at in the finer picture only.
-    """
-    height, width = picture.shape[0] // factor, picture.shape[1] // factor
-    cut = picture[: height * factor, : width * factor]
-    return np.asarray(cv2.resize(cut, (width, height), interpolation=cv2.INTER_AREA), dtype=np.float32)
+    """A picture (h, w) averaged down; where ``factor`` does not divide its size, a pixel here is a little more than that."""
+    size = (picture.shape[1] // factor, picture.shape[0] // factor)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
-def _whole(found: Found, factor: int) -> Found:
-    """What was found in a reduced picture, in the picture that it was reduced from."""
-    (rows, cols), within = found
-    if factor == 1:
+def _whole(found: Found, shape: tuple[int, ...], full_shape: tuple[int, ...]) -> Found:
+    """What was found in a picture of one shape where it lies in a larger one, by the nearest pixel."""
+    if shape == full_shape:
         return found
-    patch = tuple(slice(side.start * factor, side.stop * factor) for side in (rows, cols))
-    return (patch[0], patch[1]), within.repeat(factor, axis=1).repeat(factor, axis=0)
+    (rows, cols), within = found
+    on_rows, from_rows = _nearest(rows, shape[0], full_shape[0])
+    on_cols, from_cols = _nearest(cols, shape[1], full_shape[1])
+    return (on_rows, on_cols), within.take(from_rows, axis=0).take(from_cols, axis=1)
+
+
+def _nearest(side: slice, n: int, n_full: int) -> tuple[slice, NDArray[np.intp]]:
+    """Which of ``n_full`` pixels have their nearest one of ``n`` on this side of a patch, and which of the side that is."""
+    # as OpenCV has it
+    nearest = np.minimum((np.arange(n_full) * (1.0 / (n_full / n))).astype(np.intp), n - 1)
+    first, last = (int(each) for each in np.searchsorted(nearest, [side.start, side.stop]))
+    return slice(first, last), nearest[first:last] - side.start
 
 
 def _haze(change: Gray, quiet: Quiet, reach_px: float) -> Gray:
@@ -220,7 +225,7 @@ def _crest(change: Gray, weight: Gray, width_px: float, rules: Rules) -> Mask:
     whole = np.zeros(change.shape, np.bool_)
     where = patch_of(crest)
     if where is not None:
-        patch, within = _whole((where, crest[where]), factor)
+        patch, within = _whole((where, crest[where]), crest.shape, change.shape)
         whole[patch] = within
     return whole
 
@@ -231,11 +236,11 @@ def _ridge(change: Gray, width_px: float) -> Gray:
     rr = cv2.Sobel(calm, cv2.CV_32F, 0, 2, ksize=3)
     cc = cv2.Sobel(calm, cv2.CV_32F, 2, 0, ksize=3)
     rc = cv2.Sobel(calm, cv2.CV_32F, 1, 1, ksize=3)
-    spread = cv2.magnitude(rr - cc, 2.0 * rc)
-    spread -= rr
-    spread -= cc
-    spread *= np.float32(0.5)
-    return np.asarray(cv2.max(spread, 0.0), dtype=np.float32)
+    ridge = np.asarray(cv2.magnitude(rr - cc, 2.0 * rc), dtype=np.float32)
+    for each in (rr, cc):
+        cv2.subtract(ridge, each, dst=ridge)
+    ridge *= np.float32(0.5)
+    return np.asarray(cv2.threshold(ridge, 0.0, 0.0, cv2.THRESH_TOZERO)[1], dtype=np.float32)
 
 
 def _grow(strong: Mask, weak_in: Callable[[Patch], Mask], least_px: float) -> Found | None:
@@ -252,7 +257,7 @@ def _grow(strong: Mask, weak_in: Callable[[Patch], Mask], least_px: float) -> Fo
         weak = weak_in(patch)
         parts = linked(weak)
         held = _held(parts, strong)
-    keep = (np.bincount(parts.of, minlength=parts.count) >= least_px) & (held >= 3)
+    keep = (np.bincount(parts.of, minlength=parts.n_with_none) >= least_px) & (held >= 3)
     within = np.zeros(weak.shape, np.bool_)
     within.ravel()[parts.places] = keep[parts.of]
     return patch, within
@@ -260,7 +265,7 @@ def _grow(strong: Mask, weak_in: Callable[[Patch], Mask], least_px: float) -> Fo
 
 def _held(parts: Parts, strong: Mask) -> NDArray[np.intp]:
     """How many strong pixels each part holds."""
-    return np.bincount(parts.of[strong.ravel()[parts.places]], minlength=parts.count)
+    return np.bincount(parts.of[strong.ravel()[parts.places]], minlength=parts.n_with_none)
 
 
 def _local_rms(square: Gray, weight: Gray) -> Gray:

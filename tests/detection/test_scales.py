@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from detection.scales import THUMB, Quiet, find_hits, thumb
+from detection.patches import patch_of
+from detection.scales import THUMB, Quiet, _whole, find_hits, thumb
 from detection.zones import region_of
 from tests.detection.films import RULES, body_of, corners, empty_scene
 
@@ -127,3 +128,14 @@ def test_broad_cement_lies_where_it_is_in_pictures_of_any_size(size):
     rows, cols = np.nonzero(hits)
     assert abs(rows.mean() - row) < 1.5
     assert abs(cols.mean() - col) < 1.5
+
+
+@pytest.mark.parametrize("factor", [2, 3, 5, 6])
+def test_what_a_coarse_picture_shows_lies_at_the_nearest_pixels(factor):
+    coarse = np.random.default_rng(factor).random((203 // factor, 187 // factor)) > 0.98
+    where = patch_of(coarse)
+    whole = np.zeros((203, 187), np.bool_)
+    patch, within = _whole((where, coarse[where]), coarse.shape, whole.shape)
+    whole[patch] = within
+    expected = cv2.resize(coarse.astype(np.uint8), (187, 203), interpolation=cv2.INTER_NEAREST)
+    assert np.array_equal(whole, expected.astype(np.bool_))
