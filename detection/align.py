@@ -127,12 +127,13 @@ def _refine(reference: Gray, current: Gray, weight: Gray, start: Point, n_steps:
         np.minimum(pull, np.float32(1.0), out=pull)
         pull *= weight
         wr, wc = pull * slope_row, pull * slope_col
-        across = np.vdot(wr, slope_col)
-        normal = np.array([[np.vdot(wr, slope_row), across], [across, np.vdot(wc, slope_col)]])
-        if np.linalg.det(normal) < 1e-3:
+        down, across, right = (float(np.vdot(*pair)) for pair in ((wr, slope_row), (wr, slope_col), (wc, slope_col)))
+        size = down * right - across * across
+        if size < 1e-3:
             return start
-        step = np.linalg.solve(normal, np.array([np.vdot(wr, rest), np.vdot(wc, rest)]))
-        row, col = row - float(step[0]), col - float(step[1])
+        pulls = float(np.vdot(wr, rest)), float(np.vdot(wc, rest))
+        step = (right * pulls[0] - across * pulls[1]) / size, (down * pulls[1] - across * pulls[0]) / size
+        row, col = row - step[0], col - step[1]
         if abs(step[0]) + abs(step[1]) < 0.02:
             break
     return row, col

@@ -99,7 +99,7 @@ def _accumulated(before: Gray, fresh: Gray, usable: Mask, rules: Rules) -> Gray:
     step *= np.float32(rules.accumulate)
     step += before
     # behind an instrument nothing new is learnt, and its shadow must not linger when it moves on
-    return np.asarray(cv2.copyTo(step, usable.view(np.uint8), np.minimum(before, fresh)), dtype=np.float32)
+    return np.asarray(cv2.copyTo(step, usable.view(np.uint8), cv2.min(before, fresh)), dtype=np.float32)
 
 
 def _quiet(usable: Mask, scene: Scene, rules: Rules) -> Quiet:
@@ -154,7 +154,7 @@ def _accept(candidates: Mask, seen: Gray, scene: Scene, rules: Rules) -> Mask:
     patch = patch_of(candidates)
     if patch is None:
         return accepted
-    places, part, count = linked(candidates[patch])
+    places, part, count, _ = linked(candidates[patch])
     is_seed = _seeds(scene, candidates.shape, rules)[patch].ravel()[places]
     is_steady = seen[patch].ravel()[places] >= rules.steady_frames
     seeded = np.bincount(part[is_seed], minlength=count) > 0

@@ -6,6 +6,8 @@ A mask (h, w) bool is handed to OpenCV as it lies, without a copy: true is 1.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import compress
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,7 +18,6 @@ from detection.vocabulary import Mask
 Patch = tuple[slice, slice]
 """Rows and columns of a part of a picture."""
 NOWHERE: Patch = (slice(0, 0), slice(0, 0))
-EVERYWHERE: Patch = (slice(None), slice(None))
 
 
 def patch_of(mask: Mask, reach_px: int = 0) -> Patch | None:
@@ -39,15 +40,23 @@ def widened(mask: Mask, reach_px: int) -> Mask:
     return wide
 
 
-def on_edge(places: NDArray[np.intp], patch: Patch, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Which places (n,) of a flattened patch lie where the patch ends but the picture of this shape goes on."""
+def with_margin(patch: Patch, reach_px: int, shape: tuple[int, ...]) -> tuple[Patch, Patch]:
+    """A patch and ``reach_px`` about it in a picture of this shape, and where the patch itself lies in that."""
+    wide, inner = [], []
+    for side, size in zip(patch, shape, strict=True):
+        start = max(0, side.start - reach_px)
+        wide.append(slice(start, min(size, side.stop + reach_px)))
+        inner.append(slice(side.start - start, side.stop - start))
+    return (wide[0], wide[1]), (inner[0], inner[1])
+
+
+def on_edge(labels: NDArray[np.int32], patch: Patch, shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """The labels above 0 that a labelled patch (h, w) has where it ends but the picture of this shape goes on."""
     (top, bottom), (left, right) = ((side.start, side.stop) for side in patch)
-    rows, cols = np.divmod(places, right - left)
-    is_on = (rows == 0) & (top > 0)
-    is_on |= (rows == bottom - top - 1) & (bottom < shape[0])
-    is_on |= (cols == 0) & (left > 0)
-    is_on |= (cols == right - left - 1) & (right < shape[1])
-    return np.asarray(is_on)
+    goes_on = (top > 0, bottom < shape[0], left > 0, right < shape[1])
+    sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+    met = np.concatenate([np.zeros(0, np.int32), *compress(sides, goes_on)])
+    return np.asarray(met[met > 0])
 
 
 def among(numbers: NDArray[np.uint8], wanted: Iterable[int]) -> Mask:
@@ -58,8 +67,21 @@ def among(numbers: NDArray[np.uint8], wanted: Iterable[int]) -> Mask:
     return found
 
 
-def linked(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.int32], int]:
-    """Places (n,) of what is set in a flattened mask (h, w), to which connected part each belongs, and how many parts with 0."""
-    count, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
-    places = np.flatnonzero(mask)
-    return places, np.asarray(labels, dtype=np.int32).ravel()[places], count
+class Parts(NamedTuple):
+    """The connected parts of a mask (h, w).
+
+    ``places`` (n,) of what is set in the flattened mask, ``of`` (n,) to which part each belongs, ``n_with_none`` how many
+    parts there are with 0, and all ``labels`` (h, w).
+    """
+
+    places: NDArray[np.intp]
+    of: NDArray[np.int32]
+    n_with_none: int
+    labels: NDArray[np.int32]
+
+
+def linked(mask: Mask) -> Parts:
+    """What hangs together in a mask (h, w), corners included."""
+    count, found = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
+    labels, places = np.asarray(found, dtype=np.int32), np.flatnonzero(mask)
+    return Parts(places=places, of=labels.ravel()[places], n_with_none=count, labels=labels)

@@ -56,7 +56,8 @@ def shrink(image: Gray, factor: int) -> Gray:
 
 def _attenuation(darkness: Gray, ceiling: float, intensity: Intensity, polarity: Polarity) -> Gray:
     if intensity is Intensity.LINEAR and polarity is not Polarity.DENSE_IS_BRIGHT:
-        depth = np.maximum(darkness, np.float32(0))
+        _, shown = cv2.threshold(darkness, 0.0, 0.0, cv2.THRESH_TOZERO)  # a third of the time of a maximum
+        depth = np.asarray(shown, dtype=np.float32)
         depth += np.float32(1)
         cv2.log(depth, dst=depth)
         # in double, then rounded: by bits of the picture at a time

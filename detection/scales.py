@@ -7,6 +7,7 @@ more pixels noise falls and cement does not, so what is broad may be fainter (Ro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection.memory import Scene
-from detection.patches import EVERYWHERE, linked, on_edge, patch_of
+from detection.patches import Parts, Patch, linked, on_edge, patch_of, with_margin
 from detection.rules import Rules
 from detection.vocabulary import Gray, Mask
 
@@ -23,7 +24,8 @@ THUMB = 8
 
 Grid = tuple[int, int]
 """Size (w, h) of those maps."""
-
+Found = tuple[Patch, Mask]
+"""A part of a picture and what is set there; nothing is set elsewhere."""
 
 GROWTH_PX = 32
 """So far about what is surely new its weak surroundings are looked at first; where they go on farther, everywhere."""
@@ -63,7 +65,10 @@ def find_hits(change: Gray, quiet: Quiet, usable: Mask, scene: Scene, rules: Rul
         noises.append(_noise(scale, near, scene.noise[k] if k < len(scene.noise) else None, rules))
         haze_sigma = rules.haze_sigma if k else 0.0
         least = np.maximum(np.float32(haze_sigma) * noises[0], np.float32(rules.least_contrast))
-        hits |= _whole(_hits_at(scale, noises[k], least, scene, rules), change)
+        found = _hits_at(scale, noises[k], least, scene, rules)
+        if found is not None:
+            patch, within = _whole(found, scale.usable.shape, change.shape)
+            hits[patch] |= within
     return hits, tuple(noises)
 
 
@@ -89,27 +94,41 @@ def _factors(scene: Scene, rules: Rules) -> tuple[int, ...]:
 def _at_scale(change: Gray, quiet: Quiet, usable: Mask, factor: int, haze: Gray) -> Scale:
     if factor == 1:
         return Scale(factor=1, change=change - full(haze, change), quiet=quiet, usable=usable)
-    size = (change.shape[1] // factor, change.shape[0] // factor)
     # where nothing can be seen nothing must leak in
-    seen = cv2.resize(usable.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    shown = cv2.copyTo(change, usable.view(np.uint8))
-    small = np.asarray(cv2.resize(shown, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+    shown = np.asarray(cv2.copyTo(change, usable.view(np.uint8)), dtype=np.float32)
+    small, seen = _reduced(shown, factor), _reduced(usable.astype(np.float32), factor)
     small /= np.maximum(seen, np.float32(0.5))
     small -= full(haze, small)
-    weight = np.asarray(cv2.resize(quiet.weight, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
     return Scale(
         factor=factor,
         change=np.asarray(cv2.GaussianBlur(small, (0, 0), 1.0), dtype=np.float32),
-        quiet=Quiet(weight=weight, thumb=quiet.thumb),
+        quiet=Quiet(weight=_reduced(quiet.weight, factor), thumb=quiet.thumb),
         usable=np.asarray(seen > 0.5),
     )
 
 
-def _whole(hits: Mask, like: Gray) -> Mask:
-    if hits.shape == like.shape:
-        return hits
-    size = (like.shape[1], like.shape[0])
-    return np.asarray(cv2.resize(hits.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST), dtype=np.bool_)
+def _reduced(picture: Gray, factor: int) -> Gray:
+    """A picture (h, w) averaged down; where ``factor`` does not divide its size, a pixel here is a little more than that."""
+    size = (picture.shape[1] // factor, picture.shape[0] // factor)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
+def _whole(found: Found, shape: tuple[int, ...], full_shape: tuple[int, ...]) -> Found:
+    """What was found in a picture of one shape where it lies in a larger one, by the nearest pixel."""
+    if shape == full_shape:
+        return found
+    (rows, cols), within = found
+    on_rows, from_rows = _nearest(rows, shape[0], full_shape[0])
+    on_cols, from_cols = _nearest(cols, shape[1], full_shape[1])
+    return (on_rows, on_cols), within.take(from_rows, axis=0).take(from_cols, axis=1)
+
+
+def _nearest(side: slice, n: int, n_full: int) -> tuple[slice, NDArray[np.intp]]:
+    """Which of ``n_full`` pixels have their nearest one of ``n`` on this side of a patch, and which of the side that is."""
+    # as OpenCV has it
+    nearest = np.minimum((np.arange(n_full) * (1.0 / (n_full / n))).astype(np.intp), n - 1)
+    first, last = (int(each) for each in np.searchsorted(nearest, [side.start, side.stop]))
+    return slice(first, last), nearest[first:last] - side.start
 
 
 def _haze(change: Gray, quiet: Quiet, reach_px: float) -> Gray:
@@ -143,9 +162,9 @@ def _noise(scale: Scale, near: Mask, before: Gray | None, rules: Rules) -> Gray:
     square *= weight
     lighter = (scale.change < 0.0).view(np.uint8)
     light = [thumb(np.asarray(cv2.copyTo(each, lighter), dtype=np.float32), grid) for each in (square, weight)]
-    bound = rules.noise_skew * _local_rms(light[0], light[1])
+    bound = np.asarray(rules.noise_skew * _local_rms(light[0], light[1]), dtype=np.float32)
     now = _local_rms(thumb(square, grid), scale.quiet.thumb)
-    now = np.asarray(np.where(near, np.minimum(now, bound), now), dtype=np.float32)
+    now = np.asarray(cv2.copyTo(np.minimum(now, bound), near.view(np.uint8), now), dtype=np.float32)
     if before is None:
         return np.asarray(np.maximum(now, rules.noise_floor), dtype=np.float32)
     rate = rules.noise_rate * np.clip(share * 2.0 - 0.6, 0.0, 1.0)
@@ -156,29 +175,38 @@ def _noise(scale: Scale, near: Mask, before: Gray | None, rules: Rules) -> Gray:
     return np.asarray(np.maximum(before + rate * (now - before), rules.noise_floor), dtype=np.float32)
 
 
-def _hits_at(scale: Scale, noise: Gray, least: Gray, scene: Scene, rules: Rules) -> Mask:
-    """Pixels (h, w) of one scale that hold something new: broad by threshold with hysteresis, thin by their crest.
+def _hits_at(scale: Scale, noise: Gray, least: Gray, scene: Scene, rules: Rules) -> Found | None:
+    """What is new at one scale: broad by threshold with hysteresis, thin by its crest.
 
-    ``least`` is a map of the least contrast.
+    ``least`` is a map of the least contrast. Weak pixels are looked at only about strong ones: nobody asks for others.
     """
     change, px_per_mm = scale.change, scene.px_per_mm / scale.factor
     strong = (change > full(np.maximum(rules.strong_sigma * noise, least), change)) & scale.usable
-    weak = (change > full(np.maximum(rules.weak_sigma * noise, least / 2), change)) & scale.usable
-    weak &= ~_skirt(scale, rules)
+    lines: Mask | None = None
     if scale.factor == 1:
-        crest = _crest(change, scale.quiet.weight, rules.ridge_mm * px_per_mm, rules)
-        lines = crest & scale.usable & (change > full(rules.weak_sigma * noise, change))
-        strong, weak = strong | lines, weak | lines
-    return _grow(strong, weak, rules.least_piece_mm2 * px_per_mm**2)
+        lines = _crest(change, scale.quiet.weight, rules.ridge_mm * px_per_mm, rules)
+        lines &= scale.usable
+        lines &= change > full(rules.weak_sigma * noise, change)
+        strong |= lines
+    enough = np.maximum(rules.weak_sigma * noise, least / 2)
+
+    def weak_in(patch: Patch) -> Mask:
+        weak = (change[patch] > full(enough, change)[patch]) & scale.usable[patch]
+        weak &= ~_skirt(scale, patch, rules)
+        return weak if lines is None else weak | lines[patch]
+
+    return _grow(strong, weak_in, rules.least_piece_mm2 * px_per_mm**2)
 
 
-def _skirt(scale: Scale, rules: Rules) -> Mask:
-    """What blur spreads about dense cement, (h, w) bool: next to something much stronger."""
+def _skirt(scale: Scale, patch: Patch, rules: Rules) -> Mask:
+    """What blur spreads about dense cement, a mask of the patch: next to something much stronger."""
     reach, share = (
         (round(2 * rules.smooth_px), rules.skirt_share) if scale.factor == 1 else (2, rules.broad_skirt_share)
     )
     size = 2 * reach + 1
-    return np.asarray(scale.change < share * cv2.dilate(scale.change, np.ones((size, size), np.uint8)))
+    wide, inner = with_margin(patch, reach, scale.change.shape)
+    strongest = cv2.dilate(scale.change[wide], np.ones((size, size), np.uint8))[inner]
+    return np.asarray(scale.change[patch] < share * strongest)
 
 
 def _crest(change: Gray, weight: Gray, width_px: float, rules: Rules) -> Mask:
@@ -187,19 +215,19 @@ def _crest(change: Gray, weight: Gray, width_px: float, rules: Rules) -> Mask:
     Looked at as coarsely as its width allows.
     """
     factor = max(1, round(width_px))
-    size = (change.shape[1] // factor, change.shape[0] // factor)
     small, quiet = change, weight
     if factor > 1:
-        small = np.asarray(cv2.resize(change, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
-        quiet = np.asarray(cv2.resize(weight, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+        small, quiet = _reduced(change, factor), _reduced(weight, factor)
     ridge = _ridge(small, width_px / factor)
     typical = np.maximum(_local_rms(thumb(ridge * ridge * quiet), thumb(quiet)), 1e-6)
     least = np.asarray(rules.ridge_sigma * typical, dtype=np.float32)
-    crest = (ridge > full(least, ridge)).astype(np.uint8)
-    if factor == 1:
-        return crest.astype(np.bool_)
-    whole = cv2.resize(crest, (change.shape[1], change.shape[0]), interpolation=cv2.INTER_NEAREST)
-    return np.asarray(whole, dtype=np.bool_)
+    crest = ridge > full(least, ridge)
+    whole = np.zeros(change.shape, np.bool_)
+    where = patch_of(crest)
+    if where is not None:
+        patch, within = _whole((where, crest[where]), crest.shape, change.shape)
+        whole[patch] = within
+    return whole
 
 
 def _ridge(change: Gray, width_px: float) -> Gray:
@@ -208,26 +236,36 @@ def _ridge(change: Gray, width_px: float) -> Gray:
     rr = cv2.Sobel(calm, cv2.CV_32F, 0, 2, ksize=3)
     cc = cv2.Sobel(calm, cv2.CV_32F, 2, 0, ksize=3)
     rc = cv2.Sobel(calm, cv2.CV_32F, 1, 1, ksize=3)
-    spread = cv2.magnitude(rr - cc, 2.0 * rc)
-    return np.asarray(np.maximum(0.5 * (spread - rr - cc), 0.0), dtype=np.float32)
+    ridge = np.asarray(cv2.magnitude(rr - cc, 2.0 * rc), dtype=np.float32)
+    for each in (rr, cc):
+        cv2.subtract(ridge, each, dst=ridge)
+    ridge *= np.float32(0.5)
+    return np.asarray(cv2.threshold(ridge, 0.0, 0.0, cv2.THRESH_TOZERO)[1], dtype=np.float32)
 
 
-def _grow(strong: Mask, weak: Mask, least_px: float) -> Mask:
-    """Hysteresis: connected weak pixels that hold strong ones and are large enough."""
-    grown = np.zeros(weak.shape, np.bool_)
-    for patch in (patch_of(strong, GROWTH_PX), EVERYWHERE):
-        if patch is None:
-            break
-        places, part, count = linked(weak[patch])
-        held = np.bincount(part[strong[patch].ravel()[places]], minlength=count)
-        if patch is not EVERYWHERE and held[part[on_edge(places, patch, weak.shape)]].any():
-            continue  # what goes on beyond the patch is not known from it
-        keep = (np.bincount(part, minlength=count) >= least_px) & (held >= 3)
-        within = np.zeros(weak[patch].shape, np.bool_)
-        within.ravel()[places] = keep[part]
-        grown[patch] = within
-        break
-    return grown
+def _grow(strong: Mask, weak_in: Callable[[Patch], Mask], least_px: float) -> Found | None:
+    """Hysteresis: connected weak pixels that hold strong ones and are large enough; None where nothing is strong."""
+    patch = patch_of(strong, GROWTH_PX)
+    if patch is None:
+        return None
+    weak = weak_in(patch)
+    parts = linked(weak)
+    held = _held(parts, strong[patch])
+    if held[on_edge(parts.labels, patch, strong.shape)].any():
+        # what goes on beyond the patch is not known from it
+        patch = (slice(0, strong.shape[0]), slice(0, strong.shape[1]))
+        weak = weak_in(patch)
+        parts = linked(weak)
+        held = _held(parts, strong)
+    keep = (np.bincount(parts.of, minlength=parts.n_with_none) >= least_px) & (held >= 3)
+    within = np.zeros(weak.shape, np.bool_)
+    within.ravel()[parts.places] = keep[parts.of]
+    return patch, within
+
+
+def _held(parts: Parts, strong: Mask) -> NDArray[np.intp]:
+    """How many strong pixels each part holds."""
+    return np.bincount(parts.of[strong.ravel()[parts.places]], minlength=parts.n_with_none)
 
 
 def _local_rms(square: Gray, weight: Gray) -> Gray:
@@ -239,8 +277,14 @@ def _local_rms(square: Gray, weight: Gray) -> Gray:
 
 
 def thumb(image: Gray, grid: Grid | None = None) -> Gray:
-    """A picture (h, w) float32 averaged down to the maps' grid."""
+    """A picture (h, w) float32 averaged down to the maps' grid; the few rows and columns that are left over do not count."""
     size = grid or (max(1, image.shape[1] // THUMB), max(1, image.shape[0] // THUMB))
+    if grid is None and min(image.shape) >= THUMB:
+        image = image[: size[1] * THUMB, : size[0] * THUMB]
+    ratio = image.shape[0] // size[1]
+    if image.shape == (ratio * size[1], ratio * size[0]):
+        while ratio > 2 and ratio % 2 == 0:  # half by half takes half the time
+            image, ratio = _reduced(image, 2), ratio // 2
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 

@@ -30,7 +30,8 @@ class Checkpoints:
         """Keep this case; an old one is replaced in one step. OSError when the disk is full."""
         path = self._path(case.procedure, case.source, case.mode)
         part = path.with_suffix(".part")
-        part.write_bytes(pickle.dumps((self._rules_hash, case), protocol=pickle.HIGHEST_PROTOCOL))
+        with part.open("wb") as file:  # pictures go straight into the file; as bytes they would be in memory twice
+            pickle.dump((self._rules_hash, case), file, protocol=pickle.HIGHEST_PROTOCOL)
         part.replace(path)
 
     def load(self, procedure: str, source: str, mode: Mode) -> Case | None:

@@ -55,6 +55,9 @@ LOG = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 FED_EVERY_S = 2.0
+GATHER_S = 0.5
+"""Forwarding takes in together what comes within this time: each of its transactions keeps the judging of a frame waiting."""
+FORWARD_BEAT_S = 10.0
 NICER = 5
 """Forwarding yields to receiving and judging where processors are scarce."""
 CHECKPOINT_AGE_S = 7 * 86400.0
@@ -134,15 +137,19 @@ def run_forward(settings: Settings) -> None:
     lock = _wait_for_turn(settings, stop, "forward")
     bell = Bell(settings.data_dir / "bells")
     outside: Outside | None = None
+    beat_at = 0.0
     with lock, bell.listen() as ear:
         while not stop.is_set():
             try:
                 if outside is None:
                     outside = Outside(settings, engine, time.time, bell.ring)
                     outside.start()
-                beat(engine, (), at=time.time(), role="forward")
+                if time.time() - beat_at >= FORWARD_BEAT_S:
+                    beat_at = time.time()
+                    beat(engine, (), at=beat_at, role="forward")
                 if not outside.turn():
                     ear.wait(FED_EVERY_S)
+                stop.wait(GATHER_S)
             except StoreFailure as failure:
                 LOG.error("the queue cannot be read or written: %s", type(failure).__name__)  # noqa: TRY400 - as in watch
                 stop.wait(RETRY_S)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detection.patches import EVERYWHERE, among, linked, on_edge, patch_of, widened
+from detection.patches import among, linked, on_edge, patch_of, widened, with_margin
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -40,21 +40,26 @@ def test_widening_is_a_dilation(seed, reach):
 @given(SEEDS)
 def test_parts_are_what_opencv_labels(seed):
     mask = specks(seed)
-    places, part, count = linked(mask)
+    places, part, count, labels_of_all = linked(mask)
     expected, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     assert count == expected
     assert np.array_equal(places, np.flatnonzero(mask))
     assert np.array_equal(part, labels.ravel()[places])
+    assert np.array_equal(labels_of_all, labels)
 
 
 def test_an_edge_is_where_the_picture_goes_on():
+    labels = np.array([[1, 0, 2, 2], [1, 0, 0, 3], [0, 4, 0, 0]], np.int32)
     patch = (slice(0, 3), slice(2, 6))
-    places = np.arange(12)
-    right = [3, 7, 11]
-    left, bottom = [0, 4, 8], [8, 9, 10, 11]
-    assert np.flatnonzero(on_edge(places, patch, (3, 6))).tolist() == left
-    assert np.flatnonzero(on_edge(places, patch, (4, 7))).tolist() == sorted({*left, *right, *bottom})
-    assert patch is not EVERYWHERE
+    assert sorted(on_edge(labels, patch, (3, 6))) == [1, 1]
+    assert sorted(on_edge(labels, patch, (4, 7))) == [1, 1, 2, 3, 4]
+    assert on_edge(labels, (slice(0, 3), slice(0, 4)), (3, 4)).size == 0
+
+
+def test_a_margin_ends_where_the_picture_does():
+    wide, inner = with_margin((slice(1, 4), slice(5, 9)), 2, (8, 10))
+    assert wide == (slice(0, 6), slice(3, 10))
+    assert inner == (slice(1, 4), slice(2, 6))
 
 
 @pytest.mark.parametrize("wanted", [(), (3,), (0, 2, 8)])

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from detection.scales import Quiet, find_hits, thumb
+from detection.patches import patch_of
+from detection.scales import THUMB, Quiet, _whole, find_hits, thumb
 from detection.zones import region_of
 from tests.detection.films import RULES, body_of, corners, empty_scene
 
@@ -107,3 +108,34 @@ def test_the_maps_of_noise_are_of_one_size_at_every_scale():
     noise = find_hits(grain(1), quiet_in(OPEN), OPEN, empty_scene(SIZE, PX_PER_MM), RULES)[1]
     assert [each.shape for each in noise] == [(24, 24)] * 3
     assert [float(each.mean()) for each in noise] == sorted((float(each.mean()) for each in noise), reverse=True)
+
+
+def test_coarse_maps_leave_out_what_fills_no_cell():
+    picture = np.arange(21 * 35, dtype=np.float32).reshape(21, 35)
+    means = picture[:16, :32].reshape(2, THUMB, 4, THUMB).mean(axis=(1, 3))
+    assert np.allclose(thumb(picture), means)
+
+
+@pytest.mark.parametrize("size", [(187, 203), (192, 192)])
+def test_broad_cement_lies_where_it_is_in_pictures_of_any_size(size):
+    usable = np.ones(size, np.bool_)
+    picture = np.random.default_rng(3).normal(0, NOISE, size).astype(np.float32)
+    scene = empty_scene(size, PX_PER_MM)
+    _, noise = find_hits(picture, quiet_in(usable), usable, scene, RULES)
+    row, col = size[0] - 40, size[1] - 40
+    cv2.circle(picture, (col, row), 16, 0.5, -1)
+    hits, _ = find_hits(picture, quiet_in(usable), usable, replace(scene, noise=noise), RULES)
+    rows, cols = np.nonzero(hits)
+    assert abs(rows.mean() - row) < 1.5
+    assert abs(cols.mean() - col) < 1.5
+
+
+@pytest.mark.parametrize("factor", [2, 3, 5, 6])
+def test_what_a_coarse_picture_shows_lies_at_the_nearest_pixels(factor):
+    coarse = np.random.default_rng(factor).random((203 // factor, 187 // factor)) > 0.98
+    where = patch_of(coarse)
+    whole = np.zeros((203, 187), np.bool_)
+    patch, within = _whole((where, coarse[where]), coarse.shape, whole.shape)
+    whole[patch] = within
+    expected = cv2.resize(coarse.astype(np.uint8), (187, 203), interpolation=cv2.INTER_NEAREST)
+    assert np.array_equal(whole, expected.astype(np.bool_))
