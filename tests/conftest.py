@@ -34,6 +34,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-golden", action="store_true", help="write the golden journals anew")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Films and whole systems first: where processes share the files, the longest must not be the last."""
+    items.sort(key=lambda item: item.path.parent.name not in {"journeys", "speed", "golden"})
+
+
 def missing(reason: str) -> None:
     """Skip, or fail where nothing may be missing."""
     if os.environ.get("CEMENTWATCH_NO_SKIP") == "1":
