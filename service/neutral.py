@@ -64,6 +64,12 @@ def _parts(text: str) -> list[str]:
     return [part for part in re.split(r"[^A-Za-z0-9]+", text) if part]
 
 
+def _is_ours(text: str) -> bool:
+    """Whether a text is made of words of the vocabulary and nothing else; a name in other letters has no part at all."""
+    parts = _parts(text)
+    return text.isascii() and bool(parts) and all(part in WORDS for part in parts)
+
+
 WORDS = _words()
 FIELDS = _field_names() | WORDS | frozenset(vocabulary.Zone)
 
@@ -107,7 +113,7 @@ class Neutral:
         if name in NAMES:
             return self._name(NAMES[name], text)
         form = EXACT.get(name)
-        if form.fullmatch(text) if form is not None else all(part in WORDS for part in _parts(text)):
+        if form.fullmatch(text) if form is not None else _is_ours(text):
             return text
         self.removed[name] += 1
         return None
