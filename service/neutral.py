@@ -41,6 +41,8 @@ HASHES = frozenset({"hash", "previous_hash"})
 SINCE_1970 = (1e8, 1e11)
 """A number between these is a moment, in seconds since 1970."""
 MOST_NUMBER = 1e7
+COUNTERS = frozenset({"number", "acts_to", "act", "arrival"})
+"""Fields that number what we write ourselves, however long an installation lives."""
 
 _MORE_FIELDS = (
     "arrival acts_to is_afterwards act n_skipped changed kind levels algorithm rules from to number at times data frame "
@@ -126,6 +128,8 @@ class Neutral:
         return self._names[kind, text]
 
     def _number(self, name: str, number: float) -> float | None:
+        if name in COUNTERS and isinstance(number, int) and number >= 0:  # below 0 it is the time at which a run began
+            return number
         if SINCE_1970[0] <= number < SINCE_1970[1]:
             return self.disguise.moved_s(number)
         if abs(number) < MOST_NUMBER:

@@ -207,6 +207,15 @@ def test_a_name_in_any_letters_is_no_word_of_the_vocabulary(name):
     }
 
 
+@pytest.mark.parametrize("number", [10_000_001, 2_000_000_000])
+def test_lines_keep_their_numbers_however_many_there_are(number):
+    neutral = Neutral(disguise=disguise_of(bytes(KEY_BYTES), "anybody", Choice()))
+    line = {"number": number, "type": "frame_seen", "data": {"acts_to": number, "arrival": number}}
+    assert neutral.line(line) == line
+    said = {"arrival": -1_760_000_000_000_000, "volume_ml": 12_345_678.0}
+    assert neutral.line({"data": said}) == {"data": dict.fromkeys(said)}
+
+
 def test_an_export_that_cannot_be_is_refused_and_leaves_nothing(watched, tmp_path):
     with pytest.raises(NotThere):
         watched.exporter.export("nobody", tmp_path / "out", Choice())
