@@ -106,16 +106,21 @@ class Option(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What whoever exports has chosen to keep."""
+    """What whoever exports has chosen to keep.
+
+    ``is_declared``: somebody has told where the device burns text into its pictures, and there they are blank.
+    """
 
     keeps_dates: bool = False
     keeps_device: bool = False
+    is_declared: bool = False
 
     @property
     def options(self) -> tuple[Option, ...]:
         """As an object declares them."""
         dates = Option.FULL_DATES if self.keeps_dates else Option.MODIFIED_DATES
-        return (Option.BASIC, dates, *((Option.DEVICE,) if self.keeps_device else ()))
+        wishes = ((Option.DEVICE, self.keeps_device), (Option.CLEAN_PIXELS, self.is_declared))
+        return (Option.BASIC, dates, *(option for option, is_wished in wishes if is_wished))
 
     def keeps(self, keyword: str) -> bool:
         """Whether anything of this attribute may be in the copy."""

@@ -74,6 +74,20 @@ def deidentify(arrival: Arrival, header: Header, disguise: Disguise, out: Path, 
     Nothing is left at ``out`` when it fails. ``decoder`` is used where frames are packed.
     """
     found: Found = Counter()
+    field = open_pixels(header.apertures, header.rows, header.cols)
+    if not field.any():
+        raise Undecodable("collimator, shutter and declared areas leave nothing of the picture")
+    head = _head_of(_with_shape(_headed(arrival, header, disguise, found), header))
+    try:
+        _write(out, head, header, _blanked(arrival, header, field, decoder))
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
+    return Copied(found=found, n_frames=header.n_frames, share_blank=1.0 - float(field.mean()))
+
+
+def _headed(arrival: Arrival, header: Header, disguise: Disguise, found: Found) -> Dataset:
+    """All of the copy but its shape and its pixels."""
     original = pydicom.dcmread(arrival.path, stop_before_pixels=True)
     dataset = _kept(original, disguise, found)
     _tell_identity(dataset, original, disguise)
@@ -81,17 +95,17 @@ def deidentify(arrival: Arrival, header: Header, disguise: Disguise, out: Path, 
         dataset.ModalityLUTSequence = [_lut_of(header)]
     if header.is_subtracted:
         dataset.AcquisitionDeviceProcessingDescription = "subtracted"
-    field = open_pixels(header.apertures, header.rows, header.cols)
-    if not field.any():
-        raise Undecodable("collimator, shutter and declared areas leave nothing of the picture")
-    if not field.all():
-        dataset.DeidentificationMethodCodeSequence.append(_code_of(Option.CLEAN_PIXELS))
+    return dataset
+
+
+def _head_of(dataset: Dataset) -> bytes:
+    """The file without its pixels. ``Undecodable`` for a value that its attribute cannot hold, told in no words of its own."""
+    head = BytesIO()
     try:
-        _write(out, _with_shape(dataset, header), header, _blanked(arrival, header, field, decoder))
-    except BaseException:
-        out.unlink(missing_ok=True)
-        raise
-    return Copied(found=found, n_frames=header.n_frames, share_blank=1.0 - float(field.mean()))
+        dcmwrite(head, dataset, enforce_file_format=True)
+    except Exception:  # noqa: BLE001 - the library raises OSError, too, and quotes the element
+        raise Undecodable("the header of an image cannot be copied") from None
+    return head.getvalue()
 
 
 def _kept(original: Dataset, disguise: Disguise, found: Found) -> Dataset:
@@ -229,16 +243,14 @@ def _with_shape(dataset: Dataset, header: Header) -> Dataset:
     return dataset
 
 
-def _write(out: Path, dataset: Dataset, header: Header, frames: Iterator[NDArray[Any]]) -> None:
+def _write(out: Path, head: bytes, header: Header, frames: Iterator[NDArray[Any]]) -> None:
     """Header, then frame by frame: a run may be larger than the memory."""
     n_bytes = header.rows * header.cols * header.samples * (header.bits_allocated // 8) * header.n_frames
     if n_bytes > MOST_BYTES:
         raise Undecodable("too long to be written uncompressed")
-    head = BytesIO()
-    dcmwrite(head, dataset, enforce_file_format=True)
     kind = b"OW" if header.bits_allocated == 16 else b"OB"
     with out.open("xb") as file:
-        file.write(head.getvalue())
+        file.write(head)
         file.write(struct.pack("<HH2sHI", 0x7FE0, 0x0010, kind, 0, n_bytes + n_bytes % 2))
         for stored in frames:
             file.write(stored.tobytes())

@@ -17,7 +17,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class Exported:
         self.n_frames += copied.n_frames
         self.n_blanked += copied.share_blank > 0
         self.found += copied.found
-        if not source.burned_in and source.open_field is None:
+        if not source.is_declared:
             self.undeclared.add(name)
 
 
@@ -144,19 +144,20 @@ class Exporter:
             if row.status is Status.KEPT or arrival is None:
                 exported.left_out["no image" if arrival else "no longer in the spool"] += 1
                 continue
-            path = folder / f"{len(exported.images) + 1:06d}.dcm"
+            path, known = folder / f"{len(exported.images) + 1:06d}.dcm", sources.of(row.source)
             try:
                 header = sources.header_of(arrival)
                 if disguise is None:
                     path.write_bytes(arrival.path.read_bytes())
                     copied = Copied(found=Counter(), n_frames=read_header(path).n_frames, share_blank=0.0)
                 else:
-                    copied = deidentify(arrival, header, disguise, path, decoder)
+                    told = replace(disguise, choice=replace(disguise.choice, is_declared=known.is_declared))
+                    copied = deidentify(arrival, header, told, path, decoder)
             except GatewayError as error:
                 exported.left_out[error.reason] += 1
                 continue
             exported.images.append({"file": f"images/{path.name}", "source": names[row.source]})
-            exported.note(copied, sources.of(row.source), names[row.source])
+            exported.note(copied, known, names[row.source])
         decoder.close()
         return exported
 

@@ -27,6 +27,7 @@ PAGE = 500
 MOST_LOOKED_AT = 4000
 """Judged frames that are looked through, from the last one back, for the last of each view."""
 ALERT_LINES = (EntryType.ALERT_RAISED, EntryType.ALERT_WORSENED)
+NOT_SEEN_WORDS = "No cement was seen on this frame, the last that was fit to be judged. That is no proof of none."
 
 
 class NothingToReport(LookupError):
@@ -165,16 +166,19 @@ def _of_alert(alert: Alert, level: str | None) -> Sighting:
 
 
 def _of_frame(entry: Entry, level: str | None) -> Iterator[Sighting]:
-    """All cement on one frame, then each piece of it beyond the body."""
+    """All cement on one frame, or that there was none; then each piece of it beyond the body."""
     said = entry.data
+    is_seen = any(said.get(name) for name in ("cement_outlines", "cement_area_mm2", "pieces"))
+    words = f"All cement on the last frame of the {said['view']} view that showed any."
     level = (said.get("body") or {}).get("level") or level
     whole = Sighting(
         id=f"cement {said['view']}",
         kind=None,
-        words=f"All cement on the last frame of the {said['view']} view that showed any.",
+        words=words if is_seen else NOT_SEEN_WORDS,
         zone=None,
         side=None,
         level=level,
+        is_seen=is_seen,
         measures=(*_area(said.get("cement_area_mm2")), *_volume(said.get("cement_volume_ml")), *_front(said)),
     )
     yield whole

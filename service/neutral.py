@@ -41,6 +41,8 @@ HASHES = frozenset({"hash", "previous_hash"})
 SINCE_1970 = (1e8, 1e11)
 """A number between these is a moment, in seconds since 1970."""
 MOST_NUMBER = 1e7
+COUNTERS = frozenset({"number", "acts_to", "act", "arrival"})
+"""Fields that number what we write ourselves, however long an installation lives."""
 
 _MORE_FIELDS = (
     "arrival acts_to is_afterwards act n_skipped changed kind levels algorithm rules from to number at times data frame "
@@ -62,6 +64,12 @@ def _words() -> frozenset[str]:
 
 def _parts(text: str) -> list[str]:
     return [part for part in re.split(r"[^A-Za-z0-9]+", text) if part]
+
+
+def _is_ours(text: str) -> bool:
+    """Whether a text is made of words of the vocabulary and nothing else; a name in other letters has no part at all."""
+    parts = _parts(text)
+    return text.isascii() and bool(parts) and all(part in WORDS for part in parts)
 
 
 WORDS = _words()
@@ -107,7 +115,7 @@ class Neutral:
         if name in NAMES:
             return self._name(NAMES[name], text)
         form = EXACT.get(name)
-        if form.fullmatch(text) if form is not None else all(part in WORDS for part in _parts(text)):
+        if form.fullmatch(text) if form is not None else _is_ours(text):
             return text
         self.removed[name] += 1
         return None
@@ -120,6 +128,8 @@ class Neutral:
         return self._names[kind, text]
 
     def _number(self, name: str, number: float) -> float | None:
+        if name in COUNTERS and isinstance(number, int) and number >= 0:  # below 0 it is the time at which a run began
+            return number
         if SINCE_1970[0] <= number < SINCE_1970[1]:
             return self.disguise.moved_s(number)
         if abs(number) < MOST_NUMBER:

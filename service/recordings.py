@@ -151,8 +151,9 @@ def _lines_in(path: Path) -> list[dict[str, Any]]:
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         told = [line for line in lines if "safety" not in line]
-        return [line_from(line) if "data" in line else line for line in told]
-    except (OSError, ValueError, LookupError, TypeError):
+        lines = [line_from(line) if "data" in line else line for line in told]
+        return [{**line, "type": str(line["type"])} for line in lines]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         raise NotComparable(f"{path.name}: expected a journal as JSON lines") from None
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 
 from db import commitments
-from db.connect import Engine
+from db.connect import Engine, StoreFailure
 from db.procedures import Procedure
 from db.queries import closed_after, has_unjudged
-from dicom_gateway.refusal import GatewayError
 from service.dispatch import dispatch
 from service.gather import NothingToReport
 from service.settings import Settings
@@ -54,10 +53,12 @@ class Reporter:
             LOG.info("findings written as objects", extra={"procedure": procedure.id, "n_objects": len(made)})
         except NothingToReport as nothing:
             LOG.info("nothing to report", extra={"procedure": procedure.id, "reason": str(nothing)})
-        except OSError as error:
-            LOG.error("objects cannot be written", extra={"procedure": procedure.id, "error": type(error).__name__})  # noqa: TRY400 - a path tells nothing
-            return False
-        except (GatewayError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except StoreFailure:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a library stumbles over in a header
+            is_disk = isinstance(error, OSError) and error.errno is not None  # pydicom's own name no number
+            words = "objects cannot be written" if is_disk else "no objects could be made"
+            LOG.error(words, extra={"procedure": procedure.id, "error": type(error).__name__})  # noqa: TRY400 - the text may quote a patient
             # one that cannot be made must not stop those behind it; the command tells more
-            LOG.error("no objects could be made", extra={"procedure": procedure.id, "error": type(error).__name__})  # noqa: TRY400 - the text may quote a patient
+            return not is_disk
         return True

@@ -76,6 +76,11 @@ class Source(BaseModel):
             cls._is_a_field(field)
         return fields
 
+    @property
+    def is_declared(self) -> bool:
+        """Whether somebody has told where text is burnt into its pictures."""
+        return bool(self.burned_in) or self.open_field is not None
+
     def adjusted(self, header: Header) -> Header:
         """The header as this source means it."""
         apertures = header.apertures

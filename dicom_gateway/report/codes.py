@@ -22,6 +22,7 @@ FINDINGS: Mapping[Kind | None, str] = {
     Kind.LEAK: "CEMENT_LEAK",
     Kind.VANISHED: "CEMENT_VANISHED",
 }
+NOT_SEEN = "CEMENT_NOT_SEEN"
 MEASURES: Mapping[Name, CodedConcept | str] = {
     Name.AREA: codes.SCT.Area,
     Name.LENGTH: codes.SCT.Length,

@@ -75,7 +75,10 @@ class Measure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """One thing on one frame. ``id`` is the same on every frame that shows it; ``kind`` None: cement, and no alert."""
+    """One thing on one frame. ``id`` is the same on every frame that shows it; ``kind`` None: cement, and no alert.
+
+    ``is_seen`` False: it was looked for, and is not there.
+    """
 
     id: str
     kind: Kind | None
@@ -84,6 +87,7 @@ class Sighting:
     side: Side | None
     level: str | None
     priority: Priority | None = None
+    is_seen: bool = True
     outline: Outline = ()
     measures: tuple[Measure, ...] = ()
 

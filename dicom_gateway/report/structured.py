@@ -29,7 +29,7 @@ from highdicom.sr import (
 )
 from pydicom.sr.codedict import codes
 
-from dicom_gateway.report.codes import BOUNDS, FINDINGS, MEASURES, Codebook, places_of, unit_of
+from dicom_gateway.report.codes import BOUNDS, FINDINGS, MEASURES, NOT_SEEN, Codebook, places_of, unit_of
 from dicom_gateway.report.forms import Form
 from dicom_gateway.report.heads import evidence_of, finish, frame_numbers, identity, observer_of
 from dicom_gateway.report.naming import uid_of
@@ -62,7 +62,7 @@ def _group(report: Report, book: Codebook, frame: KeyFrame, sighting: Sighting) 
     tracking = TrackingIdentifier(uid=uid_of(report.procedure, sighting.id), identifier=sighting.id)
     said: dict[str, Any] = {
         "tracking_identifier": tracking,
-        "finding_type": book[FINDINGS[sighting.kind]],
+        "finding_type": book[FINDINGS[sighting.kind] if sighting.is_seen else NOT_SEEN],
         "algorithm_id": _algorithm(report),
         "finding_sites": [FindingSite(each) for each in places_of(sighting.zone, sighting.level, sighting.side)],
         "measurements": [_measurement(book, each) for each in sighting.measures],

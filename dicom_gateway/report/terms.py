@@ -17,6 +17,7 @@ _MEANINGS = {
     "VERTEBROPLASTY": "Vertebroplasty",
     "CEMENT": "Bone cement",
     "CEMENT_SEEN": "Cement seen, no alert",
+    "CEMENT_NOT_SEEN": "No cement seen on this frame",
     "CEMENT_APPROACH": "Cement nears the posterior wall",
     "CEMENT_LEAK": "Cement outside the vertebral body",
     "CEMENT_VANISHED": "Cement seen outside, then gone",

@@ -373,7 +373,7 @@ class Session(Wire):
     role: str | None = Field(
         None, description="viewer, operator, engineer or admin; null for tokens and local requests."
     )
-    scopes: list[str] = Field(description="What they may: read, act, export, replay, metrics, audit.")
+    scopes: list[str] = Field(description="What they may: read, record, act, export, replay, metrics, audit.")
     csrf_token: str | None = Field(
         None, description="To be sent as X-CSRF-Token with each change that a cookie allows."
     )

@@ -52,9 +52,18 @@ const link = new Link({
 const review = new Review(part("review"), (id) => (location.hash = `review/${encodeURIComponent(id)}`));
 const records = new Records(part("record"), (place) => (location.hash = place));
 
+/** A part of the address; one that was written wrongly as it stands: alarms must not hang on an address. */
+function decoded(words) {
+  try {
+    return decodeURIComponent(words);
+  } catch {
+    return words;
+  }
+}
+
 /** Live, looking back or the record, as the address says; alarms go on in all of them. */
 function showPlace() {
-  const [place, ...rest] = location.hash.slice(1).split("/").map(decodeURIComponent);
+  const [place, ...rest] = location.hash.slice(1).split("/").map(decoded);
   const here = ["review", "record"].includes(place) ? place : "live";
   document.body.dataset.place = here;
   part("review").hidden = here !== "review";

@@ -25,7 +25,8 @@ PADDING = 6
 WIDE = A4[0] - 2 * MARGIN - 2 * PADDING
 N_BESIDE = 3
 """Key frames beside each other."""
-LANE = 7
+LANE, MOST_HIGH = 7, 500
+"""Points between the lines of alerts, and what all of them may take of a sheet."""
 PLAIN = ParagraphStyle("plain", fontName="Helvetica", fontSize=8.5, leading=10.5)
 SMALL = ParagraphStyle("small", parent=PLAIN, fontSize=7, leading=8.5, wordWrap="CJK")
 HEAD = ParagraphStyle("head", parent=SMALL, fontName="Helvetica-Bold")
@@ -145,7 +146,8 @@ def _table(table: Table) -> Any:
     rows = [[_cell(cell) for cell in row] for row in table.rows]
     if table.head:
         rows.insert(0, [Paragraph(marked(name), HEAD) for name in table.head])
-    return LongTable(rows, colWidths=_widths(table), style=GRID, repeatRows=1 if table.head else 0)
+    # a row may be taller than a sheet: a remark of 4000 letters, each perhaps told by its number
+    return LongTable(rows, colWidths=_widths(table), style=GRID, repeatRows=1 if table.head else 0, splitInRow=1)
 
 
 def _widths(table: Table) -> list[float]:
@@ -183,10 +185,11 @@ def _picture(frame: Picture, side: float) -> Any:
 
 def _timeline(line: Timeline) -> Drawing:
     """Alerts as lines, one above the other, and acts as ticks under them, as on the page."""
-    high = LANE * len(line.spans) + 26
+    lane = min(LANE, MOST_HIGH / max(1, len(line.spans)))
+    high = lane * len(line.spans) + 26
     drawing = Drawing(WIDE, high)
     for place, span in enumerate(line.spans):
-        y = high - LANE * place - 5
+        y = high - lane * place - 5
         x = (span.start * WIDE, max(span.end * WIDE, span.start * WIDE + 2))
         drawing.add(
             Line(

@@ -109,13 +109,31 @@ def test_a_declared_area_is_blank_in_every_frame_and_overlay_bits_are_gone(tmp_p
     stored = ramp(3) | 0x8000  # an overlay in bit 15
     path = saved(image(stored), tmp_path / "a.dcm")
     corner = Rectangle(top=0, left=0, bottom=9, right=19, is_shut=True)
-    told = copied(path, tmp_path / "b.dcm", apertures=(corner,))
+    told = copied(path, tmp_path / "b.dcm", Choice(is_declared=True), (corner,))
     pixels = dcmread(tmp_path / "b.dcm").pixel_array
     assert not pixels[:, :10, :20].any()
     assert (pixels[:, 10:] == ramp(3)[:, 10:]).all()
     assert (pixels[:, :10, 20:] == ramp(3)[:, :10, 20:]).all()
     assert told.share_blank == pytest.approx(200 / (64 * 80))
     assert dcmread(tmp_path / "b.dcm").DeidentificationMethodCodeSequence[-1].CodeValue == "113101"
+
+
+def test_a_collimator_alone_does_not_make_the_pixels_clean(tmp_path):
+    path = saved(image(), tmp_path / "a.dcm")
+    told = copied(path, tmp_path / "b.dcm", apertures=(Rectangle(top=8, left=8, bottom=50, right=70),))
+    assert told.share_blank > 0
+    codes = [code.CodeValue for code in dcmread(tmp_path / "b.dcm").DeidentificationMethodCodeSequence]
+    assert codes == ["113100", "113107"]
+
+
+@pytest.mark.parametrize("odd", [("UL", 70_000), ("DS", "1"), ("FD", 0.5)])
+def test_a_header_that_cannot_be_written_again_leaves_one_image_out_and_not_the_whole_export(tmp_path, odd):
+    original = image()
+    original.add_new("PixelIntensityRelationshipSign", *odd)
+    path = saved(original, tmp_path / "a.dcm")
+    with pytest.raises(Undecodable, match="cannot be copied"):
+        copied(path, tmp_path / "b.dcm")
+    assert not (tmp_path / "b.dcm").exists()
 
 
 def test_a_picture_of_which_nothing_may_be_seen_is_not_copied(tmp_path):

@@ -119,11 +119,15 @@ def test_a_segmentation_over_two_images_names_each_and_reads_back_pixel_by_pixel
 
 
 def test_without_alert_and_cement_the_report_is_all_there_is(tmp_path):
-    quiet = replace(LEAK, kind=None, words="", zone=None, side=None, priority=None, outline=(), measures=())
+    blank = {"words": "", "zone": None, "side": None, "priority": None, "outline": (), "measures": ()}
+    quiet = replace(LEAK, kind=None, is_seen=False, **blank)
     report = report_of(tmp_path, image(), is_alert=False, sightings=(quiet,), outlines=())
     made = made_of(replace(report, frames=(replace(report.frames[0], cement=None),)), tmp_path)
     assert set(made) == {Form.SR}
     assert errors_in(made[Form.SR][0]) == []
+    told = str(pydicom.dcmread(made[Form.SR][0].path))
+    assert "CEMENT_NOT_SEEN" in told
+    assert "CEMENT_SEEN" not in told
 
 
 def test_equal_reports_have_equal_objects_and_any_difference_has_others(tmp_path):

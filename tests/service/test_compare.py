@@ -142,8 +142,9 @@ def test_the_command_says_it_draws_it_and_ends_with_one_on_a_difference(tmp_path
     assert page.read_text().count("data:image/jpeg") == 1
     assert "not a medical device" in page.read_text()
     assert CliRunner().invoke(main, ["compare", a, a]).exit_code == 0
-    (tmp_path / "c").write_text("no journal")
-    assert "expected a journal" in CliRunner().invoke(main, ["compare", a, str(tmp_path / "c")]).output
+    for words in ("no journal", "[1]", '{"kind": "x"}', '{"data": 1, "frame": [], "type": "note"}'):
+        (tmp_path / "c").write_text(words)
+        assert "expected a journal" in CliRunner().invoke(main, ["compare", a, str(tmp_path / "c")]).output
 
 
 def test_a_page_escapes_what_a_journal_says():

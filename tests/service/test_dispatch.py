@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import subprocess
@@ -18,15 +19,16 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from db import arrivals, deliveries, procedures, queries
+from db.connect import StoreUnreachable
 from db.convert import alert_from
 from detection.picture import filled
 from detection.vocabulary import EntryType, Kind
 from dicom_gateway.report.forms import SERIES, Form
 from service.api.wire import SAFETY_WORDS
 from service.archives import Archive
-from service.dispatch import dispatch, dispatched, is_dispatched
+from service.dispatch import _place, dispatch, dispatched, is_dispatched
 from service.forward import enqueue_files
-from service.gather import NothingToReport
+from service.gather import NothingToReport, reports_of
 from service.reporter import Reporter
 from service.settings import Settings
 from tests.conftest import CHECKOUT, program
@@ -222,6 +224,18 @@ def test_a_repeat_changes_nothing_and_new_findings_come_beside_the_old(own):
     assert {path: path.read_bytes() for path in before} == before
 
 
+def test_where_no_frame_showed_cement_nothing_says_that_it_was_seen(own, monkeypatch):
+    house = own()
+    bare = {"cement_outlines": [], "cement_area_mm2": 0.0, "pieces": []}
+    frames = [replace(entry, data=entry.data | bare) for entry in queries.frames_back(house.engine, house.id, 4000)]
+    monkeypatch.setattr("service.gather._alert_frames", lambda *_: iter(()))
+    monkeypatch.setattr("service.gather.queries.frames_back", lambda *_: iter(frames))
+    (report,) = reports_of(_place(house.settings, house.engine), house.id)
+    ((quiet,),) = [frame.sightings for frame in report.frames]
+    assert not quiet.is_seen
+    assert quiet.words.startswith("No cement was seen on this frame")
+
+
 def test_images_that_have_left_the_spool_are_told_of_and_without_any_there_is_nothing_to_report(own):
     house = own()
     house.settings.spool_dir.rename(house.folder / "away")
@@ -313,6 +327,37 @@ def test_what_closed_before_is_left_alone_and_unjudged_images_are_waited_for(own
     reporter = Reporter(house.settings, house.engine, now=CLOSED + 1.0)
     assert reporter.step(CLOSED + 400.0) == 0
     assert reporter.step(CLOSED + 4000.0) == 1
+
+
+def failing(monkeypatch, *errors: Exception | None) -> None:
+    """The next reports end like this, one after another; None: nothing was found that is new."""
+    left = list(errors)
+
+    def dispatch_badly(*_: object, **__: object) -> tuple[()]:
+        if (error := left.pop(0)) is not None:
+            raise error
+        return ()
+
+    monkeypatch.setattr("service.reporter.dispatch", dispatch_badly)
+
+
+@pytest.mark.parametrize("error", [IndexError("list"), OSError("ushort format requires"), ZeroDivisionError()])
+def test_a_procedure_whose_objects_cannot_be_made_keeps_none_behind_it_waiting(own, monkeypatch, error):
+    house = own(archive_at(9))
+    reporter = Reporter(house.settings, house.engine, now=CLOSED - 5.0)
+    failing(monkeypatch, error)
+    assert reporter.step(CLOSED + 61.0) == 1
+    assert reporter.step(CLOSED + 62.0) == 0, "it is not tried again and again"
+
+
+def test_a_full_disk_or_a_silent_database_is_tried_again(own, monkeypatch):
+    house = own(archive_at(9))
+    reporter = Reporter(house.settings, house.engine, now=CLOSED - 5.0)
+    failing(monkeypatch, OSError(errno.ENOSPC, "full"), StoreUnreachable("silent"), None)
+    assert reporter.step(CLOSED + 61.0) == 0
+    with pytest.raises(StoreUnreachable):
+        reporter.step(CLOSED + 62.0)
+    assert reporter.step(CLOSED + 63.0) == 1
 
 
 def sent(house: Played) -> list[deliveries.Delivery]:

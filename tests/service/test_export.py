@@ -19,12 +19,13 @@ from db.journal import Journal
 from detection.vocabulary import NO_PROCEDURE, Entry, EntryType, Kind, View
 from dicom_gateway.arrival import Origin
 from dicom_gateway.confidential import Choice
-from dicom_gateway.disguise import disguise_of, key_at
+from dicom_gateway.disguise import KEY_BYTES, disguise_of, key_at
 from dicom_gateway.header import read_header
 from dicom_gateway.spool import Spool
 from service.__main__ import main
 from service.bell import Bell
 from service.export import KEY, Exporter, NotThere
+from service.neutral import Neutral
 from service.replay import replayed
 from service.roles import make_watch
 from service.settings import Settings
@@ -192,6 +193,27 @@ def test_days_are_moved_alike_in_images_and_log_unless_they_are_to_be_kept(watch
     watched.exporter.export(watched.procedure, tmp_path / "dated", Choice(keeps_dates=True))
     dated = read_header(min((tmp_path / "dated" / "images").iterdir()))
     assert dated.acquired_at == pytest.approx(time.time(), abs=3600)
+
+
+@pytest.mark.parametrize("name", ["王小明", "Иванов Иван", "Ελένη", "Müller", "left 王小明", "--", "L2 é"])
+def test_a_name_in_any_letters_is_no_word_of_the_vocabulary(name):
+    neutral = Neutral(disguise=disguise_of(bytes(KEY_BYTES), "anybody", Choice()))
+    said = {"cause": name, "data": {"note": name, "message": name, "level": name, "changed": [name]}}
+    told = neutral.line({"type": "alert_raised", **said})
+    assert told == {
+        "type": "alert_raised",
+        "cause": None,
+        "data": {"note": None, "message": None, "level": None, "changed": [None]},
+    }
+
+
+@pytest.mark.parametrize("number", [10_000_001, 2_000_000_000])
+def test_lines_keep_their_numbers_however_many_there_are(number):
+    neutral = Neutral(disguise=disguise_of(bytes(KEY_BYTES), "anybody", Choice()))
+    line = {"number": number, "type": "frame_seen", "data": {"acts_to": number, "arrival": number}}
+    assert neutral.line(line) == line
+    said = {"arrival": -1_760_000_000_000_000, "volume_ml": 12_345_678.0}
+    assert neutral.line({"data": said}) == {"data": dict.fromkeys(said)}
 
 
 def test_an_export_that_cannot_be_is_refused_and_leaves_nothing(watched, tmp_path):

@@ -31,6 +31,15 @@ def test_an_empty_room_says_that_nothing_is_being_judged(room, page):
     shown(page, SAFETY_WORDS, "footer")
 
 
+def test_an_address_that_cannot_be_read_keeps_no_alarm_from_the_screen(room, page):
+    room.open()
+    room.see()
+    page.goto(room.url + "/#review/%E0%")
+    expect(page.locator("#contact")).to_have_attribute("data-state", "live")
+    room.raise_alert()
+    shown(page, "Cement in the spinal canal", CARD)
+
+
 def test_a_quiet_screen_means_that_fresh_frames_are_judged(room, page):
     room.open()
     room.see()

@@ -118,6 +118,26 @@ def test_the_same_report_is_the_same_bytes_whole_and_in_every_script():
     assert sum("a b" in sheet for sheet in sheets) > 2, "the head stands on every sheet"
 
 
+@pytest.mark.parametrize(
+    ("letter", "told_as", "n"),
+    [("\N{CJK UNIFIED IDEOGRAPH-738B}", None, 4000), ("\N{THAI CHARACTER KO KAI}", "]", 1000)],
+)
+@pytest.mark.parametrize("head", [(), ("a", "b", "c", "d", "e", "f", "g", "h")])
+def test_a_remark_that_is_longer_than_a_sheet_goes_on_on_the_next_and_loses_nothing(letter, told_as, n, head):
+    row = (*("x" for _ in head[2:]), "remark", letter * n)
+    sections = (Section(title="Table", parts=(Table(head=head, rows=(row, (*row[:-1], "after it"))),)),)
+    told = "".join(text_of(as_pdf(Printout(title="Report", safety=SAFETY_WORDS, sections=sections)))).replace(" ", "")
+    assert told.count(told_as or letter) == n
+    assert "afterit" in told
+
+
+def test_two_hundred_alerts_have_their_line_of_time_on_one_sheet():
+    spans = tuple(Span(start=n / 200, end=1, priority="low", words="w") for n in range(200))
+    line = Timeline(begin="10:00", end="11:00", spans=spans, marks=())
+    sections = (Section(title="Line", parts=(line,)),)
+    assert "11:00" in " ".join(text_of(as_pdf(Printout(title="Report", safety=SAFETY_WORDS, sections=sections))))
+
+
 def test_the_dictionary_says_how_each_field_is_asked_for(room):
     told = {(each["file"], each["column"]): each for each in room.api("record/dictionary")["items"]}
     odi = told["follow-ups.csv", "odi_s3"]
