@@ -47,7 +47,7 @@ def test_a_user_signs_in_asks_and_signs_out(room, visitor):
     room.error(visitor.get(f"{V1}/alerts"), 401)
     told = sign_in(visitor).json()
     assert (told["name"], told["by"], told["role"]) == ("anna", "session", "operator")
-    assert told["scopes"] == ["act", "export", "read"]
+    assert told["scopes"] == ["act", "export", "read", "record"]
     assert visitor.get(f"{V1}/session").json() == told
     assert visitor.get(f"{V1}/alerts").status_code == 200
     stolen = {"Cookie": f"cementwatch={visitor.cookies['cementwatch']}"}
