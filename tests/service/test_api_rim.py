@@ -199,6 +199,7 @@ def test_metrics_tell_how_the_room_is_doing_and_name_nobody(room):
     time.sleep(0.6)
     room.api(f"procedures/{id}")
     for path in ("/metrics", f"{V1}/metrics"):
+        room.beat()
         text = room.client.get(path).text
         assert "cementwatch_journal_head 2.0" in text
         assert 'cementwatch_source_state{source="CARM1",state="watching"} 1.0' in text
