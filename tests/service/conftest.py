@@ -121,6 +121,7 @@ class Room:
     procedure: str = ""
     n_frames: int = 0
     beat_at: float = 0.0
+    beating: dict[str, Any] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
 
     def api(self, path: str, **params: Any) -> Any:
@@ -197,7 +198,7 @@ class Room:
     def beat(self, **changes: Any) -> None:
         """The analysis gives a sign of life for one source."""
         told = replace(heartbeat(self.procedure), **changes)
-        self.beat_at = told.beat_at
+        self.beat_at, self.beating = told.beat_at, changes
         beat(self.engine, [told], at=told.beat_at)
         self.deps.bell.ring()
 
@@ -282,7 +283,7 @@ def watch(room) -> Iterator[None]:
             while not stopping.is_set():
                 ear.wait(0.1)
                 if 1.0 < time.time() - room.beat_at < 60.0:
-                    room.beat()
+                    room.beat(**room.beating)
                 for act in room.deps.journal.acts_since(room.procedure, done) if room.procedure else ():
                     done = act.number
                     if act.type in ANSWERS and act.type in ACTS and act.alert in room.alerts:

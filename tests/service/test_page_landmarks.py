@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from detection.vocabulary import View
@@ -9,6 +10,7 @@ from tests.screen import keep
 from tests.service.conftest import CORNERS
 from tests.service.visitors import PASSWORD, admit
 
+pytestmark = pytest.mark.usefixtures("watch")
 LATERAL = {
     "posterior_superior": CORNERS.near_superior,
     "anterior_superior": CORNERS.far_superior,
