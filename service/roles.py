@@ -14,8 +14,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import IO
 
-import uvicorn
-
 from db import queries
 from db.connect import Engine, StoreFailure, StoreUnreachable, connect
 from db.heartbeat import beat
@@ -30,8 +28,6 @@ from dicom_gateway.notices import Notices
 from dicom_gateway.spool import Spool
 from dicom_gateway.workflow import Workflow
 from service import mqtt, webhook
-from service.api.app import create_app
-from service.api.deps import Deps
 from service.bell import Bell
 from service.cases import Cases
 from service.checkpoint import Checkpoints
@@ -192,6 +188,12 @@ def locator(engine: Engine) -> Callable[[Landmarks, Case], Landmarks]:
 
 def run_serve(settings: Settings) -> None:
     """Serve HTTP until told to end. TooExposed when it must not listen where it is told to."""
+    # the other roles start without waiting for all the shapes and routes of the interface
+    import uvicorn
+
+    from service.api.app import create_app
+    from service.api.deps import Deps
+
     refuse_if_exposed(settings, has_users=None)
     stop = threading.Event()
     engine = _connect(settings, stop)
