@@ -83,13 +83,6 @@ def find_procedure(engine: Engine, study_instance_uid: str, replay: str | None =
         return _find(connection, study_instance_uid, replay)
 
 
-def match_procedure(engine: Engine, opening: Opening) -> Procedure | None:
-    """The open procedure that ``opening`` belongs to by study UID, accession number or patient id."""
-    with reading(engine) as connection:
-        known = _find(connection, opening.study_instance_uid or "", opening.replay)
-        return known or _match(connection, opening)
-
-
 def procedure(engine: Engine, procedure_id: str) -> Procedure | None:
     """The procedure with this id."""
     with reading(engine) as connection:

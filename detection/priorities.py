@@ -101,7 +101,10 @@ FLAG_CAUSES: Mapping[Flag, TechnicalCause] = {
     Flag.BORDER_OBJECT: TechnicalCause.BORDER_OBJECT,
 }
 
-SILENT_FLAGS: frozenset[Flag] = frozenset(Flag) - FLAG_CAUSES.keys()
+SILENT_FLAGS: frozenset[Flag] = frozenset({
+    Flag.NO_FIELD, Flag.TOO_DARK, Flag.SATURATED, Flag.NO_DETAIL, Flag.DUPLICATE,
+    Flag.REFERENCE_BUILDING, Flag.SUBTRACTED, Flag.LOSSY, Flag.BIG_OBJECT,
+})  # fmt: skip
 """Flags that raise nothing by themselves: an unfit frame counts towards FRAMES_UNFIT."""
 
 FRAME_CAUSES: frozenset[TechnicalCause] = frozenset({*FLAG_CAUSES.values(), TechnicalCause.FRAMES_UNFIT})

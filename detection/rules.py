@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 ALGORITHM_VERSION = "1"
@@ -667,8 +667,3 @@ def rules_hash(rules: Rules) -> str:
     """Twelve hex digits that name this set of rules and this algorithm."""
     text = json.dumps([ALGORITHM_VERSION, asdict(rules)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def rule_names() -> tuple[str, ...]:
-    """The names of all rules, in order."""
-    return tuple(entry.name for entry in fields(Rules))

@@ -90,7 +90,7 @@ def _headed(arrival: Arrival, header: Header, disguise: Disguise, found: Found) 
     """All of the copy but its shape and its pixels."""
     original = pydicom.dcmread(arrival.path, stop_before_pixels=True)
     dataset = _kept(original, disguise, found)
-    _tell_identity(dataset, original, disguise)
+    _tell_identity(dataset, disguise)
     if header.lut is not None:
         dataset.ModalityLUTSequence = [_lut_of(header)]
     if header.is_subtracted:
@@ -186,9 +186,9 @@ def _name_of(tag: int, keyword: str) -> str:
     return keyword or UNKNOWN
 
 
-def _tell_identity(dataset: Dataset, original: Dataset, disguise: Disguise) -> None:
+def _tell_identity(dataset: Dataset, disguise: Disguise) -> None:
     """Whose it is now, and how it became so (PS3.3 C.7.1.1, C.12.1)."""
-    label = f"CW-{disguise.label('patient', str(original.get('PatientID', '')))}"
+    label = f"CW-{disguise.label('patient', disguise.whose)}"
     dataset.PatientName, dataset.PatientID = label, label
     for keyword in EMPTY:
         if keyword not in dataset:

@@ -24,11 +24,15 @@ DAY_S = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disguise:
-    """How one export names things. ``n_days`` is what its dates go back by, 0 where they are kept."""
+    """How one export names things.
+
+    ``n_days`` is what its dates go back by, 0 where they are kept; ``whose`` the person, or the procedure where nobody is told.
+    """
 
     key: bytes
     choice: Choice
     n_days: int
+    whose: str
 
     def uid(self, uid: str) -> str:
         """The UID that stands for this one (PS3.5 B.2: a UUID as a UID)."""
@@ -59,7 +63,8 @@ class Disguise:
 def disguise_of(key: bytes, whose: str, choice: Choice) -> Disguise:
     """The disguise of one person's studies: all of them go back by the same number of days."""
     days = int.from_bytes(hmac.new(key, f"days\0{whose}".encode(), hashlib.sha256).digest()[:8], "big")
-    return Disguise(key=key, choice=choice, n_days=0 if choice.keeps_dates else 30 + days % MOST_DAYS)
+    n_days = 0 if choice.keeps_dates else 30 + days % MOST_DAYS
+    return Disguise(key=key, choice=choice, n_days=n_days, whose=whose)
 
 
 def key_at(path: Path) -> bytes:

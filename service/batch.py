@@ -88,6 +88,12 @@ def judge_study(study: str, hall: Hall) -> Result:
     except (LookupError, ConnectionError, GatewayError) as error:
         part.unlink(missing_ok=True)
         return {"study": study, "state": "failed", "reason": str(error)}
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    except Exception as error:  # noqa: BLE001 - one study must not end the others; its text may quote a header
+        part.unlink(missing_ok=True)
+        return {"study": study, "state": "failed", "reason": f"unexpected {type(error).__name__}"}
     took_s = hall.now() - began
     speed = told.n_frames / took_s if took_s > 0 else None
     about = {"journal": f"{JOURNALS}/{path.name}", "seconds": round(took_s, 3)}

@@ -12,7 +12,6 @@ from service.clinical.scores import INSTRUMENTS
 from service.clinical.shape import problems_of
 
 Printed = Annotated[str, Field(pattern=r"^-?\d+(\.\d+)?$", description="A number as it is printed, digits and all.")]
-Pair = Annotated[list[str], Field(min_length=2, max_length=2)]
 
 
 class Unreadable(ValueError):

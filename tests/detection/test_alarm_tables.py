@@ -138,6 +138,7 @@ def test_every_technical_cause_has_a_priority_and_a_sentence():
 
 def test_every_flag_is_either_a_cause_or_known_to_be_silent():
     assert FLAG_CAUSES.keys() | SILENT_FLAGS == set(Flag)
+    assert not FLAG_CAUSES.keys() & SILENT_FLAGS
     assert set(FLAG_CAUSES.values()) < FRAME_CAUSES
 
 

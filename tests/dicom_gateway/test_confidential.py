@@ -77,6 +77,17 @@ def test_the_copy_declares_how_it_lost_its_identity(tmp_path):
     assert kept.found["DeviceSerialNumber", Fate.KEPT] == 1
 
 
+def test_images_that_name_no_patient_are_not_all_of_one(tmp_path):
+    nameless = saved(image(PatientID="", PatientName=""), tmp_path / "a.dcm")
+    header = read_header(nameless)
+    labels = []
+    for whose in ("one procedure", "another"):
+        out = tmp_path / f"{whose}.dcm"
+        deidentify(arrival_of(nameless), header, disguise_of(KEY, whose, Choice()), out, DECODER)
+        labels.append(dcmread(out).PatientID)
+    assert labels[0] != labels[1]
+
+
 def test_recordings_are_judged_from_the_same_numbers_afterwards(recordings, tmp_path):
     """Lossless, lossy, near-lossless, native, and a format of small pixels."""
     for path in [path for path in recordings if path.name in RECORDED]:

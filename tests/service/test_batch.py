@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -71,6 +72,18 @@ def test_a_study_that_is_not_there_fails_alone_and_is_tried_again(archive, tmp_p
     assert states["2.25.1"]["state"] == "done"
     assert hall(archive, tmp_path).done() == {"2.25.1"}
     assert not list((tmp_path / "journals").glob("*.part"))
+
+
+def test_a_study_that_breaks_as_nobody_foresaw_ends_no_other(archive, tmp_path):
+    moments = [1.0, 0.0]
+
+    def clock() -> float:
+        """A clock that breaks amid the first study."""
+        return time.time() / moments.pop(0) if moments else time.time()
+
+    first, second = judge_studies(["2.25.1", "2.25.2"], replace(hall(archive, tmp_path), now=clock))
+    assert (first["state"], first["reason"]) == ("failed", "unexpected ZeroDivisionError")
+    assert second["state"] == "done"
 
 
 def test_an_archive_that_does_not_answer_is_said(free_port, tmp_path):
