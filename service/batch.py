@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def _judged(studies: Sequence[str], hall: Hall) -> Iterator[Result]:
     if hall.n_processes == 1 or len(studies) < 2:
         yield from (judge_study(study, hall) for study in studies)
         return
-    with ProcessPoolExecutor(hall.n_processes) as pool:
+    with ProcessPoolExecutor(hall.n_processes, get_context("spawn")) as pool:  # a fork amid OpenCV's threads hangs
         work = partial(judge_study, hall=hall)
         for done in as_completed([pool.submit(work, study) for study in studies]):
             yield done.result()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from multiprocessing import get_context
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -67,7 +68,7 @@ def score(tasks: Iterable[Task], hall: Hall) -> Iterator[Played]:
     if hall.n_processes == 1:
         yield from (play_task(task, hall) for task in tasks)
         return
-    with ProcessPoolExecutor(hall.n_processes) as pool:
+    with ProcessPoolExecutor(hall.n_processes, get_context("spawn")) as pool:  # a fork amid OpenCV's threads hangs
         yield from pool.map(partial(play_task, hall=hall), tasks)
 
 

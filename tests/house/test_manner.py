@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from tests.house.tree import CHECKOUT, PACKAGES, all_files, functions_of, names_used, python_files, tree_of
+from tests.house.tree import CHECKOUT, PACKAGES, all_files, dotted, functions_of, names_used, python_files, tree_of
 
 LONGEST_BODY = 40
 
@@ -118,6 +118,17 @@ def test_the_environment_is_read_once():
         if name.startswith(("os.environ", "os.getenv")) and str(path) not in MAY_READ_THE_ENVIRONMENT
     ]
     assert not reads
+
+
+def test_processes_are_spawned_for_a_fork_amid_threads_may_hang():
+    pools = [
+        (f"{path}:{node.lineno}", ast.unparse(node))
+        for path in python_files()
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call) and dotted(node.func).endswith("ProcessPoolExecutor")
+    ]
+    assert len(pools) >= 2
+    assert not [where for where, text in pools if "get_context('spawn')" not in text]
 
 
 def test_no_test_uses_a_mock():
