@@ -34,9 +34,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-golden", action="store_true", help="write the golden journals anew")
 
 
+LONGEST = frozenset(
+    {"journeys", "speed", "golden", "test_docker", "test_schema_fuzz", "test_fuzz", "test_many_processes"}
+)
+"""Folders and files of films, whole systems and many questions."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Films and whole systems first: where processes share the files, the longest must not be the last."""
-    items.sort(key=lambda item: item.path.parent.name not in {"journeys", "speed", "golden"})
+    """The longest first: where processes share the files, they must not be the last."""
+    items.sort(key=lambda item: LONGEST.isdisjoint({item.path.parent.name, item.path.stem}))
 
 
 def missing(reason: str) -> None:

@@ -20,7 +20,7 @@ from service.retention import Retention
 from service.settings import Settings
 from service.standing import in_trouble
 from tests.archive import SeenArchive, seen_archive
-from tests.conftest import orthanc_settings, program, running, unused_port, wait_until
+from tests.conftest import missing, orthanc_settings, program, running, unused_port, wait_until
 from tests.dicom_gateway.objects import image, saved, with_meta
 from tests.service.depot import Depot, pacs, until
 
@@ -231,7 +231,7 @@ def dicomweb(tmp_path_factory):
     """An Orthanc that speaks DICOMweb; its address."""
     plugin = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
     if not plugin.exists():
-        pytest.skip("MISSING: apt-get install orthanc-dicomweb")
+        missing("Orthanc has no DICOMweb; apt-get install orthanc-dicomweb")
     folder = tmp_path_factory.mktemp("dicomweb")
     url = f"http://127.0.0.1:{unused_port()}"
     told = orthanc_settings(folder, int(url.rpartition(":")[2]), unused_port()) | {

@@ -24,7 +24,7 @@ from service.archives import Worklist
 from service.inbox import Inbox
 from service.settings import Settings
 from service.steps import Steps, WorklistReader
-from tests.conftest import orthanc_settings, program, running, unused_port, wait_until
+from tests.conftest import missing, orthanc_settings, program, running, unused_port, wait_until
 
 NOW = 1_800_000_000.0
 DAY = time.strftime("%Y%m%d")
@@ -160,7 +160,7 @@ def dcmtk_worklist(folder: Path, port: int):
 def orthanc_worklist(folder: Path, port: int):
     plugin = Path("/usr/share/orthanc/plugins/libModalityWorklists.so")
     if not plugin.exists():
-        pytest.skip("MISSING: apt-get install orthanc")
+        missing("Orthanc has no modality worklists; apt-get install orthanc")
     told = orthanc_settings(folder, unused_port(), port) | {
         "Plugins": [str(plugin)],
         "Worklists": {"Enable": True, "Database": str(folder / "RIS"), "FilterIssuerAet": False},
