@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.conftest import CHECKOUT
-from tests.speed import early, latency, machine, stages, storing, volume, writing
+from tests.speed import crowd, early, latency, machine, stages, storing, volume, writing
 from tests.speed.figures import FULL, QUICK, Report, Sizes, Table
 
 DOCUMENT = CHECKOUT / "docs" / "performance.md"
@@ -22,6 +22,7 @@ PARTS: dict[str, Callable[[Sizes, Path], Report]] = {
     "store": storing.measure,
     "stages": stages.measure,
     "latency": latency.measure,
+    "crowd": crowd.measure,
     "early": early.measure,
     "journal": writing.measure,
     "volume": volume.measure,
@@ -36,6 +37,9 @@ TARGETS = (
     ("success to visible at 15 fps, 1024 x 1024, p99 ms", "visible_1024_15fps_p99_ms", 300.0, False),
     ("success to visible at 30 fps, 1024 x 1024, p95 ms", "visible_1024_30fps_p95_ms", 150.0, False),
     ("success to visible at 30 fps, 1024 x 1024, p99 ms", "visible_1024_30fps_p99_ms", 300.0, False),
+    ("received to visible before 50 listeners and 50 pollers, p95 ms", "crowd_50_visible_p95_ms", 100.0, False),
+    ("received to visible before 50 listeners and 50 pollers, p99 ms", "crowd_50_visible_p99_ms", 150.0, False),
+    ("a poll that finds nothing new, one of 50, p95 ms", "crowd_50_quiet_poll_p95_ms", 5.0, False),
     *(
         (
             f"{question}, a million entries, {database}, p95 ms",

@@ -29,6 +29,9 @@ class Sizes:
     n_asks: int = 60
     run_px: int = 512
     n_run_frames: int = 100
+    crowds: tuple[int, ...] = (1, 50)
+    crowd_px: int = 512
+    crowd_s: float = 20.0
 
 
 FULL = Sizes()
@@ -49,6 +52,9 @@ QUICK = Sizes(
     n_asks=3,
     run_px=256,
     n_run_frames=6,
+    crowds=(3,),
+    crowd_px=256,
+    crowd_s=2.0,
 )
 
 

@@ -133,7 +133,7 @@ def play(reel: Reel, rate: float, duration_s: float, folder: Path) -> Run:
             sent = sender.submit(keep_pace, paths, house.peer(SOURCE), rate).result()
         _settle(client, {each.sop_instance_uid for each in sent})
         counts = house.source(SOURCE)
-        entries = frames_judged(house)
+        entries = frames_judged(house, SOURCE)
     finally:
         client.stop.set()
         house.end()
@@ -159,14 +159,14 @@ def frames_in(lines: Iterator[str]) -> Iterator[str]:
             yield json.loads(line.removeprefix("data:"))["frame"]["sop_instance_uid"] if is_frame else ""
 
 
-def frames_judged(house: House) -> list[Entry]:
-    """The journal's lines about frames of the measured source."""
+def frames_judged(house: House, source: str) -> list[Entry]:
+    """The journal's lines about frames of one source."""
     engine = connect(f"sqlite:///{house.folder / 'data' / 'journal.sqlite'}")
     found: list[Entry] = []
     number = 0
     while page := entries_after(engine, number, procedure=None, limit=500):
         number = page[-1].number or number
-        found += [each for each in page if each.type is EntryType.FRAME_SEEN and each.source == SOURCE]
+        found += [each for each in page if each.type is EntryType.FRAME_SEEN and each.source == source]
     engine.dispose()
     return found
 

@@ -10,7 +10,7 @@ import pytest
 
 from detection import examine as examining
 from tests.conftest import postgres_programs, program
-from tests.speed import early, latency, machine, stages, storing, writing
+from tests.speed import crowd, early, latency, machine, stages, storing, writing
 from tests.speed.bench import PARTS, main, targets
 from tests.speed.figures import FULL, QUICK, Report, Table, median, spread
 from tests.speed.reel import draw
@@ -109,6 +109,23 @@ def test_every_frame_sent_becomes_visible(tmp_path):
     assert figures["n_256_8fps_sent"] == 16
     assert figures["n_256_8fps_visible"] == 16
     assert {row[2] for row in report.tables[1].rows} == {f"{begin} -> {end}" for begin, end in latency.STEPS}
+
+
+@pytest.mark.slow
+def test_a_crowd_of_screens_misses_nothing_and_hears_nothing_twice(tmp_path):
+    report = crowd.measure(QUICK, tmp_path)
+    assert_sane(report)
+    figures = report.figures
+    for n in QUICK.crowds:
+        assert figures[f"n_crowd_{n}_sent"] == 2 * crowd.RATE * QUICK.crowd_s
+        assert figures[f"n_crowd_{n}_gaps"] == figures[f"n_crowd_{n}_repeats"] == 0
+        assert figures[f"crowd_{n}_visible_p50_ms"] > 0
+
+
+def test_a_number_that_only_one_listener_missed_is_a_gap():
+    whole = {1: 0.0, 2: 0.1, 3: 0.2}
+    assert crowd.gaps(crowd.Crowd(heard=[whole, {2: 0.1, 3: 0.2}])) == 0, "it came later"
+    assert crowd.gaps(crowd.Crowd(heard=[whole, {1: 0.0, 3: 0.2}])) == 1
 
 
 @pytest.mark.slow
