@@ -58,6 +58,7 @@ for each in (clinical.audit_table, clinical.cohort, clinical.import_records, cli
     main.add_command(each)
 for each in (
     recordings.export,
+    recordings.write_bundle,
     recordings.replay,
     recordings.compare_journals,
     recordings.batch,

@@ -1,4 +1,4 @@
-"""Peers that we call, as the settings name them: archives (over DICOM or STOW-RS) and a worklist."""
+"""Peers that we call, as the settings name them: archives (over DICOM or STOW-RS), a worklist, a FHIR server."""
 
 from __future__ import annotations
 
@@ -50,6 +50,26 @@ class Archive(BaseModel):
         if self.tls or self.commit or self.called:
             raise ValueError(f"archive {self.name}: tls, commit and called belong to a DICOM port, not to a url")
         return self
+
+
+class FhirServer(BaseModel):
+    """A server that takes a transaction of FHIR R4 for each procedure that has ended."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(description="Its base address, such as https://fhir.example/r4.")
+    authorities: Path | None = Field(None, description="PEM certificates to verify it by.")
+    authorization_file: Path | None = Field(None, description="File that holds the Authorization header, one line.")
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        place = urlsplit(url)
+        if place.scheme not in {"http", "https"} or not place.hostname:
+            raise ValueError("expected a url such as https://fhir.example/r4")
+        if place.username or place.password:
+            raise ValueError("a password belongs into authorization_file, not into the url")
+        return url
 
 
 class Worklist(BaseModel):

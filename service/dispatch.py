@@ -23,7 +23,7 @@ from detection.vocabulary import Entry, EntryType
 from dicom_gateway.refusal import GatewayError
 from dicom_gateway.report.forms import Form
 from dicom_gateway.report.naming import object_uid
-from dicom_gateway.report.nouns import Maker
+from dicom_gateway.report.nouns import Coded, Maker
 from dicom_gateway.report.stored import Made, made_in, path_of, write_once
 from dicom_gateway.report.terms import terms_from
 from dicom_gateway.spool import Spool
@@ -104,18 +104,27 @@ def folder_of(settings: Settings, id: str) -> Path:
 
 def _place(settings: Settings, engine: Engine) -> Place:
     spool = Spool(settings.spool_dir)
-    terms = {}
-    if settings.report_terms_file is not None:
-        terms = dict(terms_from(settings.report_terms_file.read_text(encoding="utf-8")))
-    maker = Maker(
+    draw = _painter(settings, spool, engine) if settings.report_pictures else None
+    maker, terms = maker_here(settings), terms_here(settings)
+    return Place(engine=engine, spool=spool, maker=maker, words=SAFETY_WORDS, codes=terms, draw=draw)
+
+
+def maker_here(settings: Settings) -> Maker:
+    """This installation, with the algorithm and rules of now."""
+    return Maker(
         name="cementwatch",
         software=_software(),
         algorithm=ALGORITHM_VERSION,
         rules=rules_hash(settings.rules),
         installation=settings.ae_title,
     )
-    draw = _painter(settings, spool, engine) if settings.report_pictures else None
-    return Place(engine=engine, spool=spool, maker=maker, words=SAFETY_WORDS, codes=terms, draw=draw)
+
+
+def terms_here(settings: Settings) -> Mapping[str, Coded]:
+    """The licensed terms of the site, by the codes of ours that they replace."""
+    if settings.report_terms_file is None:
+        return {}
+    return terms_from(settings.report_terms_file.read_text(encoding="utf-8"))
 
 
 def _painter(settings: Settings, spool: Spool, engine: Engine) -> Callable[[Entry], Any]:

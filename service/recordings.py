@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from db.connect import StoreFailure, connect
+from db import procedures
+from db.connect import Engine, StoreFailure, connect
 from db.journal import Journal
 from detection.vocabulary import NO_PROCEDURE, Entry, EntryType
 from dicom_gateway.confidential import Choice
@@ -24,7 +25,11 @@ from service.compare import NotComparable, compare
 from service.compare_page import page_of, words_of
 from service.dispatch import NOTHING, dispatch
 from service.export import Exporter, NotThere
+from service.fhir.bundle import as_json, bundle_of
+from service.fhir.dossier import dossier_of
+from service.fhir.post import NeverTaken, send_procedure, sender
 from service.gather import NothingToReport
+from service.mirror import NotTaken
 from service.orthanc import OrthancUnreachable, StudyNotFound, studies_in
 from service.replay import line_from
 from service.settings import Settings
@@ -85,11 +90,7 @@ def _write_folder(settings: Settings, id: str, out: Path, choice: Choice | None)
         engine = connect(settings.journal_url)
         exporter = Exporter(settings=settings, engine=engine, spool=Spool(settings.spool_dir))
         exporter.find(id)
-        said = {"procedure": id, "form": "images and log", "without_identity": choice is not None}
-        taken = Entry(
-            at=time.time(), type=EntryType.EXPORTED, procedure=NO_PROCEDURE, actor=f"os:{os_user()}", data=said
-        )
-        Journal(engine).append([taken])
+        _tell_taken(engine, id, form="images and log", without_identity=choice is not None)
         exported = exporter.export(id, out, choice)
     except (StoreFailure, NotThere) as failure:
         raise click.ClickException(str(failure)) from None
@@ -102,6 +103,63 @@ def _write_folder(settings: Settings, id: str, out: Path, choice: Choice | None)
         click.echo(f"{n_objects} objects left out: {reason}", err=True)
     if choice is not None and exported.undeclared:
         click.echo("look at the pictures: nobody has told where text is burnt in (sources.toml)", err=True)
+
+
+@click.command("fhir")
+@click.argument("procedure")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="New file for the bundle.")
+@click.option("--send", "is_sent", is_flag=True, help="Send it to the FHIR server of the settings, once and now.")
+@click.pass_obj
+def write_bundle(settings: Settings, procedure: str, out: Path | None, is_sent: bool) -> None:  # noqa: FBT001 - click's shape
+    """Write a procedure as a transaction of FHIR R4 with the patient as the images name them, or send it; docs/fhir.md."""
+    if (out is None) == (not is_sent):
+        raise click.UsageError("expected either --out with a new file or --send")
+    try:
+        engine = connect(settings.journal_url)
+        if out is None:
+            told = _send_bundle(settings, engine, procedure)
+        else:
+            dossier = dossier_of(settings, engine, procedure, at=time.time())
+            _tell_taken(engine, procedure, form="FHIR bundle")
+            bundle = bundle_of(dossier)
+            with out.open("xb") as file:
+                file.write(as_json(bundle))
+            told = f"{len(bundle['entry'])} resources written"
+    except KeyError:
+        raise click.ClickException("there is no such procedure") from None
+    except StoreFailure as failure:
+        raise click.ClickException(str(failure)) from None
+    except OSError as error:
+        raise click.ClickException(f"the bundle was not written: {error.strerror or error}") from None
+    click.echo(SAFETY_WORDS, err=True)
+    click.echo(told)
+
+
+def _send_bundle(settings: Settings, engine: Engine, procedure: str) -> str:
+    if settings.fhir_server is None:
+        raise click.UsageError("expected the setting fhir_server")
+    known = procedures.procedure(engine, procedure)
+    if known is not None and known.replay is not None:
+        raise click.UsageError("a replay is sent to nobody")
+    try:
+        n_sent = send_procedure(settings, engine, sender(settings.fhir_server), procedure, at=time.time())
+    except NothingToReport as nothing:
+        raise click.ClickException(f"there is nothing to send: {nothing}") from None
+    except (NotTaken, NeverTaken) as refusal:
+        raise click.ClickException(f"the FHIR server did not take it: {refusal}") from None
+    return f"{n_sent} resources sent"
+
+
+def _tell_taken(engine: Engine, procedure: str, **said: object) -> None:
+    """The line in the journal that says who takes what, before a byte is written."""
+    taken = Entry(
+        at=time.time(),
+        type=EntryType.EXPORTED,
+        procedure=NO_PROCEDURE,
+        actor=f"os:{os_user()}",
+        data={"procedure": procedure, **said},
+    )
+    Journal(engine).append([taken])
 
 
 @click.command("replay")

@@ -18,7 +18,7 @@ from detection.rules import Rules
 from dicom_gateway.callers import Device, network_of
 from dicom_gateway.report.terms import terms_from
 from dicom_gateway.tls import Credentials
-from service.archives import Archive, Worklist
+from service.archives import Archive, FhirServer, Worklist
 from service.channels import check_mqtt_url, check_webhook_url, key_of
 
 
@@ -131,6 +131,16 @@ class Settings(BaseSettings):
     )
     report_terms_file: Path | None = Field(
         None, description="TOML file with licensed terms that replace codes of the private scheme 99CEMENT."
+    )
+    fhir_server: FhirServer | None = Field(
+        None,
+        description="FHIR R4 server that a procedure is sent to once it has ended: url, and authorities, authorization_file; "
+        "docs/fhir.md.",
+    )
+    fhir_patient_system: str | None = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9+.-]*:\S+$",
+        description="Address of the site's patient numbers in FHIR, such as urn:oid:1.2.3; without it each procedure is of a patient of its own.",
     )
     worklist: Worklist | None = Field(
         None,

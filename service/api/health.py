@@ -25,6 +25,8 @@ from service.standing import in_trouble
 FORWARD_SILENT_S = 150.0
 """The role notes many answers in one step, and an archive may take its time for each."""
 
+FHIR = "fhir"
+"""What the FHIR server is called among the second channels."""
 CHANNEL_FAILS_S = 60.0
 """A second channel that has not taken a message for this long is not working."""
 
@@ -83,6 +85,8 @@ def check_all(deps: Deps) -> dict[str, tuple[bool, str]]:
         checks["forward"] = check_forward
     if deps.settings.has_channel:
         checks["mirror"] = check_mirror
+    if deps.settings.fhir_server is not None:
+        checks["fhir"] = check_fhir
     return {name: check(deps) for name, check in checks.items()}
 
 
@@ -151,12 +155,25 @@ def reachable(host: str) -> str:
 def check_mirror(deps: Deps) -> tuple[bool, str]:
     """Every second channel takes messages, or has failed for less than a minute."""
     try:
-        failing = [each for each in standings(deps.engine) if each.failing_since is not None]
+        failing = [each for each in standings(deps.engine) if each.failing_since is not None and each.name != FHIR]
     except StoreFailure:
         return False, "unknown: the journal does not answer"
     told = [f"{each.name}: {each.reason} for {deps.now() - (each.failing_since or 0.0):.0f} s" for each in failing]
     is_ok = all(deps.now() - (each.failing_since or 0.0) < CHANNEL_FAILS_S for each in failing)
     return is_ok, "; ".join(told) or "every channel took the last message"
+
+
+def check_fhir(deps: Deps) -> tuple[bool, str]:
+    """How the FHIR server took the last procedure. It is no part of an alert's way."""
+    try:
+        standing = next((each for each in standings(deps.engine) if each.name == FHIR), None)
+    except StoreFailure:
+        return False, "unknown: the journal does not answer"
+    if standing is None or (standing.reason is None and standing.told_at is None):
+        return True, "no procedure was sent yet"
+    if standing.failing_since is None:
+        return True, standing.reason or "the last procedure was taken"
+    return True, f"{standing.reason} for {deps.now() - standing.failing_since:.0f} s"
 
 
 def check_watch(deps: Deps) -> tuple[bool, str]:

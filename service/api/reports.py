@@ -22,6 +22,8 @@ from service.api.keyframes import keyframes_of
 from service.api.pictures import Shelf, ShelfHere
 from service.api.procedures import find, with_counts
 from service.clinical.whole import operation_of, whole_of
+from service.fhir.bundle import as_json, bundle_of
+from service.fhir.dossier import dossier_of
 from service.printout.contents import printout_of
 from service.printout.hypertext import as_html
 from service.printout.parts import Printout
@@ -50,6 +52,11 @@ JSON_LINES: dict[int | str, dict[str, Any]] = {
     200: {"description": "One JSON object a line.", "content": {"application/x-ndjson": {}}}
 }
 
+FHIR_JSON = "application/fhir+json"
+FHIR_BUNDLE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "A Bundle of type transaction.", "content": {FHIR_JSON: {"schema": {"type": "object"}}}}
+}
+
 router = APIRouter(prefix="/procedures", tags=["reports"])
 
 
@@ -72,6 +79,15 @@ def get_pdf(deps: DepsHere, shelf: ShelfHere, id: str) -> Response:
 
     headers = {"Content-Disposition": 'inline; filename="cementwatch-report.pdf"'}
     return Response(as_pdf(printed(deps, shelf, id)), media_type="application/pdf", headers=headers)
+
+
+@router.get("/{id}/report.fhir.json", response_class=Response, responses=FHIR_BUNDLE)
+def get_fhir(deps: DepsHere, id: str) -> Response:
+    """The findings as a transaction of FHIR R4, as a server would be sent it."""
+    find(deps, id)
+    body = as_json(bundle_of(dossier_of(deps.settings, deps.engine, id, at=deps.now())))
+    headers = {"Content-Disposition": 'attachment; filename="cementwatch-report.fhir.json"'}
+    return Response(body, media_type=FHIR_JSON, headers=headers)
 
 
 @router.get("/{id}/report.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})

@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 
 from detection.vocabulary import Kind, Priority, Side, View, Zone
 from dicom_gateway import sop_classes
-from dicom_gateway.report.codes import places_of
+from dicom_gateway.report.concepts import places_of
 from dicom_gateway.report.forms import Form
 from dicom_gateway.report.nouns import KeyFrame, Maker, Measure, Name, Report, Sighting, Unit, fingerprint
 from dicom_gateway.report.objects import objects_of
