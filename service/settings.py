@@ -129,6 +129,10 @@ class Settings(BaseSettings):
     report_pictures: bool = Field(
         default=False, description="Key frames with everything drawn on them are sent too, as Secondary Captures."
     )
+    report_pdf: bool = Field(
+        default=True,
+        description="The procedure report is sent too, as an Encapsulated PDF without the clinical record.",
+    )
     report_terms_file: Path | None = Field(
         None, description="TOML file with licensed terms that replace codes of the private scheme 99CEMENT."
     )

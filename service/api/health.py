@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
 
 from fastapi import APIRouter
@@ -13,13 +12,13 @@ from db.connect import StoreFailure
 from db.deliveries import standing
 from db.heartbeat import last_sign
 from db.mirrors import standings
-from detection.rules import ALGORITHM_VERSION, rules_hash
 from dicom_gateway.peer import Peer, echo
 from service.api import wire
 from service.api.answers import STOPPED_AFTER_S
 from service.api.deps import Deps, DepsHere
 from service.api.errors import unavailable
 from service.entrance import secured
+from service.printout.reported import version_of
 from service.standing import in_trouble
 
 FORWARD_SILENT_S = 150.0
@@ -58,19 +57,7 @@ def get_version(deps: DepsHere) -> wire.Version:
 
 def version_now(deps: Deps) -> wire.Version:
     """Software, algorithm and rules."""
-    try:
-        software = version("cementwatch")
-    except PackageNotFoundError:
-        software = "not installed"
-    rules = deps.settings.rules
-    return wire.Version(
-        software=software,
-        algorithm=ALGORITHM_VERSION,
-        rules=rules_hash(rules),
-        distance_tiers=wire.DistanceTiers(**{name: getattr(rules, name) for name in wire.DistanceTiers.model_fields}),
-        api="1",
-        safety=wire.SAFETY_WORDS,
-    )
+    return version_of(deps.settings)
 
 
 def check_all(deps: Deps) -> dict[str, tuple[bool, str]]:

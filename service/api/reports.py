@@ -5,32 +5,28 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
-from db import queries
-from detection.vocabulary import Entry, EntryType, Zone
+from detection.picture import Gray8
+from detection.vocabulary import Entry
 from service.api import wire
-from service.api.answers import alert_of, entry_of, time_of
 from service.api.deps import Deps, DepsHere
-from service.api.health import version_now
-from service.api.keyframes import keyframes_of
+from service.api.errors import Refused
 from service.api.pictures import Shelf, ShelfHere
-from service.api.procedures import find, with_counts
+from service.api.procedures import find
 from service.clinical.whole import operation_of, whole_of
 from service.fhir.bundle import as_json, bundle_of
 from service.fhir.dossier import dossier_of
-from service.printout.contents import printout_of
+from service.printout import reported
+from service.printout.contents import printout_of, record_of
 from service.printout.hypertext import as_html
+from service.printout.keyframes import pictures_of, shown_of
 from service.printout.parts import Printout
 
-PAGE = 1000
-TOLD = tuple(kind for kind in EntryType if kind is not EntryType.FRAME_SEEN)
-"""What a report tells: everything but single frames, which the measurements hold."""
 COLUMNS = (
     "number",
     "at",
@@ -112,44 +108,20 @@ def printed(deps: Deps, shelf: Shelf, id: str) -> Printout:
     report = report_of(deps, id)
     operation = operation_of(deps.engine, id)
     whole = None if operation is None else whole_of(deps.engine, operation)
-    return printout_of(report, whole, keyframes_of(deps, shelf, report))
+    frames = pictures_of(shown_of(deps.engine, report), lambda entry: _gray(deps, shelf, entry))
+    return printout_of(report, record_of(whole), frames)
+
+
+def _gray(deps: Deps, shelf: Shelf, entry: Entry) -> Gray8 | None:
+    try:
+        return shelf.get(deps, int(entry.data["arrival"]), entry.frame.index if entry.frame else 0)
+    except Refused:
+        return None
 
 
 def report_of(deps: Deps, id: str) -> wire.Report:
-    """All that an export holds of one procedure."""
-    procedure = with_counts(deps, find(deps, id))
-    rows = list(_all_alerts(deps, id))
-    return wire.Report(
-        safety=wire.SAFETY_WORDS,
-        made_at=time_of(deps.now()),
-        procedure=procedure,
-        alerts=rows,
-        log=[entry_of(line) for line in _all_lines(deps, id)],
-        zones_not_visible=_hidden_zones(deps, id),
-        version=version_now(deps),
-    )
-
-
-def _all_alerts(deps: Deps, id: str) -> Iterator[wire.Alert]:
-    after = 0
-    while rows := queries.alerts_after(deps.engine, after, procedure=id, active=None, limit=PAGE):
-        yield from (alert_of(row.number, row.alert) for row in rows)
-        after = rows[-1].number
-
-
-def _all_lines(deps: Deps, id: str) -> Iterator[Entry]:
-    after = 0
-    while lines := queries.log_of(deps.engine, id, after=after, types=TOLD, limit=PAGE):
-        yield from lines
-        after = lines[-1].number or after
-
-
-def _hidden_zones(deps: Deps, id: str) -> dict[str, list[Zone]]:
-    """By view, the zones that could not be seen in it."""
-    entry = queries.latest_frame(deps.engine, id)
-    if entry is None:
-        return {}
-    return {str(entry.data.get("view")): [Zone(zone) for zone in entry.data.get("zones_not_visible") or ()]}
+    """All that an export holds of one procedure; 404 where there is none."""
+    return reported.report_of(deps.settings, deps.engine, find(deps, id), made_at=deps.now())
 
 
 def as_csv(report: wire.Report) -> str:
