@@ -18,7 +18,7 @@ from detection.rules import Rules
 from dicom_gateway.callers import Device, network_of
 from dicom_gateway.report.terms import terms_from
 from dicom_gateway.tls import Credentials
-from service.archives import Archive, FhirServer, Worklist
+from service.archives import Archive, FhirServer, Hl7Listener, Worklist
 from service.channels import check_mqtt_url, check_webhook_url, key_of
 
 
@@ -217,6 +217,11 @@ class Settings(BaseSettings):
         None,
         description="Broker and topic that every change of every alert is published to, such as mqtt://broker:1883/cementwatch/alerts.",
     )
+    hl7_listener: Hl7Listener | None = Field(
+        None,
+        description="Receiver of HL7 version 2 messages (ORU^R40 over MLLP) about alerts: host, port, and application, facility, "
+        "processing, sends, tls, authorities; docs/alarms.md.",
+    )
     checkpoint_every_s: float = Field(
         2.0, gt=0, description="How often a case's memory is saved, so that a restart resumes quickly."
     )
@@ -328,7 +333,7 @@ class Settings(BaseSettings):
     @property
     def has_channel(self) -> bool:
         """Whether anybody is to be told of alerts besides the screens."""
-        return self.webhook_url is not None or self.mqtt_url is not None
+        return any(each is not None for each in (self.webhook_url, self.mqtt_url, self.hl7_listener))
 
     @property
     def journal_url(self) -> str:
