@@ -24,6 +24,17 @@ def sender(listener: Hl7Listener) -> Send:
     return _Line(listener).send
 
 
+def trouble(listener: Hl7Listener) -> str | None:
+    """None when something can be connected to there; else what is wrong. Nothing is said to it: it would be an alert."""
+    line = _Line(listener)
+    try:
+        line.open()
+    except OSError as error:
+        return f"does not answer ({type(error).__name__})"
+    line.close()
+    return None
+
+
 class _Line:
     def __init__(self, listener: Hl7Listener) -> None:
         self._listener = listener
@@ -31,20 +42,26 @@ class _Line:
         self._rest = b""
 
     def __del__(self) -> None:
-        self._close()
+        self.close()
 
     def send(self, number: int, body: bytes) -> None:
+        """As ``mirror.Send``."""
         try:
-            line = self._socket = self._socket or self._connect()
+            line = self.open()
             line.sendall(BEGIN + body + END)
             code = self._answer(line, control_id(number))
         except (OSError, ValueError) as error:
-            self._close()
+            self.close()
             raise NotTaken(str(error) if isinstance(error, _Strange) else type(error).__name__) from None
         if code in AT_FAULT:
             raise Unwelcome(f"answered {code}")
         if code not in TAKEN:
             raise NotTaken(f"answered {code}" if code in NOT_NOW else "answered with no code of table 0008")
+
+    def open(self) -> socket.socket:
+        """The connection, made if there is none."""
+        self._socket = self._socket or self._connect()
+        return self._socket
 
     def _connect(self) -> socket.socket:
         place = (self._listener.host, self._listener.port)
@@ -78,7 +95,8 @@ class _Line:
         block, _, self._rest = self._rest.partition(END)
         return block.removeprefix(BEGIN)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Hang up; the next message makes a connection anew."""
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.close()

@@ -8,6 +8,7 @@ not answer, only the pause grows. A bundle that it will never take is given up, 
 from __future__ import annotations
 
 import logging
+import re
 import ssl
 from collections.abc import Callable
 
@@ -33,6 +34,8 @@ LOG = logging.getLogger(__name__)
 READER, CHANNEL = 4, "fhir"
 CONNECT_S, ANSWER_S = 10.0, 120.0
 IDLE_S = 1.0
+VERSION = r"4\.[03](\.\d+)*"
+"""R4 and R4B, which differ in none of our resources."""
 AGAIN = frozenset({401, 403, 404, 405, 408, 409, 423, 425, 429})
 """Answers below 500 that may be others once somebody has mended something, or a moment later."""
 
@@ -43,9 +46,7 @@ class NeverTaken(Exception):
 
 def sender(server: FhirServer) -> Callable[[bytes], None]:
     """Posts a transaction. NotTaken when it may be taken later, NeverTaken when not. No redirect is followed."""
-    verify = True if server.authorities is None else ssl.create_default_context(cafile=server.authorities)
-    timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
-    client = httpx.Client(timeout=timeout, verify=verify, trust_env=False, follow_redirects=False)
+    client = _client(server)
 
     def send(body: bytes) -> None:
         headers = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"}
@@ -59,6 +60,31 @@ def sender(server: FhirServer) -> Callable[[bytes], None]:
             raise NotTaken(f"answered {answer.status_code}")
 
     return send
+
+
+def trouble(server: FhirServer) -> str | None:
+    """None when something that speaks FHIR R4 answers at the address; else what is wrong, in words."""
+    try:
+        with _client(server) as client:
+            headers = {"Accept": "application/fhir+json"} | _authorization(server)
+            answer = client.get(f"{server.url.rstrip('/')}/metadata", headers=headers)
+        told = answer.json() if answer.is_success else {}
+    except NotTaken as refusal:
+        return str(refusal)
+    except (httpx.HTTPError, OSError) as error:
+        return f"does not answer ({type(error).__name__})"
+    except ValueError:
+        return "answers with something else than a capability statement"
+    if not answer.is_success:
+        return f"answers a question for its capability statement with {answer.status_code}"
+    version = told.get("fhirVersion") if isinstance(told, dict) else None
+    return None if re.fullmatch(VERSION, str(version)) else "says of itself another version of FHIR than R4"
+
+
+def _client(server: FhirServer) -> httpx.Client:
+    verify = True if server.authorities is None else ssl.create_default_context(cafile=server.authorities)
+    timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
+    return httpx.Client(timeout=timeout, verify=verify, trust_env=False, follow_redirects=False)
 
 
 def _authorization(server: FhirServer) -> dict[str, str]:

@@ -21,6 +21,7 @@ class Store:
 
     resources: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     statuses: list[int] = field(default_factory=list)
+    version: str = "4.0.1"
     asked: list[dict[str, str]] = field(default_factory=list)
 
     def of(self, kind: str) -> list[dict[str, Any]]:
@@ -75,6 +76,13 @@ def serving(store: Store) -> Iterator[str]:
             self.send_response(store.post(told, body))
             self.send_header("content-length", "0")
             self.end_headers()
+
+        def do_GET(self) -> None:
+            body = json.dumps({"resourceType": "CapabilityStatement", "fhirVersion": store.version}).encode()
+            self.send_response(200 if self.path == "/r4/metadata" else 404)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             pass
