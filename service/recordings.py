@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from service.fhir.post import NeverTaken, send_procedure, sender
 from service.gather import NothingToReport
 from service.mirror import NotTaken
 from service.orthanc import OrthancUnreachable, StudyNotFound, studies_in
+from service.packed import export_packed, is_packed
 from service.replay import line_from
 from service.settings import Settings
 from service.settings_log import os_user
@@ -43,13 +45,21 @@ RECORDING = click.Path(exists=True, path_type=Path)
 @click.argument("procedure", required=False)
 @click.option("--procedure", "named", help="Only this procedure; the same as the argument.")
 @click.option("--after", type=click.IntRange(min=0), default=0, show_default=True, help="Only lines after this number.")
-@click.option("--out", type=NEW_FOLDER, help="New folder for images, log and landmarks of the procedure.")
+@click.option("--out", type=NEW_FOLDER, help="New folder, or zip file, for images, log and landmarks of the procedure.")
 @click.option("--deidentify", is_flag=True, help="Without identity; docs/export.md says what that is.")
 @click.option("--keep-dates", is_flag=True, help="With --deidentify: dates as they are; else they are moved.")
 @click.option("--keep-device", is_flag=True, help="With --deidentify: maker, model, serial number of the device.")
+@click.option("--actor", hidden=True, help="Who asked, for the journal.")
 @click.pass_obj
 def export(
-    settings: Settings, /, procedure: str | None, named: str | None, after: int, out: Path | None, **wishes: bool
+    settings: Settings,
+    /,
+    procedure: str | None,
+    named: str | None,
+    after: int,
+    out: Path | None,
+    actor: str | None,
+    **wishes: bool,
 ) -> None:
     """Print the journal as JSON lines, or write a procedure into a folder.
 
@@ -63,7 +73,7 @@ def export(
     elif id is None or after:
         raise click.UsageError("expected the id of a procedure, and no --after")
     else:
-        _write_folder(settings, id, out, _choice_of(**wishes))
+        _write_folder(settings, id, out, _choice_of(**wishes), actor or f"os:{os_user()}")
 
 
 def _choice_of(*, deidentify: bool, keep_dates: bool, keep_device: bool) -> Choice | None:
@@ -84,14 +94,15 @@ def _print_journal(settings: Settings, procedure: str | None, after: int) -> Non
         raise click.ClickException(str(failure)) from None
 
 
-def _write_folder(settings: Settings, id: str, out: Path, choice: Choice | None) -> None:
+def _write_folder(settings: Settings, id: str, out: Path, choice: Choice | None, actor: str) -> None:
     """The export, and before it the line in the journal that says who took it."""
     try:
         engine = connect(settings.journal_url)
         exporter = Exporter(settings=settings, engine=engine, spool=Spool(settings.spool_dir))
         exporter.find(id)
-        _tell_taken(engine, id, form="images and log", without_identity=choice is not None)
-        exported = exporter.export(id, out, choice)
+        _tell_taken(engine, id, actor, form="images and log", without_identity=choice is not None)
+        write = partial(export_packed, exporter) if is_packed(out) else exporter.export
+        exported = write(id, out, choice)
     except (StoreFailure, NotThere) as failure:
         raise click.ClickException(str(failure)) from None
     except OSError as error:
@@ -120,7 +131,7 @@ def write_bundle(settings: Settings, procedure: str, out: Path | None, is_sent: 
             told = _send_bundle(settings, engine, procedure)
         else:
             dossier = dossier_of(settings, engine, procedure, at=time.time())
-            _tell_taken(engine, procedure, form="FHIR bundle")
+            _tell_taken(engine, procedure, f"os:{os_user()}", form="FHIR bundle")
             bundle = bundle_of(dossier)
             with out.open("xb") as file:
                 file.write(as_json(bundle))
@@ -150,13 +161,13 @@ def _send_bundle(settings: Settings, engine: Engine, procedure: str) -> str:
     return f"{n_sent} resources sent"
 
 
-def _tell_taken(engine: Engine, procedure: str, **said: object) -> None:
+def _tell_taken(engine: Engine, procedure: str, actor: str, **said: object) -> None:
     """The line in the journal that says who takes what, before a byte is written."""
     taken = Entry(
         at=time.time(),
         type=EntryType.EXPORTED,
         procedure=NO_PROCEDURE,
-        actor=f"os:{os_user()}",
+        actor=actor,
         data={"procedure": procedure, **said},
     )
     Journal(engine).append([taken])

@@ -367,6 +367,11 @@ class Settings(BaseSettings):
         return self.data_dir / "reports"
 
     @property
+    def exports_dir(self) -> Path:
+        """Where downloads are made that take a while."""
+        return self.data_dir / "exports"
+
+    @property
     def spool_dir(self) -> Path:
         """Where arrivals are kept."""
         return self.data_dir / "spool"

@@ -5,22 +5,27 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+from collections.abc import Iterator
 from itertools import chain
-from typing import Any
+from typing import IO, Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from detection.picture import Gray8
 from detection.vocabulary import Entry
+from dicom_gateway.confidential import Choice
+from dicom_gateway.refusal import GatewayError
 from service.api import wire
-from service.api.deps import Deps, DepsHere
-from service.api.errors import Refused
+from service.api.deps import Actor, Deps, DepsHere
+from service.api.errors import Refused, unavailable
 from service.api.pictures import Shelf, ShelfHere
 from service.api.procedures import find
 from service.clinical.whole import operation_of, whole_of
 from service.fhir.bundle import as_json, bundle_of
 from service.fhir.dossier import dossier_of
+from service.packed import packed_apart
 from service.printout import reported
 from service.printout.contents import printout_of, record_of
 from service.printout.hypertext import as_html
@@ -48,6 +53,10 @@ JSON_LINES: dict[int | str, dict[str, Any]] = {
     200: {"description": "One JSON object a line.", "content": {"application/x-ndjson": {}}}
 }
 
+PIECE, ZIP_NAME = 2**18, "cementwatch-without-identity.zip"
+ZIP: dict[int | str, dict[str, Any]] = {
+    200: {"description": "A zip file; docs/export.md.", "content": {"application/zip": {}}}
+}
 FHIR_JSON = "application/fhir+json"
 FHIR_BUNDLE: dict[int | str, dict[str, Any]] = {
     200: {"description": "A Bundle of type transaction.", "content": {FHIR_JSON: {"schema": {"type": "object"}}}}
@@ -91,6 +100,32 @@ def get_csv(deps: DepsHere, id: str) -> Response:
     """The log as a table; its first line is the safety words."""
     headers = {"Content-Disposition": 'attachment; filename="cementwatch-report.csv"'}
     return Response(as_csv(report_of(deps, id)), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get("/{id}/deidentified.zip", response_class=StreamingResponse, responses=ZIP)
+def get_deidentified(
+    deps: DepsHere,
+    actor: Actor,
+    id: str,
+    keep_dates: Annotated[bool, Query(description="Dates as they are; else they are moved.")] = False,  # noqa: FBT002 - a query parameter
+    keep_device: Annotated[bool, Query(description="Maker, model and serial number of the device.")] = False,  # noqa: FBT002 - as above
+) -> StreamingResponse:
+    """Images, log and landmarks without identity, as `cementwatch export --deidentify` writes them; one at a time."""
+    find(deps, id)
+    choice = Choice(keeps_dates=keep_dates, keeps_device=keep_device)
+    try:
+        packed = packed_apart(deps.environment, deps.settings.exports_dir, id, actor, choice)
+    except GatewayError as error:
+        raise unavailable(f"Nothing was exported: {error.reason}.") from None
+    n_bytes = os.fstat(packed.fileno()).st_size
+    headers = {"Content-Disposition": f'attachment; filename="{ZIP_NAME}"', "Content-Length": str(n_bytes)}
+    return StreamingResponse(_pieces(packed), media_type="application/zip", headers=headers)
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(PIECE):
+            yield piece
 
 
 @router.get("/{id}/report.jsonl", response_class=StreamingResponse, responses=JSON_LINES)
