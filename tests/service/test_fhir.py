@@ -20,12 +20,13 @@ from db.procedures import Opening, open_procedure
 from detection.vocabulary import Entry, EntryType, Kind, Mode, TechnicalCause
 from service.__main__ import main
 from service.api.wire import SAFETY_WORDS
-from service.archives import FhirServer
+from service.archives import Archive, FhirServer
 from service.fhir.bundle import as_json, bundle_of
 from service.fhir.dossier import TOLD, dossier_of
 from service.fhir.post import Postman
 from service.outside import Outside
 from service.processes import environment_of
+from service.reporter import Reporter
 from service.settings import Settings
 from tests.service.conftest import until
 from tests.service.fhir_server import Store, serving
@@ -321,6 +322,18 @@ def test_what_closed_before_what_was_never_seen_and_replays_are_sent_to_nobody(o
             procedures.close(own.engine, open_procedure(own.engine, opening).id, at=CLOSED + 200.0)
         postman(own, settings).turn(CLOSED + 300.0)
         assert store.asked == []
+
+
+def test_where_there_are_archives_the_objects_are_made_first_so_that_the_study_names_them(own):
+    pacs = Archive(name="PACS", host="127.0.0.1", port=9, called="PACS")
+    with a_server(own) as (store, told):
+        settings = told.model_copy(update={"archives": (pacs,)})
+        reporter, post = Reporter(settings, own.engine, now=CLOSED - 5.0), postman(own, settings)
+        post.turn(CLOSED + 61.0)
+        assert store.asked == []
+        reporter.step(CLOSED + 61.0)
+        post.turn(CLOSED + 62.0)
+        assert len(store.of("Procedure")) == 1
 
 
 @pytest.mark.parametrize("url", ["fhir.example", "ftp://fhir.example", "https://anna:secret@fhir.example/r4"])
