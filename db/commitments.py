@@ -190,7 +190,7 @@ def deliveries_of(engine: Engine, sop_instance_uids: Sequence[str]) -> list[Deli
 
 
 def inbox_reach(engine: Engine, reader: int = 1) -> int:
-    """Notices (reader 1), dose reports (2), or procedures by their end (3), up to this number have been acted on."""
+    """Notices (reader 1), dose reports (2), or procedures by their end (3: objects, 4: FHIR), up to this number have been acted on."""
     with reading(engine) as connection:
         return int(connection.execute(select(INBOX.c.number).where(INBOX.c.id == reader)).scalar_one())
 

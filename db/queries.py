@@ -156,6 +156,14 @@ def log_of(
     return _entries(engine, query.order_by(ENTRY.c.number).limit(limit))
 
 
+def audit_about(engine: Engine, procedure: str, after: int = 0) -> list[Entry]:
+    """Who looked at a procedure or took it away, after line ``after``, in order; such lines stand under ``NO_PROCEDURE``."""
+    wanted = (str(EntryType.PATIENT_VIEWED), str(EntryType.EXPORTED))
+    query = select(ENTRY).where(ENTRY.c.procedure == NO_PROCEDURE, ENTRY.c.number > after, ENTRY.c.type.in_(wanted))
+    query = query.where(ENTRY.c.data.contains(json_text({"procedure": procedure})[1:-1], autoescape=True))
+    return [entry for entry in _entries(engine, query.order_by(ENTRY.c.number)) if entry.data["procedure"] == procedure]
+
+
 def entries_after(engine: Engine, number: int, procedure: str | None = None, limit: int = 100) -> list[Entry]:
     """The journal of all procedures after line ``number``, in order; of one procedure where given.
 

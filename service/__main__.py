@@ -58,6 +58,7 @@ for each in (clinical.audit_table, clinical.cohort, clinical.import_records, cli
     main.add_command(each)
 for each in (
     recordings.export,
+    recordings.write_bundle,
     recordings.replay,
     recordings.compare_journals,
     recordings.batch,
@@ -128,7 +129,7 @@ def _settle_refused(settings: Settings, retry: str | None, dismiss: str | None) 
 @main.command()
 @click.pass_obj
 def mirror(settings: Settings) -> None:
-    """Tell webhook and MQTT broker of alerts, as far as they are set."""
+    """Tell webhook, MQTT broker and HL7 receiver of alerts, as far as they are set."""
     start_logging("mirror")
     roles.run_mirror(settings)
 

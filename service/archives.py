@@ -1,10 +1,10 @@
-"""Peers that we call, as the settings name them: archives (over DICOM or STOW-RS) and a worklist."""
+"""Peers that we call, as the settings name them: archives (over DICOM or STOW-RS), a worklist, a FHIR server, an HL7 listener."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -49,6 +49,49 @@ class Archive(BaseModel):
             raise ValueError(f"archive {self.name}: a password belongs into authorization_file, not into the url")
         if self.tls or self.commit or self.called:
             raise ValueError(f"archive {self.name}: tls, commit and called belong to a DICOM port, not to a url")
+        return self
+
+
+class FhirServer(BaseModel):
+    """A server that takes a transaction of FHIR R4 for each procedure that has ended."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(description="Its base address, such as https://fhir.example/r4.")
+    authorities: Path | None = Field(None, description="PEM certificates to verify it by.")
+    authorization_file: Path | None = Field(None, description="File that holds the Authorization header, one line.")
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        place = urlsplit(url)
+        if place.scheme not in {"http", "https"} or not place.hostname:
+            raise ValueError("expected a url such as https://fhir.example/r4")
+        if place.username or place.password:
+            raise ValueError("a password belongs into authorization_file, not into the url")
+        return url
+
+
+class Hl7Listener(BaseModel):
+    """A receiver of HL7 version 2 messages over MLLP that is told of alerts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(description="Its address.")
+    port: int = Field(2575, ge=1, le=65535, description="Its port.")
+    application: str = Field("", max_length=180, description="What it is called (MSH-5).")
+    facility: str = Field("", max_length=180, description="Whose it is (MSH-6).")
+    processing: Literal["P", "T", "D"] = Field("P", description="Production, training or debugging (MSH-11).")
+    sends: Literal["escalations", "alerts"] = Field(
+        "alerts", description="Escalated alerts only, or every change of every alert."
+    )
+    tls: bool = Field(default=False, description="Call it over TLS; its certificate is verified.")
+    authorities: Path | None = Field(None, description="PEM certificates to verify it by.")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.authorities is not None and not self.tls:
+            raise ValueError("authorities belong to tls")
         return self
 
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from db.connect import StoreFailure, connect
 from dicom_gateway.callers import Callers
 from dicom_gateway.peer import Peer, asked_echo
+from service import mllp
 from service.archives import Archive
 from service.entrance import callers_of, peer_of, secured
 from service.exposure import TooExposed, refuse_if_exposed
+from service.fhir import post
 from service.settings import Settings
 from service.sources import BadSources, Source, read_sources
 from service.stow import StowCarrier
@@ -37,6 +39,7 @@ def check(settings: Settings) -> Iterator[Finding]:
         yield from _archive(archive, settings)
     if settings.worklist is not None:
         yield _echoed("worklist", peer_of(settings.worklist, settings))
+    yield from _told(settings)
     yield from _sources(settings)
 
 
@@ -93,6 +96,18 @@ def _archive(archive: Archive, settings: Settings) -> Iterator[Finding]:
     if archive.commit and not _may_call(callers_of(settings), archive.called.strip(), archive.host or ""):
         words = f"its title {archive.called} may not call us: its answers about storage commitment would be refused"
         yield Finding(about=about, is_well=False, words=words)
+
+
+def _told(settings: Settings) -> Iterator[Finding]:
+    """Who is told of alerts and findings in other words than DICOM's."""
+    if settings.fhir_server is not None:
+        trouble = post.trouble(settings.fhir_server)
+        words = trouble or "answers with its capability statement"
+        yield Finding(about="fhir_server", is_well=trouble is None, words=words)
+    if (listener := settings.hl7_listener) is not None:
+        trouble = mllp.trouble(listener)
+        words = f"{listener.host}:{listener.port}: {trouble or 'takes a connection'}"
+        yield Finding(about="hl7_listener", is_well=trouble is None, words=words)
 
 
 def _may_call(callers: Callers, title: str, host: str) -> bool:

@@ -7,30 +7,35 @@ each object once. Only new findings make new objects, beside the earlier ones.
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from db import procedures
 from db.commitments import deliveries_of
-from db.connect import Engine
+from db.connect import Engine, StoreFailure
 from db.journal import Journal
 from detection.rules import ALGORITHM_VERSION, rules_hash
 from detection.vocabulary import Entry, EntryType
 from dicom_gateway.refusal import GatewayError
 from dicom_gateway.report.forms import Form
-from dicom_gateway.report.naming import object_uid
-from dicom_gateway.report.nouns import Maker
+from dicom_gateway.report.naming import document_uid, object_uid
+from dicom_gateway.report.nouns import Coded, Document, Maker
 from dicom_gateway.report.stored import Made, made_in, path_of, write_once
 from dicom_gateway.report.terms import terms_from
 from dicom_gateway.spool import Spool
 from service.api.wire import SAFETY_WORDS
 from service.forward import enqueue_files
-from service.gather import NothingToReport, Place, reports_of
+from service.gather import NothingToReport, Place, maker_of, reports_of
+from service.printout.archived import Archivable
+from service.printout.reported import software
 from service.settings import Settings
+
+LOG = logging.getLogger(__name__)
 
 CHILD_S = 600.0
 NOTHING = 3
@@ -43,12 +48,13 @@ def dispatch(settings: Settings, engine: Engine, id: str, *, at: float, actor: s
     Raises ``NothingToReport``, KeyError for an unknown procedure, ``GatewayError`` or OSError when they cannot be made.
     """
     reports = reports_of(_place(settings, engine), id)
+    document = _document(settings, engine, id)
     # the library that writes these objects takes longer to load than a role takes to start
     from dicom_gateway.report.objects import objects_of
 
     made: list[Made] = []
     for report in reports:
-        made += write_once(objects_of(report), folder_of(settings, id))
+        made += write_once(objects_of(replace(report, document=document)), folder_of(settings, id))
     known = procedures.procedure(engine, id)
     names = [archive.name for archive in settings.archives] if known is not None and known.replay is None else []
     n_queued = enqueue_files(engine, settings.data_dir, [each.path for each in made], names, at=at)
@@ -64,11 +70,16 @@ def is_dispatched(settings: Settings, engine: Engine, id: str) -> bool:
     """Whether all that would be made lies there, and is known to every archive. Raises as ``dispatch`` before it makes anything."""
     known = procedures.procedure(engine, id)
     names = {archive.name for archive in settings.archives} if known is not None and known.replay is None else set()
-    for report in reports_of(_place(settings, engine), id):
+    reports = reports_of(_place(settings, engine), id)
+    archivable = _archivable(settings, engine, id)
+    key = None if archivable is None else archivable.key
+    for report in reports:
         uid = object_uid(report, Form.SR, 1)  # written last, and queued with the others
         wanted = [(Form.SR, uid)]
         if settings.report_pictures:
             wanted.append((Form.SC, object_uid(report, Form.SC, 1)))
+        if key is not None:
+            wanted.append((Form.PDF, document_uid(report, key)))
         if not all(path_of(folder_of(settings, id), *each).exists() for each in wanted):
             return False
         if not names <= {each.destination for each in deliveries_of(engine, [uid])}:
@@ -104,28 +115,52 @@ def folder_of(settings: Settings, id: str) -> Path:
 
 def _place(settings: Settings, engine: Engine) -> Place:
     spool = Spool(settings.spool_dir)
-    terms = {}
-    if settings.report_terms_file is not None:
-        terms = dict(terms_from(settings.report_terms_file.read_text(encoding="utf-8")))
-    maker = Maker(
+    draw = _painter(settings, spool, engine) if settings.report_pictures else None
+    maker, terms = maker_here(settings), terms_here(settings)
+    return Place(engine=engine, spool=spool, maker=maker, words=SAFETY_WORDS, codes=terms, draw=draw)
+
+
+def maker_here(settings: Settings) -> Maker:
+    """This installation, with the algorithm and rules of now."""
+    return Maker(
         name="cementwatch",
-        software=_software(),
+        software=software(),
         algorithm=ALGORITHM_VERSION,
         rules=rules_hash(settings.rules),
         installation=settings.ae_title,
     )
-    draw = _painter(settings, spool, engine) if settings.report_pictures else None
-    return Place(engine=engine, spool=spool, maker=maker, words=SAFETY_WORDS, codes=terms, draw=draw)
+
+
+def terms_here(settings: Settings) -> Mapping[str, Coded]:
+    """The licensed terms of the site, by the codes of ours that they replace."""
+    if settings.report_terms_file is None:
+        return {}
+    return terms_from(settings.report_terms_file.read_text(encoding="utf-8"))
+
+
+def _archivable(settings: Settings, engine: Engine, id: str) -> Archivable | None:
+    procedure = procedures.procedure(engine, id)
+    if procedure is None or not settings.report_pdf:
+        return None
+    return Archivable(settings, engine, procedure, maker_of(engine, maker_here(settings), id))
+
+
+def _document(settings: Settings, engine: Engine, id: str) -> Document | None:
+    archivable = _archivable(settings, engine, id)
+    if archivable is None:
+        return None
+    from service.easel import Easel
+
+    try:
+        return archivable.document(Easel(settings, Spool(settings.spool_dir), engine).gray)
+    except StoreFailure:
+        raise
+    except Exception as error:  # noqa: BLE001 - findings must not wait for sheets that a library cannot lay out
+        LOG.error("no sheets could be made", extra={"procedure": id, "error": type(error).__name__})  # noqa: TRY400 - the text may quote a patient
+        return None
 
 
 def _painter(settings: Settings, spool: Spool, engine: Engine) -> Callable[[Entry], Any]:
     from service.easel import Easel
 
     return Easel(settings, spool, engine).paint
-
-
-def _software() -> str:
-    try:
-        return version("cementwatch")
-    except PackageNotFoundError:
-        return "not installed"

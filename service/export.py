@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import tempfile
@@ -140,6 +141,7 @@ class Exporter:
     ) -> Exported:
         sources, exported, decoder = Sources(self.settings), Exported(), Decoder(bounds_of(self.settings))
         for row in rows:
+            self._leave_room(folder)
             arrival = self.spool.find(row.number)
             if row.status is Status.KEPT or arrival is None:
                 exported.left_out["no image" if arrival else "no longer in the spool"] += 1
@@ -160,6 +162,13 @@ class Exporter:
             exported.note(copied, known, names[row.source])
         decoder.close()
         return exported
+
+    def _leave_room(self, folder: Path) -> None:
+        """An export beside the spool must not fill the disk that images are received on. OSError when it would."""
+        if folder.stat().st_dev != self.spool.folder.stat().st_dev:
+            return
+        if self.spool.free_bytes() < 2 * self.settings.min_free_mb * 2**20:
+            raise OSError(errno.ENOSPC, "the disk is too full to receive images beside it")
 
     def _log(self, id: str, out: Path, neutral: Neutral | None, exported: Exported) -> None:
         plans = []

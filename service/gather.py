@@ -47,8 +47,8 @@ class Place:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Found:
-    """One frame while the journal is read."""
+class Found:
+    """One frame worth keeping, as the journal tells it."""
 
     entry: Entry
     sightings: list[Sighting]
@@ -60,7 +60,7 @@ def reports_of(place: Place, id: str) -> tuple[Report, ...]:
     procedure = procedures.procedure(place.engine, id)
     if procedure is None:
         raise KeyError(id)
-    found = _found_in(place.engine, procedure)
+    found = found_in(place.engine, procedure)
     if not found:
         raise NothingToReport("no frame of this procedure was fit to be judged")
     sources = {key: source for key, each in found.items() if (source := _source_of(place, each.entry)) is not None}
@@ -69,8 +69,8 @@ def reports_of(place: Place, id: str) -> tuple[Report, ...]:
     by_study: dict[str, list[tuple[str, int]]] = defaultdict(list)
     for key in sources:
         by_study[str(found[key].entry.data["study_instance_uid"])].append(key)
-    remarks = _remarks(procedure, n_gone=len(found) - len(sources))
-    maker = _maker_of(place, id)
+    remarks = remarks_on(procedure, n_gone=len(found) - len(sources))
+    maker = maker_of(place.engine, place.maker, id)
     return tuple(
         Report(
             procedure=id,
@@ -86,22 +86,22 @@ def reports_of(place: Place, id: str) -> tuple[Report, ...]:
     )
 
 
-def _found_in(engine: Engine, procedure: Procedure) -> dict[tuple[str, int], _Found]:
+def found_in(engine: Engine, procedure: Procedure) -> dict[tuple[str, int], Found]:
     """Key frames by object and index, in the order in which they were judged."""
     wanted: dict[tuple[str, int], list[Alert]] = defaultdict(list)
     for seen, alert in _alert_frames(engine, procedure.id):
         wanted[seen.sop_instance_uid, seen.index].append(alert)
-    found: dict[tuple[str, int], _Found] = {}
+    found: dict[tuple[str, int], Found] = {}
     level = procedure.levels[0] if len(procedure.levels) == 1 else None
     for (uid, index), alerts in wanted.items():
         entry = queries.frame_entry(engine, uid, index, procedure.id)
         if entry is not None:
             sightings = [_of_alert(alert, level) for alert in alerts]
-            found[uid, index] = _Found(entry=entry, sightings=sightings, is_alert=True)
+            found[uid, index] = Found(entry=entry, sightings=sightings, is_alert=True)
     for entry in _last_with_cement(engine, procedure.id):
         if entry.frame is not None:
             key = (entry.frame.sop_instance_uid, entry.frame.index)
-            found.setdefault(key, _Found(entry=entry, sightings=[])).sightings.extend(_of_frame(entry, level))
+            found.setdefault(key, Found(entry=entry, sightings=[])).sightings.extend(_of_frame(entry, level))
     return dict(sorted(found.items(), key=lambda item: item[1].entry.number or 0))
 
 
@@ -247,7 +247,7 @@ def _source_of(place: Place, entry: Entry) -> Source | None:
         return None
 
 
-def _key_frame(place: Place, found: _Found, source: Source) -> KeyFrame:
+def _key_frame(place: Place, found: Found, source: Source) -> KeyFrame:
     said = found.entry.data
     outlines = tuple(_outline(each) for each in said.get("cement_outlines") or ())
     return KeyFrame(
@@ -262,18 +262,17 @@ def _key_frame(place: Place, found: _Found, source: Source) -> KeyFrame:
     )
 
 
-def _maker_of(place: Place, id: str) -> Maker:
-    """Algorithm and rules as the journal says that the procedure was judged by."""
-    (opened,) = queries.log_of(place.engine, id, types=(EntryType.PROCEDURE_OPENED,), limit=1) or (None,)
+def maker_of(engine: Engine, maker: Maker, id: str) -> Maker:
+    """``maker`` with algorithm and rules as the journal says that the procedure was judged by."""
+    (opened,) = queries.log_of(engine, id, types=(EntryType.PROCEDURE_OPENED,), limit=1) or (None,)
     said = opened.data if opened is not None else {}
-    maker = place.maker
     return replace(
         maker, algorithm=str(said.get("algorithm") or maker.algorithm), rules=str(said.get("rules") or maker.rules)
     )
 
 
-def _remarks(procedure: Procedure, *, n_gone: int) -> tuple[str, ...]:
-    """What a reader must know of the report as a whole."""
+def remarks_on(procedure: Procedure, *, n_gone: int = 0) -> tuple[str, ...]:
+    """What a reader must know of the findings as a whole."""
     told = [
         f"Received {procedure.mode.value.replace('_', ' ')}. Lengths are estimated: the scale is that of the isocentre."
     ]

@@ -2,7 +2,8 @@
 
 The journal is the queue. A cursor in the database moves on only when the channel has taken a message, so nothing is lost
 when it, we or the machine are down for a while; what was taken without our hearing of it is sent again. The message
-before blocks the one after: order is worth more here than haste, and each carries its time.
+before blocks the one after: order is worth more here than haste, and each carries its time. Only a message that the
+receiver says is at fault itself is passed over in the end, for it would keep every later alert from being told.
 """
 
 from __future__ import annotations
@@ -21,16 +22,24 @@ from service.api.wire import SAFETY_WORDS
 
 LOG = logging.getLogger(__name__)
 
+MOST_REFUSALS = 5
+"""Times that a receiver may call one message faulty before it is passed over."""
 AGAIN_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Pauses between attempts; the last one repeats."""
 
 Send = Callable[[int, bytes], None]
 """Hands over a message under the number of its entry. NotTaken when it was not taken, as far as we know."""
 Wants = Callable[[Entry, Alert], bool]
+Write = Callable[[Entry, Alert], bytes]
+"""What a message says, as the channel wants it."""
 
 
 class NotTaken(Exception):
     """The channel did not take the message; the same message may be taken later. Its words name no patient."""
+
+
+class Unwelcome(NotTaken):
+    """The receiver says that this very message is at fault; others may be taken."""
 
 
 def is_escalated(entry: Entry, alert: Alert) -> bool:
@@ -54,12 +63,21 @@ def body_of(entry: Entry, alert: Alert) -> bytes:
 class Mirror:
     """One channel."""
 
-    def __init__(self, engine: Engine, name: str, *, wants: Wants, send: Send, now: Callable[[], float]) -> None:
-        self._engine, self._wants, self._send, self._now = engine, wants, send, now
+    def __init__(
+        self,
+        engine: Engine,
+        name: str,
+        *,
+        wants: Wants,
+        send: Send,
+        now: Callable[[], float],
+        write: Write = body_of,
+    ) -> None:
+        self._engine, self._wants, self._send, self._now, self._write = engine, wants, send, now, write
         self._standing = standing_of(engine, name)
         self._looked_to = self._standing.number
         self._waiting: deque[Entry] = deque()
-        self._n_failed = 0
+        self._n_failed = self._n_refused = 0
 
     def step(self) -> float | None:
         """Send the next message; how long to wait before the next step, None until the journal moves."""
@@ -70,11 +88,17 @@ class Mirror:
         alert = alert_from(entry.data["alert"])
         if self._wants(entry, alert):
             try:
-                self._send(entry.number or 0, body_of(entry, alert))
+                self._send(entry.number or 0, self._write(entry, alert))
+            except Unwelcome as refusal:
+                self._n_refused += 1
+                if self._n_refused < MOST_REFUSALS:
+                    return self._fail(str(refusal))
+                self._pass_over(entry, str(refusal))
             except NotTaken as refusal:
                 return self._fail(str(refusal))
-            self._n_failed = 0
-            self._keep(entry)
+            else:
+                self._keep(entry)
+            self._n_failed = self._n_refused = 0
         self._waiting.popleft()
         return 0.0
 
@@ -86,9 +110,15 @@ class Mirror:
             if self._looked_to == before:
                 return
 
-    def _keep(self, entry: Entry) -> None:
+    def _pass_over(self, entry: Entry, reason: str) -> None:
+        LOG.error("the second channel %s passes over message %d: %s", self._standing.name, entry.number, reason)
+        self._keep(entry, reason=f"passed over message {entry.number}: {reason}")
+
+    def _keep(self, entry: Entry, reason: str | None = None) -> None:
+        """Taken, or passed over for a reason."""
+        told_at = self._now() if reason is None else self._standing.told_at
         number = entry.number or self._standing.number
-        self._standing = replace(self._standing, number=number, told_at=self._now(), failing_since=None, reason=None)
+        self._standing = replace(self._standing, number=number, told_at=told_at, failing_since=None, reason=reason)
         keep_standing(self._engine, self._standing)
 
     def _fail(self, reason: str) -> float:

@@ -1,4 +1,4 @@
-"""All that the role ``forward`` does: objects to archives, ours too, storage commitment either way, and the notices of peers."""
+"""All that the role ``forward`` does: objects to archives, ours too, storage commitment, notices, FHIR."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dicom_gateway.spool import Spool
 from dicom_gateway.workflow import Workflow
 from service.commitment import Answering, Asking
 from service.dosimeter import Dosimeter
+from service.fhir.post import Postman
 from service.forward import Forwarding
 from service.inbox import Inbox
 from service.reporter import Reporter
@@ -45,15 +46,20 @@ class Outside:
         self._inbox = Inbox(settings, engine, notices, self._steps)
         self._dosimeter = Dosimeter(engine, spool)
         self._reporter = Reporter(settings, engine, now=now())
+        server = settings.fhir_server
+        self._postman = None if server is None else Postman(settings, engine, server, now=now())
         self._swept_at = 0.0
         self._answering = Answering(settings, engine, spool, Sources(settings))
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._answer, name="commitment", daemon=True)
+        self._threads = [threading.Thread(target=self._answer, name="commitment", daemon=True)]
+        if self._postman is not None:
+            self._threads.append(threading.Thread(target=self._post, args=(self._postman,), name="fhir", daemon=True))
 
     def start(self) -> None:
         """Begin to send and to answer."""
         self._forwarding.start()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def turn(self) -> bool:
         """Take in what has come; whether there was anything. StoreFailure when the database does not answer."""
@@ -67,7 +73,8 @@ class Outside:
         """End; what is on its way is taken up again after the next start."""
         self._stop.set()
         self._forwarding.stop()
-        self._thread.join(5)
+        for thread in self._threads:
+            thread.join(5)
 
     def _answer(self) -> None:
         """Whoever does not answer keeps nobody waiting but others of this thread: devices that asked, and the worklist."""
@@ -83,3 +90,15 @@ class Outside:
             except Exception as error:  # noqa: BLE001 - this thread answers for as long as the role lives
                 LOG.error("commitment in trouble", extra={"error": type(error).__name__})  # noqa: TRY400 - as above
             self._stop.wait(1.0)
+
+    def _post(self, postman: Postman) -> None:
+        """A FHIR server that does not answer keeps nobody waiting."""
+        while not self._stop.is_set():
+            rest_s = 1.0
+            try:
+                rest_s = postman.turn(self._now())
+            except StoreFailure as failure:
+                LOG.error("the journal does not answer: %s", type(failure).__name__)  # noqa: TRY400 - as above
+            except Exception as error:  # noqa: BLE001 - as above
+                LOG.error("the FHIR bundle is in trouble", extra={"error": type(error).__name__})  # noqa: TRY400 - as above
+            self._stop.wait(rest_s)

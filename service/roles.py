@@ -27,15 +27,17 @@ from dicom_gateway.listener import Listener
 from dicom_gateway.notices import Notices
 from dicom_gateway.spool import Spool
 from dicom_gateway.workflow import Workflow
-from service import mqtt, webhook
+from service import mllp, mqtt, webhook
 from service.bell import Bell
 from service.cases import Cases
 from service.checkpoint import Checkpoints
+from service.dispatch import terms_here
 from service.entrance import callers_of, limits_of
 from service.exposure import exposure_of, refuse_if_exposed
 from service.journey import Case, Desk
 from service.leftovers import Leftovers
 from service.mirror import Mirror, is_escalated, is_real
+from service.oru import Scribe
 from service.outside import Outside
 from service.patience import ImpatientProtocol
 from service.pen import Pen
@@ -269,6 +271,10 @@ def mirrors_of(settings: Settings, engine: Engine, now: Callable[[], float]) -> 
         made.append(Mirror(engine, "webhook", wants=wants, send=send, now=now))
     if settings.mqtt_url is not None:
         made.append(Mirror(engine, "mqtt", wants=is_real, send=mqtt.sender(settings.mqtt_url), now=now))
+    if (listener := settings.hl7_listener) is not None:
+        wants = is_real if listener.sends == "alerts" else is_escalated
+        write = Scribe(listener, settings.ae_title, terms_here(settings)).message
+        made.append(Mirror(engine, "hl7", wants=wants, write=write, send=mllp.sender(listener), now=now))
     return made
 
 

@@ -18,7 +18,7 @@ from detection.rules import Rules
 from dicom_gateway.callers import Device, network_of
 from dicom_gateway.report.terms import terms_from
 from dicom_gateway.tls import Credentials
-from service.archives import Archive, Worklist
+from service.archives import Archive, FhirServer, Hl7Listener, Worklist
 from service.channels import check_mqtt_url, check_webhook_url, key_of
 
 
@@ -129,8 +129,22 @@ class Settings(BaseSettings):
     report_pictures: bool = Field(
         default=False, description="Key frames with everything drawn on them are sent too, as Secondary Captures."
     )
+    report_pdf: bool = Field(
+        default=True,
+        description="The procedure report is sent too, as an Encapsulated PDF without the clinical record.",
+    )
     report_terms_file: Path | None = Field(
         None, description="TOML file with licensed terms that replace codes of the private scheme 99CEMENT."
+    )
+    fhir_server: FhirServer | None = Field(
+        None,
+        description="FHIR R4 server that a procedure is sent to once it has ended: url, and authorities, authorization_file; "
+        "docs/fhir.md.",
+    )
+    fhir_patient_system: str | None = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9+.-]*:\S+$",
+        description="Address of the site's patient numbers in FHIR, such as urn:oid:1.2.3; without it each procedure is of a patient of its own.",
     )
     worklist: Worklist | None = Field(
         None,
@@ -202,6 +216,11 @@ class Settings(BaseSettings):
     mqtt_url: str | None = Field(
         None,
         description="Broker and topic that every change of every alert is published to, such as mqtt://broker:1883/cementwatch/alerts.",
+    )
+    hl7_listener: Hl7Listener | None = Field(
+        None,
+        description="Receiver of HL7 version 2 messages (ORU^R40 over MLLP) about alerts: host, port, and application, facility, "
+        "processing, sends, tls, authorities; docs/alarms.md.",
     )
     checkpoint_every_s: float = Field(
         2.0, gt=0, description="How often a case's memory is saved, so that a restart resumes quickly."
@@ -314,7 +333,7 @@ class Settings(BaseSettings):
     @property
     def has_channel(self) -> bool:
         """Whether anybody is to be told of alerts besides the screens."""
-        return self.webhook_url is not None or self.mqtt_url is not None
+        return any(each is not None for each in (self.webhook_url, self.mqtt_url, self.hl7_listener))
 
     @property
     def journal_url(self) -> str:
@@ -346,6 +365,11 @@ class Settings(BaseSettings):
     def report_dir(self) -> Path:
         """Where objects of our own are kept, in a folder for each procedure."""
         return self.data_dir / "reports"
+
+    @property
+    def exports_dir(self) -> Path:
+        """Where downloads are made that take a while."""
+        return self.data_dir / "exports"
 
     @property
     def spool_dir(self) -> Path:

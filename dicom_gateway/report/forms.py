@@ -18,6 +18,7 @@ class Form(StrEnum):
     GSPS = "gsps"
     SEG = "seg"
     SC = "sc"
+    PDF = "pdf"
 
 
 class Series(NamedTuple):
@@ -36,5 +37,6 @@ SERIES: Mapping[Form, Series] = MappingProxyType(
         Form.GSPS: Series(sop_classes.GSPS, "PR", 99103, "cementwatch outlines (research, no device)"),
         Form.SEG: Series(sop_classes.SEG, "SEG", 99104, "cementwatch cement (research, no device)"),
         Form.SC: Series(sop_classes.SC, "OT", 99105, "cementwatch pictures (research, no device)"),
+        Form.PDF: Series(sop_classes.ENCAPSULATED_PDF, "DOC", 99106, "cementwatch report (research, no device)"),
     }
 )

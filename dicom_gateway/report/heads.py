@@ -23,7 +23,9 @@ from dicom_gateway.report.forms import SERIES, Form
 from dicom_gateway.report.naming import object_uid, series_uid, uid_of
 from dicom_gateway.report.nouns import KeyFrame, Maker, Report, Source
 
-_OTHER_CLASSES = frozenset({sop_classes.SEG, sop_classes.COMPREHENSIVE_3D_SR, sop_classes.KOS})
+_OTHER_CLASSES = frozenset(
+    {sop_classes.SEG, sop_classes.COMPREHENSIVE_3D_SR, sop_classes.KOS, sop_classes.ENCAPSULATED_PDF}
+)
 """Classes whose objects carry no Laterality."""
 
 

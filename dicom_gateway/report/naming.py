@@ -23,6 +23,13 @@ def series_uid(report: Report, form: Form) -> str:
     return uid_of(report.study_instance_uid, report.procedure, form)
 
 
+def document_uid(report: Report, key: str) -> str:
+    """The document of this key; it changes with the log, which the findings do not."""
+    return uid_of(report.study_instance_uid, report.procedure, Form.PDF, key)
+
+
 def object_uid(report: Report, form: Form, number: int) -> str:
     """The object of this form and number, from 1; other findings give another."""
+    if form is Form.PDF and report.document is not None:
+        return document_uid(report, report.document.key)
     return uid_of(report.study_instance_uid, form, number, fingerprint(report))

@@ -130,6 +130,16 @@ class Maker:
     installation: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """The report on sheets, as it stood ``at``; s since 1970. The same content has the same ``key``, and any other another."""
+
+    title: str
+    key: str
+    at: float
+    pdf: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Report:
     """All that leaves about one study of one procedure. ``at`` is when its last frame was judged; s since 1970.
@@ -145,6 +155,7 @@ class Report:
     frames: tuple[KeyFrame, ...]
     remarks: tuple[str, ...] = ()
     codes: Mapping[str, Coded] = field(default_factory=dict)
+    document: Document | None = None
 
     @property
     def head(self) -> Dataset:

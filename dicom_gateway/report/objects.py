@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 
 from dicom_gateway.report.captured import captures
+from dicom_gateway.report.encapsulated import documents
 from dicom_gateway.report.keys import key_objects
 from dicom_gateway.report.nouns import Report
 from dicom_gateway.report.presented import presentations
@@ -19,5 +20,6 @@ def objects_of(report: Report) -> tuple[Dataset, ...]:
         *presentations(report),
         *segmentations(report),
         *captures(report),
+        *documents(report),
         structured_report(report),
     )

@@ -19,6 +19,7 @@ from dicom_gateway.report.forms import SERIES, Form
 from dicom_gateway.report.nouns import Source
 
 _TOLD = "SOPClassUID SOPInstanceUID SeriesInstanceUID SeriesDescription ContentDate ContentTime InstanceNumber".split()
+_NAMED = "SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID Modality SeriesNumber InstanceNumber".split()
 _FORMS = {series.sop_class: form for form, series in SERIES.items()}
 
 
@@ -34,6 +35,47 @@ class Made:
     description: str
     n_bytes: int
     is_new: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """What any stored object says of its place in a study. ``number`` and ``series_number`` are None where it says none."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    modality: str
+    series_number: int | None
+    number: int | None
+
+
+def instance_at(path: Path) -> Instance:
+    """The place of the object at ``path``. Raises ``Unreadable``, or OSError when it is gone."""
+    try:
+        told = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_NAMED))
+        return Instance(
+            study_instance_uid=str(told.StudyInstanceUID),
+            series_instance_uid=str(told.SeriesInstanceUID),
+            sop_class_uid=str(told.SOPClassUID),
+            sop_instance_uid=str(told.SOPInstanceUID),
+            modality=str(told.get("Modality") or "OT"),
+            series_number=_counted(told.get("SeriesNumber")),
+            number=_counted(told.get("InstanceNumber")),
+        )
+    except OSError:
+        raise
+    except Exception as error:  # whatever a malformed header makes pydicom stumble over
+        raise Unreadable("the header of an object cannot be parsed") from error
+
+
+def _counted(value: object) -> int | None:
+    """A number that counts; None for what is none, or below zero."""
+    try:
+        number = int(str(value))
+    except ValueError:
+        return None
+    return number if 0 <= number < 2**31 else None
 
 
 def source_at(path: Path) -> Source:

@@ -29,11 +29,12 @@ from highdicom.sr import (
 )
 from pydicom.sr.codedict import codes
 
-from dicom_gateway.report.codes import BOUNDS, FINDINGS, MEASURES, NOT_SEEN, Codebook, places_of, unit_of
+from dicom_gateway.report.codes import BOUNDS, Codebook, concept_of, unit_of
+from dicom_gateway.report.concepts import FINDINGS, MEASURES, NOT_SEEN, places_of
 from dicom_gateway.report.forms import Form
 from dicom_gateway.report.heads import evidence_of, finish, frame_numbers, identity, observer_of
 from dicom_gateway.report.naming import uid_of
-from dicom_gateway.report.nouns import KeyFrame, Measure, Report, Sighting
+from dicom_gateway.report.nouns import Coded, KeyFrame, Measure, Report, Sighting
 
 Group = PlanarROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations
 
@@ -64,7 +65,7 @@ def _group(report: Report, book: Codebook, frame: KeyFrame, sighting: Sighting) 
         "tracking_identifier": tracking,
         "finding_type": book[FINDINGS[sighting.kind] if sighting.is_seen else NOT_SEEN],
         "algorithm_id": _algorithm(report),
-        "finding_sites": [FindingSite(each) for each in places_of(sighting.zone, sighting.level, sighting.side)],
+        "finding_sites": [FindingSite(concept_of(each)) for each in _sites(sighting)],
         "measurements": [_measurement(book, each) for each in sighting.measures],
         "qualitative_evaluations": _evaluations(book, sighting),
     }
@@ -79,6 +80,10 @@ def _group(report: Report, book: Codebook, frame: KeyFrame, sighting: Sighting) 
     if sighting.words:
         group[0].ContentSequence.append(_comment(sighting.words))
     return group
+
+
+def _sites(sighting: Sighting) -> tuple[Coded, ...]:
+    return places_of(sighting.zone, sighting.level, sighting.side)
 
 
 def _region(frame: KeyFrame, sighting: Sighting) -> ImageRegion:
@@ -111,7 +116,7 @@ def _measurement(book: Codebook, measure: Measure) -> Measurement:
         for spread in properties:  # highdicom calls them numbers without a unit
             spread.MeasuredValueSequence[0].MeasurementUnitsCodeSequence = [unit]
     return Measurement(
-        name=book[name] if isinstance(name, str) else name,
+        name=book[name] if isinstance(name, str) else concept_of(name),
         value=measure.value,
         unit=unit,
         derivation=BOUNDS[measure.bound] if measure.bound is not None else None,

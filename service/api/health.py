@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
 
 from fastapi import APIRouter
@@ -13,18 +12,20 @@ from db.connect import StoreFailure
 from db.deliveries import standing
 from db.heartbeat import last_sign
 from db.mirrors import standings
-from detection.rules import ALGORITHM_VERSION, rules_hash
 from dicom_gateway.peer import Peer, echo
 from service.api import wire
 from service.api.answers import STOPPED_AFTER_S
 from service.api.deps import Deps, DepsHere
 from service.api.errors import unavailable
 from service.entrance import secured
+from service.printout.reported import version_of
 from service.standing import in_trouble
 
 FORWARD_SILENT_S = 150.0
 """The role notes many answers in one step, and an archive may take its time for each."""
 
+FHIR = "fhir"
+"""What the FHIR server is called among the second channels."""
 CHANNEL_FAILS_S = 60.0
 """A second channel that has not taken a message for this long is not working."""
 
@@ -56,19 +57,7 @@ def get_version(deps: DepsHere) -> wire.Version:
 
 def version_now(deps: Deps) -> wire.Version:
     """Software, algorithm and rules."""
-    try:
-        software = version("cementwatch")
-    except PackageNotFoundError:
-        software = "not installed"
-    rules = deps.settings.rules
-    return wire.Version(
-        software=software,
-        algorithm=ALGORITHM_VERSION,
-        rules=rules_hash(rules),
-        distance_tiers=wire.DistanceTiers(**{name: getattr(rules, name) for name in wire.DistanceTiers.model_fields}),
-        api="1",
-        safety=wire.SAFETY_WORDS,
-    )
+    return version_of(deps.settings)
 
 
 def check_all(deps: Deps) -> dict[str, tuple[bool, str]]:
@@ -83,6 +72,8 @@ def check_all(deps: Deps) -> dict[str, tuple[bool, str]]:
         checks["forward"] = check_forward
     if deps.settings.has_channel:
         checks["mirror"] = check_mirror
+    if deps.settings.fhir_server is not None:
+        checks["fhir"] = check_fhir
     return {name: check(deps) for name, check in checks.items()}
 
 
@@ -151,12 +142,27 @@ def reachable(host: str) -> str:
 def check_mirror(deps: Deps) -> tuple[bool, str]:
     """Every second channel takes messages, or has failed for less than a minute."""
     try:
-        failing = [each for each in standings(deps.engine) if each.failing_since is not None]
+        known = [each for each in standings(deps.engine) if each.name != FHIR]
     except StoreFailure:
         return False, "unknown: the journal does not answer"
+    failing = [each for each in known if each.failing_since is not None]
     told = [f"{each.name}: {each.reason} for {deps.now() - (each.failing_since or 0.0):.0f} s" for each in failing]
+    told += [f"{each.name}: {each.reason}" for each in known if each.reason and each.failing_since is None]
     is_ok = all(deps.now() - (each.failing_since or 0.0) < CHANNEL_FAILS_S for each in failing)
     return is_ok, "; ".join(told) or "every channel took the last message"
+
+
+def check_fhir(deps: Deps) -> tuple[bool, str]:
+    """How the FHIR server took the last procedure. It is no part of an alert's way."""
+    try:
+        standing = next((each for each in standings(deps.engine) if each.name == FHIR), None)
+    except StoreFailure:
+        return False, "unknown: the journal does not answer"
+    if standing is None or (standing.reason is None and standing.told_at is None):
+        return True, "no procedure was sent yet"
+    if standing.failing_since is None:
+        return True, standing.reason or "the last procedure was taken"
+    return True, f"{standing.reason} for {deps.now() - standing.failing_since:.0f} s"
 
 
 def check_watch(deps: Deps) -> tuple[bool, str]:

@@ -33,7 +33,7 @@ class ObjectDelivery(wire.Wire):
 class ResultObject(wire.Wire):
     """One object made of the findings."""
 
-    form: Form = Field(description="What it is: sr, kos, gsps, seg or sc.")
+    form: Form = Field(description="What it is: sr, kos, gsps, seg, sc or pdf.")
     sop_class_uid: str = Field(description="Its SOP Class UID.")
     sop_instance_uid: str = Field(description="Its SOP Instance UID, which follows from what it says.")
     series_instance_uid: str = Field(description="Its Series Instance UID.")

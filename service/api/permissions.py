@@ -123,6 +123,9 @@ PERMISSIONS: tuple[Permission, ...] = (
     Permission("GET", f"{V1}/procedures/{{id}}/report.json", Scope.EXPORT, EXPORTED),
     Permission("GET", f"{V1}/procedures/{{id}}/report.html", Scope.EXPORT, EXPORTED),
     Permission("GET", f"{V1}/procedures/{{id}}/report.pdf", Scope.EXPORT, EXPORTED),
+    Permission("GET", f"{V1}/procedures/{{id}}/report.fhir.json", Scope.EXPORT, EXPORTED),
+    # told of by the process that makes it, before it makes anything
+    Permission("GET", f"{V1}/procedures/{{id}}/deidentified.zip", Scope.EXPORT),
     Permission("GET", f"{V1}/procedures/{{id}}/report.csv", Scope.EXPORT, EXPORTED),
     Permission("GET", f"{V1}/procedures/{{id}}/report.jsonl", Scope.EXPORT, EXPORTED),
     Permission("GET", f"{V1}/procedures/{{id}}/results", Scope.READ),

@@ -11,8 +11,8 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from db import arrivals, queries
-from detection.picture import LARGEST_WIDTH, SMALLEST_WIDTH, Gray8, Marks, display_of, draw
-from detection.vocabulary import Corners, Entry, Zone
+from detection.picture import LARGEST_WIDTH, SMALLEST_WIDTH, Gray8, display_of, draw
+from detection.vocabulary import Entry
 from dicom_gateway.decoding import Decoder
 from dicom_gateway.frames import frames_of
 from dicom_gateway.header import read_header
@@ -21,6 +21,7 @@ from service.ahead import bounds_of
 from service.api.deps import Deps, DepsHere
 from service.api.errors import Refused, not_found
 from service.api.procedures import find
+from service.marks import marks_of
 from service.whereabouts import find_object
 
 N_KEPT = 24
@@ -146,21 +147,3 @@ def _unjudged(place: tuple[Deps, Shelf], sop_instance_uid: str, index: int, widt
     gray = shelf.get(deps, arrival.number, index)
     headers = {"Cache-Control": "no-cache"} | ({"X-Procedure": arrival.procedure} if arrival.procedure else {})
     return Response(draw(gray, width=width), media_type="image/jpeg", headers=headers)
-
-
-def marks_of(data: Mapping[str, Any]) -> Marks:
-    """What a FRAME_SEEN entry holds for drawing."""
-    corners = (data.get("body") or {}).get("corners")
-    pieces = [*(data.get("pieces") or ()), *(data.get("vanished") or ())]
-    return Marks(
-        cement=tuple(_outline(each) for each in data.get("cement_outlines") or ()),
-        leaks=tuple(
-            (Zone(piece["zone"]), _outline(piece["outline"])) for piece in pieces if piece["zone"] != Zone.BODY
-        ),
-        zones=tuple((Zone(each["zone"]), _outline(each["outline"])) for each in data.get("zone_outlines") or ()),
-        corners=corners and Corners(**{name: (point[0], point[1]) for name, point in corners.items()}),
-    )
-
-
-def _outline(points: Any) -> tuple[tuple[float, float], ...]:
-    return tuple((float(row), float(col)) for row, col in points)

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from db import procedures as store
-from db import queries, schedule
-from db.dose import doses_of
+from db import queries
 from detection.vocabulary import Entry, EntryType, Zone
 from service.api import asks, wire
-from service.api.answers import dose_of, entry_of, measurement_of, procedure_of, seen_frame_of, step_of
+from service.api.answers import entry_of, measurement_of, procedure_of, seen_frame_of
 from service.api.deps import Actor, After, Deps, DepsHere, Limit
 from service.api.errors import Refused, bad_field, not_found
+from service.printout.reported import counted
 
 router = APIRouter(prefix="/procedures", tags=["procedures"])
 
@@ -168,14 +168,7 @@ def change(deps: Deps, id: str, changes: dict[str, Any], actor: str) -> store.Pr
 
 def with_counts(deps: Deps, procedure: store.Procedure) -> wire.Procedure:
     """The procedure with how much it holds."""
-    counts = queries.counts_of(deps.engine, procedure.id)
-    scheduled = schedule.scheduled_of(deps.engine, procedure.id)
-    told = {
-        "scheduled": scheduled and wire.Scheduled(**scheduled),
-        "steps": [step_of(step) for step in schedule.steps_of(deps.engine, procedure.id)],
-        "dose": dose_of(doses_of(deps.engine, procedure)),
-    }
-    return procedure_of(procedure, counts, queries.latencies_of(deps.engine, procedure.id), told)
+    return counted(deps.engine, procedure)
 
 
 def wanted(body: asks.ProcedureAsk) -> dict[str, Any]:

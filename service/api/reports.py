@@ -5,30 +5,33 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
+from typing import IO, Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
-from db import queries
-from detection.vocabulary import Entry, EntryType, Zone
+from detection.picture import Gray8
+from detection.vocabulary import Entry
+from dicom_gateway.confidential import Choice
+from dicom_gateway.refusal import GatewayError
 from service.api import wire
-from service.api.answers import alert_of, entry_of, time_of
-from service.api.deps import Deps, DepsHere
-from service.api.health import version_now
-from service.api.keyframes import keyframes_of
+from service.api.deps import Actor, Deps, DepsHere
+from service.api.errors import Refused, unavailable
 from service.api.pictures import Shelf, ShelfHere
-from service.api.procedures import find, with_counts
+from service.api.procedures import find
 from service.clinical.whole import operation_of, whole_of
-from service.printout.contents import printout_of
+from service.fhir.bundle import as_json, bundle_of
+from service.fhir.dossier import dossier_of
+from service.packed import packed_apart
+from service.printout import reported
+from service.printout.contents import printout_of, record_of
 from service.printout.hypertext import as_html
+from service.printout.keyframes import pictures_of, shown_of
 from service.printout.parts import Printout
 
-PAGE = 1000
-TOLD = tuple(kind for kind in EntryType if kind is not EntryType.FRAME_SEEN)
-"""What a report tells: everything but single frames, which the measurements hold."""
 COLUMNS = (
     "number",
     "at",
@@ -48,6 +51,15 @@ COLUMNS = (
 
 JSON_LINES: dict[int | str, dict[str, Any]] = {
     200: {"description": "One JSON object a line.", "content": {"application/x-ndjson": {}}}
+}
+
+PIECE, ZIP_NAME = 2**18, "cementwatch-without-identity.zip"
+ZIP: dict[int | str, dict[str, Any]] = {
+    200: {"description": "A zip file; docs/export.md.", "content": {"application/zip": {}}}
+}
+FHIR_JSON = "application/fhir+json"
+FHIR_BUNDLE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "A Bundle of type transaction.", "content": {FHIR_JSON: {"schema": {"type": "object"}}}}
 }
 
 router = APIRouter(prefix="/procedures", tags=["reports"])
@@ -74,11 +86,46 @@ def get_pdf(deps: DepsHere, shelf: ShelfHere, id: str) -> Response:
     return Response(as_pdf(printed(deps, shelf, id)), media_type="application/pdf", headers=headers)
 
 
+@router.get("/{id}/report.fhir.json", response_class=Response, responses=FHIR_BUNDLE)
+def get_fhir(deps: DepsHere, id: str) -> Response:
+    """The findings as a transaction of FHIR R4, as a server would be sent it."""
+    find(deps, id)
+    body = as_json(bundle_of(dossier_of(deps.settings, deps.engine, id, at=deps.now())))
+    headers = {"Content-Disposition": 'attachment; filename="cementwatch-report.fhir.json"'}
+    return Response(body, media_type=FHIR_JSON, headers=headers)
+
+
 @router.get("/{id}/report.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
 def get_csv(deps: DepsHere, id: str) -> Response:
     """The log as a table; its first line is the safety words."""
     headers = {"Content-Disposition": 'attachment; filename="cementwatch-report.csv"'}
     return Response(as_csv(report_of(deps, id)), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get("/{id}/deidentified.zip", response_class=StreamingResponse, responses=ZIP)
+def get_deidentified(
+    deps: DepsHere,
+    actor: Actor,
+    id: str,
+    keep_dates: Annotated[bool, Query(description="Dates as they are; else they are moved.")] = False,  # noqa: FBT002 - a query parameter
+    keep_device: Annotated[bool, Query(description="Maker, model and serial number of the device.")] = False,  # noqa: FBT002 - as above
+) -> StreamingResponse:
+    """Images, log and landmarks without identity, as `cementwatch export --deidentify` writes them; one at a time."""
+    find(deps, id)
+    choice = Choice(keeps_dates=keep_dates, keeps_device=keep_device)
+    try:
+        packed = packed_apart(deps.environment, deps.settings.exports_dir, id, actor, choice)
+    except GatewayError as error:
+        raise unavailable(f"Nothing was exported: {error.reason}.") from None
+    n_bytes = os.fstat(packed.fileno()).st_size
+    headers = {"Content-Disposition": f'attachment; filename="{ZIP_NAME}"', "Content-Length": str(n_bytes)}
+    return StreamingResponse(_pieces(packed), media_type="application/zip", headers=headers)
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(PIECE):
+            yield piece
 
 
 @router.get("/{id}/report.jsonl", response_class=StreamingResponse, responses=JSON_LINES)
@@ -96,44 +143,20 @@ def printed(deps: Deps, shelf: Shelf, id: str) -> Printout:
     report = report_of(deps, id)
     operation = operation_of(deps.engine, id)
     whole = None if operation is None else whole_of(deps.engine, operation)
-    return printout_of(report, whole, keyframes_of(deps, shelf, report))
+    frames = pictures_of(shown_of(deps.engine, report), lambda entry: _gray(deps, shelf, entry))
+    return printout_of(report, record_of(whole), frames)
+
+
+def _gray(deps: Deps, shelf: Shelf, entry: Entry) -> Gray8 | None:
+    try:
+        return shelf.get(deps, int(entry.data["arrival"]), entry.frame.index if entry.frame else 0)
+    except Refused:
+        return None
 
 
 def report_of(deps: Deps, id: str) -> wire.Report:
-    """All that an export holds of one procedure."""
-    procedure = with_counts(deps, find(deps, id))
-    rows = list(_all_alerts(deps, id))
-    return wire.Report(
-        safety=wire.SAFETY_WORDS,
-        made_at=time_of(deps.now()),
-        procedure=procedure,
-        alerts=rows,
-        log=[entry_of(line) for line in _all_lines(deps, id)],
-        zones_not_visible=_hidden_zones(deps, id),
-        version=version_now(deps),
-    )
-
-
-def _all_alerts(deps: Deps, id: str) -> Iterator[wire.Alert]:
-    after = 0
-    while rows := queries.alerts_after(deps.engine, after, procedure=id, active=None, limit=PAGE):
-        yield from (alert_of(row.number, row.alert) for row in rows)
-        after = rows[-1].number
-
-
-def _all_lines(deps: Deps, id: str) -> Iterator[Entry]:
-    after = 0
-    while lines := queries.log_of(deps.engine, id, after=after, types=TOLD, limit=PAGE):
-        yield from lines
-        after = lines[-1].number or after
-
-
-def _hidden_zones(deps: Deps, id: str) -> dict[str, list[Zone]]:
-    """By view, the zones that could not be seen in it."""
-    entry = queries.latest_frame(deps.engine, id)
-    if entry is None:
-        return {}
-    return {str(entry.data.get("view")): [Zone(zone) for zone in entry.data.get("zones_not_visible") or ()]}
+    """All that an export holds of one procedure; 404 where there is none."""
+    return reported.report_of(deps.settings, deps.engine, find(deps, id), made_at=deps.now())
 
 
 def as_csv(report: wire.Report) -> str:

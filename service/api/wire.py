@@ -384,7 +384,7 @@ class Session(Wire):
 class Check(Wire):
     """One part of readiness."""
 
-    name: str = Field(description="database, spool, receive, watch, and forward where there are archives.")
+    name: str = Field(description="database, spool, receive, watch; forward, mirror and fhir where they are set.")
     ok: bool = Field(description="Whether this part works.")
     reason: str = Field(description="Why, in words.")
 

@@ -27,17 +27,12 @@ BY_HAND = frozenset(
 """What the line of time marks beside the alerts."""
 
 
-def printout_of(report: wire.Report, whole: Whole | None, frames: Sequence[Picture]) -> Printout:
-    """The report of one procedure. ``whole`` is None while it has no record."""
+def printout_of(report: wire.Report, record: Sequence[Section], frames: Sequence[Picture]) -> Printout:
+    """The report of one procedure. ``record`` is what it tells of the clinical record."""
     hidden = [
         f"{view} view: {', '.join(words_of(zone) for zone in zones) or 'none'}"
         for view, zones in report.zones_not_visible.items()
     ]
-    record = [
-        Section(title="Clinical record", parts=(Words(text="No record was made of this procedure."),)),
-    ]
-    if whole is not None:
-        record = list(sections_of(whole))
     unseen = Words(text="; ".join(hidden) or "No frame was judged.")
     return Printout(
         title="Procedure report",
@@ -51,6 +46,13 @@ def printout_of(report: wire.Report, whole: Whole | None, frames: Sequence[Pictu
             Section(title="Log", parts=(Table(head=LOG_HEAD, rows=tuple(_log(report))),)),
         ),
     )
+
+
+def record_of(whole: Whole | None) -> tuple[Section, ...]:
+    """The sections of the clinical record; None while it has none."""
+    if whole is None:
+        return (Section(title="Clinical record", parts=(Words(text="No record was made of this procedure."),)),)
+    return tuple(sections_of(whole))
 
 
 def _about(report: wire.Report) -> Iterator[tuple[Cell, ...]]:

@@ -96,6 +96,7 @@ QUESTIONS = {
     "timeline": lambda engine, id: queries.log_of(engine, id, types=(EntryType.ALERT_RAISED, EntryType.NOTE)),
     "log": queries.log_of,
     "audit": lambda engine, _: queries.log_of(engine, NO_PROCEDURE),
+    "who looked at a procedure": lambda engine, id: queries.audit_about(engine, id, 40),
     "curve": queries.measurements_of,
     "latest frame": queries.latest_frame,
     "one frame": lambda engine, _: queries.frame_entry(engine, "1.2.3.4", 7),

@@ -15,9 +15,9 @@ from pydicom.dataset import Dataset
 
 from detection.vocabulary import Kind, Priority, Side, View, Zone
 from dicom_gateway import sop_classes
-from dicom_gateway.report.codes import places_of
+from dicom_gateway.report.concepts import places_of
 from dicom_gateway.report.forms import Form
-from dicom_gateway.report.nouns import KeyFrame, Maker, Measure, Name, Report, Sighting, Unit, fingerprint
+from dicom_gateway.report.nouns import Document, KeyFrame, Maker, Measure, Name, Report, Sighting, Unit, fingerprint
 from dicom_gateway.report.objects import objects_of
 from dicom_gateway.report.stored import Made, source_at, write_once
 from tests.conftest import program
@@ -37,6 +37,7 @@ LEAK = Sighting(
     outline=SQUARE,
     measures=(Measure(name=Name.AREA, value=150.0, unit=Unit.PIXELS),),
 )
+SHEETS = Document(title="report", key="k1", at=1_760_000_100.0, pdf=b"%PDF-1.4 odd end")
 
 
 def report_of(folder: Path, *images: Dataset, **frame: Any) -> Report:
@@ -50,7 +51,13 @@ def report_of(folder: Path, *images: Dataset, **frame: Any) -> Report:
         source = source_at(saved(each, folder / f"{at}.dcm"))
         frames.append(KeyFrame(source=source, cement=cement, **(told | frame)))
     return Report(
-        procedure="p", study_instance_uid="2.25.1", at=1_760_000_000.25, words=WORDS, maker=MAKER, frames=tuple(frames)
+        procedure="p",
+        study_instance_uid="2.25.1",
+        at=1_760_000_000.25,
+        words=WORDS,
+        maker=MAKER,
+        frames=tuple(frames),
+        document=SHEETS,
     )
 
 
@@ -122,7 +129,8 @@ def test_without_alert_and_cement_the_report_is_all_there_is(tmp_path):
     blank = {"words": "", "zone": None, "side": None, "priority": None, "outline": (), "measures": ()}
     quiet = replace(LEAK, kind=None, is_seen=False, **blank)
     report = report_of(tmp_path, image(), is_alert=False, sightings=(quiet,), outlines=())
-    made = made_of(replace(report, frames=(replace(report.frames[0], cement=None),)), tmp_path)
+    bare = replace(report, document=None, frames=(replace(report.frames[0], cement=None),))
+    made = made_of(bare, tmp_path)
     assert set(made) == {Form.SR}
     assert errors_in(made[Form.SR][0]) == []
     told = str(pydicom.dcmread(made[Form.SR][0].path))

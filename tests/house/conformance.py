@@ -32,7 +32,7 @@ SETTINGS = (
     "ae_title dicom_host dicom_port calling_ae_titles calling_addresses known_devices max_associations reserved_associations "
     "max_associations_per_address max_waiting_connections request_within_s read_within_s dicom_tls_certificate min_free_mb "
     "max_object_mb archives worklist sources_file forward_pause_s commitment_within_s commitment_answer_s keeps_for_good "
-    "report_at_end report_after_s report_pictures report_terms_file"
+    "report_at_end report_after_s report_pictures report_pdf report_terms_file"
 ).split()
 
 
@@ -164,7 +164,7 @@ parts of the standard that it does not name, and no promise that two devices wor
 | Storage Commitment Push Model | yes | yes | Orthanc both ways, pynetdicom |
 | Modality Performed Procedure Step | no | yes | pynetdicom |
 | Modality Worklist, FIND | yes | no | DCMTK wlmscpfs, Orthanc's worklist plugin |
-| Storage of results (SR, KOS, GSPS, SEG, SC) | yes | no | Orthanc; read by highdicom, DCMTK, dicom3tools |
+| Storage of results (SR, KOS, GSPS, SEG, SC, PDF) | yes | no | Orthanc; read by highdicom, DCMTK, dicom3tools |
 | STOW-RS (DICOMweb) | user agent | no | Orthanc's DICOMweb plugin |
 | Query/Retrieve, Print, media | no | no | |
 

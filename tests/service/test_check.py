@@ -16,6 +16,10 @@ from service.sources import Sources
 from tests.archive import seen_archive
 from tests.dicom_gateway.objects import image, ramp
 from tests.service.depot import Depot
+from tests.service.fhir_server import Store
+from tests.service.fhir_server import serving as fhir
+from tests.service.nurse import Nurse
+from tests.service.nurse import serving as hearing
 
 
 def wrong(settings: Settings) -> dict[str, str]:
@@ -55,6 +59,23 @@ def test_what_would_not_work_together_is_said_before_it_does_not(tmp_path):
         assert wrong(Settings(calling_ae_titles=("CARM1",), **told)) == {
             "source CARM9": "the lists of callers would turn it away"
         }
+
+
+def test_receivers_of_findings_and_alerts_are_asked_too(tmp_path, free_port):
+    store, nurse = Store(), Nurse()
+    with seen_archive() as archive, fhir(store) as url, hearing(nurse) as port:
+        told = {"data_dir": tmp_path, "dicom_port": archive.port, "ae_title": "PACS"}
+        well = {"fhir_server": {"url": url}, "hl7_listener": {"host": "127.0.0.1", "port": port}}
+        assert wrong(Settings(**told, **well)) == {}
+        store.version = "5.0.0"
+        far = {"host": "127.0.0.1", "port": free_port}
+        assert wrong(Settings(**told, fhir_server={"url": url}, hl7_listener=far)) == {
+            "fhir_server": "says of itself another version of FHIR than R4",
+            "hl7_listener": f"127.0.0.1:{free_port}: does not answer (ConnectionRefusedError)",
+        }
+        lost = wrong(Settings(**told, fhir_server={"url": f"{url}/other"}))
+        assert lost == {"fhir_server": "answers a question for its capability statement with 404"}
+    assert nurse.heard == [], "nobody is alarmed by a check"
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,14 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from pypdf import PdfReader
 
 from db import arrivals, deliveries, procedures, queries
 from db.connect import StoreUnreachable
 from db.convert import alert_from
+from db.journal import Journal
 from detection.picture import filled
-from detection.vocabulary import EntryType, Kind
+from detection.vocabulary import Entry, EntryType, Kind
 from dicom_gateway.report.forms import SERIES, Form
 from service.api.wire import SAFETY_WORDS
 from service.archives import Archive
@@ -204,6 +206,49 @@ def drawn_by(state: Dataset) -> list[tuple[object, ...]]:
     ]
 
 
+def test_the_report_on_sheets_is_read_by_others_and_says_what_was_alarmed_but_nothing_of_the_clinical_record(
+    house, tmp_path
+):
+    sheets = tmp_path / "report.pdf"
+    said_by("dcm2pdf", "dcmtk", path_of(house, Form.PDF), sheets)
+    dataset = only(house, Form.PDF)
+    assert sheets.read_bytes() == dataset.EncapsulatedDocument[: dataset.EncapsulatedDocumentLength]
+    pages = [" ".join(page.extract_text().split()) for page in PdfReader(sheets).pages]
+    assert all(SAFETY_WORDS in page for page in pages)
+    told, unbroken = " ".join(pages), "".join("".join(pages).split())
+    for listed in queries.alerts_after(house.engine, procedure=house.id):
+        assert "".join(listed.alert.message.split()) in unbroken
+    assert "kept apart, and goes on changing" in told
+    assert "findings were written" not in told
+    assert dataset.VerificationFlag == "UNVERIFIED"
+    assert {each.ReferencedSOPInstanceUID for each in dataset.SourceInstanceSequence} == {house.source.SOPInstanceUID}
+
+
+def test_sheets_are_made_anew_when_the_log_goes_on_but_not_when_it_says_that_they_were_sent(own):
+    house = own()
+    about = {"at": CLOSED + 600.0, "procedure": house.id}
+    sent = Entry(type=EntryType.PROCEDURE_CHANGED, data={"changed": ["fhir"]}, **about)
+    Journal(house.engine).append([sent])
+    assert is_dispatched(house.settings, house.engine, house.id)
+    Journal(house.engine).append([Entry(type=EntryType.NOTE, actor="anna", data={"text": "a late thought"}, **about)])
+    assert not is_dispatched(house.settings, house.engine, house.id)
+    (new,) = [each for each in house.dispatch(at=CLOSED + 700.0) if each.is_new]
+    assert new.form is Form.PDF
+    assert pydicom.dcmread(new.path).ContentTime > only(house, Form.PDF).ContentTime
+    assert is_dispatched(house.settings, house.engine, house.id)
+    assert {each.form for each in house.dispatch(at=CLOSED + 800.0, report_pdf=False)} == set(Form) - {Form.PDF}
+
+
+def test_sheets_that_cannot_be_laid_out_keep_no_findings_back(own, monkeypatch):
+    house = own()
+
+    def fail(*_: object) -> bytes:
+        raise ValueError("too large on page 7")
+
+    monkeypatch.setattr("service.printout.pdf.as_pdf", fail)
+    assert {each.form for each in house.dispatch()} == set(Form) - {Form.PDF}
+
+
 def test_a_repeat_changes_nothing_and_new_findings_come_beside_the_old(own):
     house = own()
     before = {each.path: each.path.read_bytes() for each in house.made}
@@ -313,7 +358,9 @@ def test_a_closed_procedure_is_reported_once_the_room_is_quiet_and_its_images_ar
     assert reporter.step(CLOSED + 300.0) == 0
     procedures.close(house.engine, house.id, at=CLOSED + 300.0)
     assert reporter.step(CLOSED + 400.0) == 1
-    assert len(sent(house)) == len(house.made), "nothing new was found"
+    (new,) = {each.sop_instance_uid for each in sent(house)} - {each.sop_instance_uid for each in house.made}
+    sheets = [each for each in dispatched(house.settings, house.id) if each.sop_instance_uid == new]
+    assert [each.form for each in sheets] == [Form.PDF], "nothing new was found; the log says that it was opened again"
 
 
 def test_what_closed_before_is_left_alone_and_unjudged_images_are_waited_for(own):

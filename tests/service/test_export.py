@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import io
 import json
 import time
+import zipfile
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +30,14 @@ from service.__main__ import main
 from service.bell import Bell
 from service.export import KEY, Exporter, NotThere
 from service.neutral import Neutral
+from service.packed import export_packed
 from service.replay import replayed
 from service.roles import make_watch
 from service.settings import Settings
 from tests.journeys.scenes import LEAK, Recording, record
 from tests.service.canaries import CORNER, CORNER_SHARE, Canaries, plant_in_header, plant_in_pixels
+from tests.service.conftest import room_at
+from tests.service.visitors import admit, browser_of
 
 STUDY = "2.25.20260202"
 N_CANARIES = 200
@@ -224,6 +231,42 @@ def test_an_export_that_cannot_be_is_refused_and_leaves_nothing(watched, tmp_pat
     with pytest.raises(FileExistsError):
         watched.exporter.export(watched.procedure, tmp_path / "full", Choice())
     assert [path.name for path in tmp_path.rglob("*")] == ["full", "thesis.txt"]
+
+
+def test_a_download_is_the_same_without_identity_in_one_file_and_the_journal_says_who_asked(watched, exported):
+    with room_at(watched.settings.data_dir.parent) as room:
+        admit(room, "anna")
+        with browser_of(room, "anna") as client:
+            address = f"/api/v1/procedures/{watched.procedure}/deidentified.zip"
+            answer = client.get(address, timeout=170)
+            assert answer.status_code == 200, answer.text
+            with (watched.settings.exports_dir / "lock").open("ab") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                assert room.error(client.get(address), 503)["message"].endswith("another download is being made.")
+            room.error(client.get("/api/v1/procedures/nothing/deidentified.zip"), 404)
+    assert answer.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
+        assert packed.testzip() is None
+        members = {name: packed.read(name) for name in packed.namelist()}
+        assert {member.date_time for member in packed.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    folder = {str(path.relative_to(exported)): path.read_bytes() for path in exported.rglob("*") if path.is_file()}
+    assert set(members) == set(folder)
+    assert {name: members[name] for name in folder if name.startswith("images/")} == {
+        name: content for name, content in folder.items() if name.startswith("images/")
+    }
+    assert not [mark for mark in watched.marks.planted if mark.encode() in b"".join(members.values())]
+    assert [path.name for path in watched.settings.exports_dir.iterdir()] == ["lock"], "nothing is left behind"
+    told = queries.log_of(watched.engine, NO_PROCEDURE, 0, (EntryType.EXPORTED,))[-1]
+    assert (told.actor, told.data["procedure"], told.data["without_identity"]) == ("anna", watched.procedure, True)
+
+
+def test_an_export_leaves_room_for_images_and_gives_up_whole(watched, tmp_path):
+    free_mb = watched.spool.free_bytes() // 2**20
+    tight = replace(watched.exporter, settings=watched.settings.model_copy(update={"min_free_mb": free_mb}))
+    for write in (tight.export, partial(export_packed, tight)):
+        with pytest.raises(OSError, match="too full to receive images"):
+            write(watched.procedure, tmp_path / "out.zip", Choice())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command_writes_who_took_what(watched, tmp_path, monkeypatch):
