@@ -54,7 +54,9 @@ class TableField(Question):
 class TableAsk(Cohort):
     """A table of counts and figures."""
 
-    unit: Literal["patient", "operation", "vertebra", "site"] = Field(description="What is counted.")
+    unit: Literal["patient", "operation", "vertebra", "site", "visit", "complication"] = Field(
+        description="What is counted."
+    )
     fields: list[TableField] = Field(min_length=1, max_length=50, description="One row of the table for each.")
 
 
@@ -73,6 +75,15 @@ class LeaksAsk(Cohort):
     test: Literal["chi_square", "chi_square_yates", "fisher"] | None = Field(None, description="Between groups.")
 
 
+class ListAsk(Question):
+    """One row for each thing, as a small series prints its patients. For a page only: it tells of single patients."""
+
+    label: str = Field("", max_length=200, description="Heading in a printed page.")
+    unit: Literal["patient", "operation", "vertebra"] = Field(description="What a row stands for.")
+    where: list[Where] = Field([], max_length=20, description="All of these conditions hold.")
+    fields: list[str] = Field(min_length=1, max_length=30, description="kind.field of each column.")
+
+
 class Page(Question):
     """The questions behind the tables of one paper or report."""
 
@@ -81,6 +92,7 @@ class Page(Question):
     course: list[CourseAsk] = []
     leaks: list[LeaksAsk] = []
     survival: list[Cohort] = []
+    rows: list[ListAsk] = []
 
 
 def read_page(text: str) -> Page:
@@ -123,7 +135,14 @@ def survival_of(engine: Engine, ask: Cohort) -> CohortSurvival:
     return cohort_survival(engine, **_narrowed(ask))
 
 
-def conditions_of(ask: Cohort) -> list[Condition]:
+def list_of(engine: Engine, ask: ListAsk) -> list[dict[str, str]]:
+    """The rows of a list. Raises ImpossibleAnswer."""
+    from service.clinical.cohort_list import cohort_list
+
+    return cohort_list(engine, ask.unit, ask.fields, where=conditions_of(ask))
+
+
+def conditions_of(ask: Cohort | ListAsk) -> list[Condition]:
     """The conditions of a question, their values fit for their fields. Raises ImpossibleAnswer."""
     return [_condition(each) for each in ask.where]
 

@@ -72,6 +72,15 @@ without Yates, Fisher, Friedman, repeated measures ANOVA (sphericity assumed), l
 Leaks seen on the screen or a radiograph and leaks seen on CT are never pooled. Warnings name what does not add up, and say
 where a test takes vertebrae or operations of one patient as independent. Fields that may hold several words have no test.
 
+A table counts patients, operations, vertebrae, sites of leaks, visits (`follow_up`) or complications. Asked for like fields are
+single answers (`level.sins_pain`, `follow_up.odi_s1`: counted as words), `operation.n_levels`, `operation.cement_ml` (null unless it
+is known of every vertebra) and `follow_up.is_last`, true of the latest visit after the operation. Survival tells the follow-up too.
+
+`cementwatch cohort FILE` prints the tables of a paper as Markdown from one file of questions; `tests/clinical/series/` has those of
+five: Zhengzhou, Shanghai, Hebei, Beijing, and the table of the Bologna review, where each cited series is a `site`. `[[rows]]` in such a file is
+a list with a row for each patient (`patient.months`: from the operation to death or the last news); it is printed only by the
+command, and takes no free text.
+
 `cementwatch audit-table FILE` checks a published summary (TOML; `tests/clinical/series/` has three) the same way:
 percentages against fractions, parts against wholes, sites against vertebrae, places against each other, means and SD
 against their scale, claimed tests against means and SD. It flags and words contradictions and repairs nothing.
