@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -15,27 +16,62 @@ import click
 from db.connect import StoreFailure, connect
 from db.record import RecordRefused
 from service.api.wire import SAFETY_WORDS
+from service.clinical.finding import Finding
 from service.settings import Settings
 
 
 @click.command("audit-table")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--records", is_flag=True, help="Hold the numbers against the clinical record instead of each other.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line for each finding.")
-def audit_table(file: Path, *, as_json: bool) -> None:
+@click.pass_obj
+def audit_table(settings: Settings, file: Path, *, records: bool, as_json: bool) -> None:
     """Check whether the numbers of a published summary (TOML) hold together; exit 1 when one is flagged."""
     from service.clinical.audit import Verdict, audit
-    from service.clinical.published import Unreadable, read
+    from service.clinical.published import read
 
     try:
-        findings = audit(read(file.read_text(encoding="utf-8")))
-    except (Unreadable, UnicodeDecodeError) as error:
+        published = read(file.read_text(encoding="utf-8"))
+        if records:
+            from service.clinical.held import hold
+
+            findings = hold(connect(settings.journal_url), published)
+        else:
+            findings = audit(published)
+    except (ValueError, StoreFailure) as error:
         raise click.ClickException(str(error)) from None
+    except KeyError:
+        raise click.ClickException("where: expected a field of the unit, of its owners or of what it owns") from None
+    _tell(findings, as_json=as_json)
+    sys.exit(any(each.verdict is Verdict.FLAG for each in findings))
+
+
+def _tell(findings: Sequence[Finding], *, as_json: bool) -> None:
     for each in findings:
         line = {"verdict": each.verdict, "about": each.about, "printed": each.printed, "found": each.found}
         beside = f" [{each.printed}]" if each.printed else ""
         click.echo(json.dumps(line) if as_json else f"{each.verdict:10}  {each.about}{beside}: {each.found}")
     click.echo(SAFETY_WORDS, err=True)
-    sys.exit(any(each.verdict is Verdict.FLAG for each in findings))
+
+
+@click.command("simulate-records")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write into.")
+@click.option("--seed", default=1, show_default=True, help="The same seed makes the same patients.")
+def simulate_records(file: Path, out: Path, seed: int) -> None:
+    """Make patients who fit a published summary (TOML), as CSV files to import; exit 1 where none can."""
+    from service.clinical.files import write_rows
+    from service.clinical.published import read
+    from service.clinical.simulated import simulate
+
+    try:
+        series = simulate(read(file.read_text(encoding="utf-8")), file.stem, seed)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    names = write_rows(series.rows, out, SAFETY_WORDS)
+    click.echo(f"{', '.join(names)} in {out}: made to fit a summary, none of these patients ever lived")
+    _tell(series.findings, as_json=False)
+    sys.exit(any(each.verdict == "flag" for each in series.findings))
 
 
 @click.command("cohort")

@@ -9,16 +9,15 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from db.connect import Engine, Source
+from db.connect import Engine
 from db.record import KINDS, VERSION_FIELDS, Draft, Version, changed_fields, listing
 from service.clinical.columns import cells_of, columns_of, told_by
+from service.clinical.csv_told import MARK
 from service.clinical.instruments import ImpossibleAnswer
-from service.clinical.record import SHAPES, fields_of, plain_of, without_confirmation
+from service.clinical.record import SHAPES, fields_of, without_confirmation
 from service.clinical.shape import SCORED, problems_of
 
 PAGE = 1000
-MARK = "#"
-"""A line that begins so is a remark: the safety words stand in one."""
 
 
 class NoTable(ValueError):
@@ -62,19 +61,6 @@ class Intake:
     def n_changed(self) -> int:
         """Things that would get a new version."""
         return len(self.drafts) - self.n_new
-
-
-def csv_lines(source: Source, kind: str, safety: str) -> Iterator[str]:
-    """The file of a kind, line by line: the safety words as a remark, the header, one row for each current thing."""
-    names = ["id", "version", *(column.name for column in columns_of(kind))]
-    yield f"{MARK} {safety}\r\n"
-    yield _csv_line(names)
-    after = 0
-    while found := listing(source, kind, after=after, limit=PAGE):
-        for version in found:
-            cells = cells_of(kind, {"id": version.id, "version": version.version, **plain_of(kind, version.fields)})
-            yield _csv_line([cells[name] for name in names])
-        after = found[-1].number
 
 
 def read_csv(kind: str, text: str) -> list[Line]:
@@ -288,9 +274,3 @@ def _check_header(kind: str, names: Sequence[str]) -> None:
 
 def _bad(line: Line, column: str, expected: str) -> BadCell:
     return BadCell(kind=line.kind, line=line.number, column=column, expected=expected)
-
-
-def _csv_line(cells: Sequence[str]) -> str:
-    out = io.StringIO()
-    csv.writer(out).writerow(cells)
-    return out.getvalue()

@@ -21,15 +21,15 @@ from service.clinical.questions import Page, course_of, leaks_of, list_of, survi
 def page_of(engine: Engine, page: Page, safety: str) -> Iterator[str]:
     """The page line by line, first and last the safety words. Raises ImpossibleAnswer."""
     yield from (f"# {page.title}", "", safety, "")
-    for table in page.table:
+    for table in page.asked(page.table):
         yield from _section(table.label or f"By {table.unit}", _table(table_of(engine, table)))
-    for course in page.course:
+    for course in page.asked(page.course):
         yield from _section(course.label or course.field, _course(course_of(engine, course)))
-    for leaks in page.leaks:
+    for leaks in page.asked(page.leaks):
         yield from _section(leaks.label or f"Leaks, {leaks.seen_with}", _leaks(leaks_of(engine, leaks)))
-    for survival in page.survival:
+    for survival in page.asked(page.survival):
         yield from _section(survival.label or "Survival", _survival(survival_of(engine, survival)))
-    for rows in page.rows:
+    for rows in page.asked(page.rows):
         yield from _section(rows.label or f"Each {rows.unit}", _list(rows.fields, list_of(engine, rows)))
     yield safety
 

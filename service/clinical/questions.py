@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -84,15 +85,23 @@ class ListAsk(Question):
     fields: list[str] = Field(min_length=1, max_length=30, description="kind.field of each column.")
 
 
+Narrowed = TypeVar("Narrowed", bound=Cohort | ListAsk)
+
+
 class Page(Question):
     """The questions behind the tables of one paper or report."""
 
     title: str
+    where: list[Where] = Field([], max_length=20, description="Conditions of every question, such as the site.")
     table: list[TableAsk] = []
     course: list[CourseAsk] = []
     leaks: list[LeaksAsk] = []
     survival: list[Cohort] = []
     rows: list[ListAsk] = []
+
+    def asked(self, questions: Sequence[Narrowed]) -> list[Narrowed]:
+        """``questions`` of this page's records alone."""
+        return [ask.model_copy(update={"where": [*self.where, *ask.where]}) for ask in questions]
 
 
 def read_page(text: str) -> Page:
@@ -144,7 +153,12 @@ def list_of(engine: Engine, ask: ListAsk) -> list[dict[str, str]]:
 
 def conditions_of(ask: Cohort | ListAsk) -> list[Condition]:
     """The conditions of a question, their values fit for their fields. Raises ImpossibleAnswer."""
-    return [_condition(each) for each in ask.where]
+    return conditions_among(ask.where)
+
+
+def conditions_among(where: Sequence[Where]) -> list[Condition]:
+    """Conditions, their values fit for their fields. Raises ImpossibleAnswer."""
+    return [_condition(each) for each in where]
 
 
 def _narrowed(ask: Cohort) -> dict[str, Any]:

@@ -77,13 +77,28 @@ single answers (`level.sins_pain`, `follow_up.odi_s1`: counted as words), `opera
 is known of every vertebra) and `follow_up.is_last`, true of the latest visit after the operation. Survival tells the follow-up too.
 
 `cementwatch cohort FILE` prints the tables of a paper as Markdown from one file of questions; `tests/clinical/series/` has those of
-five: Zhengzhou, Shanghai, Hebei, Beijing, and the table of the Bologna review, where each cited series is a `site`. `[[rows]]` in such a file is
+five: Zhengzhou, Shanghai, Hebei, Beijing, and the table of the Bologna review, where each cited series is a `site`. `where` at its head
+holds for every question. `[[rows]]` in such a file is
 a list with a row for each patient (`patient.months`: from the operation to death or the last news); it is printed only by the
 command, and takes no free text.
 
 `cementwatch audit-table FILE` checks a published summary (TOML; `tests/clinical/series/` has three) the same way:
 percentages against fractions, parts against wholes, sites against vertebrae, places against each other, means and SD
-against their scale, claimed tests against means and SD. It flags and words contradictions and repairs nothing.
+against their scale, claimed tests against means and SD, percentages against the counts that they may be of, and whether any patients
+can have a printed mean and SD at all: a score goes in steps, so `n` of them have only certain sums and sums of squares. That is
+exact. It flags and words contradictions and repairs nothing.
+
+Where only a summary was published, `cementwatch simulate-records FILE --out FOLDER` makes patients who fit it (`field` in the summary
+says where the record keeps a number), as CSV files for `import-records`; `cementwatch audit-table --records FILE` then holds every
+printed number against the record. Values keep to the steps and the range of their score; what is not printed stays unknown, and
+what nobody can have is not made but said. So the Zhengzhou and Beijing series come out of imported records as they are printed, with these reserves:
+
+* Zhengzhou, VAS: 34 whole numbers have no mean of 8.11, 2.43, 3.02 or 3.13, nor the SD 0.42 with the mean 2.47; tenths have.
+* Zhengzhou, ODI: 34 questionnaires with every section answered have none of the six printed means; one patient leaves one open.
+* Zhengzhou, levels: 19 of 50 vertebrae are printed nowhere and are made lumbar. Beijing: 20 of 21 leaks have no printed site (`other`).
+* Bologna, Weill 1996: 73, 21 and 6 % are counts of 52 vertebrae, not of the 37 patients.
+
+Of the Shanghai and Hebei papers the tables are described here in words only: their pages of questions are tested on other records.
 
 ## In and out
 
