@@ -33,11 +33,16 @@ class Where(Question):
     high: float | str | None = Field(None, description="At most this number, or this day.")
 
 
-class Cohort(Question):
-    """Which records, and by what they are grouped."""
+class Narrowed(Question):
+    """Which records."""
 
     label: str = Field("", max_length=200, description="Heading of the answer in a printed page.")
     where: list[Where] = Field([], max_length=20, description="All of these conditions hold.")
+
+
+class Cohort(Narrowed):
+    """Which records, and by what they are grouped."""
+
     group: str | None = Field(None, max_length=80, description="kind.field that makes the groups, such as patient.arm.")
 
 
@@ -76,16 +81,14 @@ class LeaksAsk(Cohort):
     test: Literal["chi_square", "chi_square_yates", "fisher"] | None = Field(None, description="Between groups.")
 
 
-class ListAsk(Question):
+class ListAsk(Narrowed):
     """One row for each thing, as a small series prints its patients. For a page only: it tells of single patients."""
 
-    label: str = Field("", max_length=200, description="Heading in a printed page.")
     unit: Literal["patient", "operation", "vertebra"] = Field(description="What a row stands for.")
-    where: list[Where] = Field([], max_length=20, description="All of these conditions hold.")
     fields: list[str] = Field(min_length=1, max_length=30, description="kind.field of each column.")
 
 
-Narrowed = TypeVar("Narrowed", bound=Cohort | ListAsk)
+Asked = TypeVar("Asked", bound=Narrowed)
 
 
 class Page(Question):
@@ -99,7 +102,7 @@ class Page(Question):
     survival: list[Cohort] = []
     rows: list[ListAsk] = []
 
-    def asked(self, questions: Sequence[Narrowed]) -> list[Narrowed]:
+    def asked(self, questions: Sequence[Asked]) -> list[Asked]:
         """``questions`` of this page's records alone."""
         return [ask.model_copy(update={"where": [*self.where, *ask.where]}) for ask in questions]
 
@@ -151,7 +154,7 @@ def list_of(engine: Engine, ask: ListAsk) -> list[dict[str, str]]:
     return cohort_list(engine, ask.unit, ask.fields, where=conditions_of(ask))
 
 
-def conditions_of(ask: Cohort | ListAsk) -> list[Condition]:
+def conditions_of(ask: Narrowed) -> list[Condition]:
     """The conditions of a question, their values fit for their fields. Raises ImpossibleAnswer."""
     return conditions_among(ask.where)
 
