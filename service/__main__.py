@@ -60,6 +60,8 @@ for each in (
     clinical.import_records,
     clinical.export_records,
     clinical.simulate_records,
+    clinical.import_redcap,
+    clinical.export_redcap,
 ):
     main.add_command(each)
 for each in (

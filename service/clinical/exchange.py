@@ -65,6 +65,13 @@ class Intake:
 
 def read_csv(kind: str, text: str) -> list[Line]:
     """The rows of a kind's file. Raises NoTable when there is no header that fits."""
+    (_, names), *rows = rows_of(text)
+    _check_header(kind, names)
+    return [Line(kind=kind, number=number, cells=dict(zip(names, row, strict=True))) for number, row in rows]
+
+
+def rows_of(text: str) -> list[tuple[int, list[str]]]:
+    """Header and rows of a CSV file, each with its line, all of the same length. Raises NoTable."""
     text = text.lstrip("\ufeff")
     n_marked = 0
     while text.startswith(MARK):
@@ -84,12 +91,11 @@ def read_csv(kind: str, text: str) -> list[Line]:
         ) from None
     if not rows:
         raise NoTable("expected a header and rows")
-    names = [name.strip() for name in rows[0][1]]
-    _check_header(kind, names)
+    header = [name.strip() for name in rows[0][1]]
     for number, row in rows[1:]:
-        if len(row) != len(names):
-            raise NoTable(f"line {number}: expected {len(names)} cells")
-    return [Line(kind=kind, number=number, cells=dict(zip(names, row, strict=True))) for number, row in rows[1:]]
+        if len(row) != len(header):
+            raise NoTable(f"line {number}: expected {len(header)} cells")
+    return [(rows[0][0], header), *rows[1:]]
 
 
 def read_rows(kind: str, rows: Sequence[Mapping[str, object]]) -> list[Line]:

@@ -107,6 +107,23 @@ Of the Shanghai and Hebei papers the tables are described here in words only: th
 nothing. `POST /record/import` takes several kinds as JSON, an export too, `cementwatch import-records FILES` several CSV files. A row with an
 id that is there needs the current version beside it.
 
+### REDCap
+
+`cementwatch export-redcap --out FOLDER` writes the record as a REDCap project: `data-dictionary.csv` to build it from (one instrument for
+each kind; all but `patient` must be set to repeat), and `records.csv` in its import format. `cementwatch import-redcap EXPORT` takes
+the project's raw CSV export back; with `--mapping FILE` any other project (`tests/clinical/redcap/mapping.toml` is one), with `--dictionary FILE`
+the mapping is first held against that project's dictionary. `--dry-run` names every bad cell by line and column of the
+project; all is written or nothing. REDCap itself is no part of the tests: the format is held by files like its own.
+
+* `[[thing]]` says which rows make a thing of which `kind`: those of one repeating instrument (`repeat`), of some `events`. A field is a column, or
+  `{ from, codes }`, `{ is }` what always holds, `{ event }` what the event says. `points` names the column with the instance of what a thing
+  belongs to; without it there must be only one, or the cell is bad.
+* Checkboxes: the ticked boxes are the list. No tick is not known, for nobody can tell it from an open question; a choice whose code is `-` (our
+  projects: `none_of_these`) is the empty list. `missing` are codes of missing data. Times need `utc_offset`; seconds are kept, parts of one are not.
+* Ids follow from record, event and instance, so a second export meets the same things. Where it says something else than the record, the cell
+  `version` is bad without `--update`; with it a new version is written. What the project leaves open stays as it is.
+* Values that follow from answers, and confirmations, are left out on both ways.
+
 ## Scores
 
 Items have short neutral labels; the wording of a questionnaire belongs to its authors and is not repeated here.
