@@ -212,7 +212,11 @@ def leak_counts(
     asked = ["level.id", "level.examined_with", "operation.patient", *([group] if group else [])]
     lists = cast(column("level.examined_with"), Text)
     is_listed = or_(*(lists.contains(json.dumps(each), autoescape=True) for each in modalities))
-    told = [column("level.id").label("level"), column("operation.patient").label("patient"), is_listed.label("is_listed")]
+    told = [
+        column("level.id").label("level"),
+        column("operation.patient").label("patient"),
+        is_listed.label("is_listed"),
+    ]
     cohort = chosen("level", asked, where, [_group(group), *told]).subquery()
     seen = _leaks_by_level(modalities, sites).subquery()
     counts = [func.coalesce(seen.c[name], 0).label(name) for name in ("confirmed", "proposed", "together")]
