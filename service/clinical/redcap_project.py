@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import cache
 
 from db.connect import Source
 from db.record import KINDS, Version, listing
@@ -94,11 +95,12 @@ def project_records(source: Source) -> Iterator[str]:
             yield csv_line([cells.get(name, "") for name in names])
 
 
-def _asked(kind: str) -> list[Meaning]:
+@cache
+def _asked(kind: str) -> tuple[Meaning, ...]:
     """What is filled in by hand."""
     left_out = {*KINDS[kind].points_to, *CONFIRMATION, *([PSEUDONYM] if kind == "patient" else ())}
     mine = [each for each in dictionary() if KIND_OF[each.file] == kind]
-    return [each for each in mine if not each.is_derived and each.column not in left_out]
+    return tuple(each for each in mine if not each.is_derived and each.column not in left_out)
 
 
 def _line_of(kind: str, each: Meaning) -> str:

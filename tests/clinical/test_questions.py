@@ -46,41 +46,23 @@ SINS = {"location": "junctional", "pain": "yes", "lesion": "lytic", "alignment":
 SINS |= {"posterolateral": "none"}
 
 
+def patient(n, arm):
+    """One patient with everything that the pages of the Shanghai and Hebei papers ask about."""
+    seen = {"last_seen_on": "2026-09-01"} if n % 2 else {"died_on": "2026-05-01"}
+    before = {"kind": "ppsf_pvp", "performed_on": "2026-01-01", "age_years": 50 + n, "tomita": TOMITA}
+    yield draft("patient", f"p{n}", pseudonym=f"S{n}", arm=arm, sex="male", primary_tumour="lung", **seen)
+    yield draft("operation", f"o{n}", patient=f"p{n}", blood_loss_ml=100 * n, **before)
+    yield draft("level", f"v{n}", operation=f"o{n}", level="L1", volume_ml=3 + n, examined_with=["ct"], sins=SINS)
+    yield draft("level", f"w{n}", operation=f"o{n}", level="T12", volume_ml=1, examined_with=["ct"])
+    yield draft("complication", f"c{n}", operation=f"o{n}", kind="fever")
+    last = {"asia": "E", "pain_class": "good" if n else "fair", "is_stable": True}
+    for time, vas, more in (("before", 8, {}), ("d7", 4, {}), ("m3", 3, last)):
+        told = {"time_point": time, "vas": vas - n / 4, "barthel": BARTHEL, **more}
+        yield draft("follow_up", f"f{n}{time}", operation=f"o{n}", **told)
+
+
 def test_the_pages_of_the_other_papers_are_answered(engine):
-    for n, arm in enumerate(("itr", "itr", "pvp", "pvp")):
-        seen = {"last_seen_on": "2026-09-01"} if n % 2 else {"died_on": "2026-05-01"}
-        put(
-            engine,
-            draft("patient", f"p{n}", pseudonym=f"S{n}", arm=arm, sex="male", primary_tumour="lung", **seen),
-            draft(
-                "operation",
-                f"o{n}",
-                patient=f"p{n}",
-                kind="ppsf_pvp",
-                performed_on="2026-01-01",
-                age_years=50 + n,
-                tomita=TOMITA,
-                blood_loss_ml=100 * n,
-            ),
-            draft("level", f"v{n}", operation=f"o{n}", level="L1", volume_ml=3 + n, examined_with=["ct"], sins=SINS),
-            draft("level", f"w{n}", operation=f"o{n}", level="T12", volume_ml=1, examined_with=["ct"]),
-            draft("complication", f"c{n}", operation=f"o{n}", kind="fever"),
-            *(
-                draft("follow_up", f"f{n}{time}", operation=f"o{n}", time_point=time, vas=vas - n / 4, barthel=BARTHEL)
-                for time, vas in (("before", 8), ("d7", 4))
-            ),
-            draft(
-                "follow_up",
-                f"f{n}m3",
-                operation=f"o{n}",
-                time_point="m3",
-                vas=3 - n / 4,
-                barthel=BARTHEL,
-                asia="E",
-                pain_class="good" if n else "fair",
-                is_stable=True,
-            ),
-        )
+    put(engine, *(each for n, arm in enumerate(("itr", "itr", "pvp", "pvp")) for each in patient(n, arm)))
     shanghai, hebei = "\n".join(printed(engine, "shanghai")), "\n".join(printed(engine, "hebei"))
     assert "| operation.age_years | 50.50 ± 0.71 (n 2); 50.50 (50.25-50.75; 50.00-51.00) |" in shanghai
     assert "Mann-Whitney U test" in shanghai
