@@ -46,6 +46,8 @@ VALIDATIONS = {
     "day": "date_ymd",
     "moment": "datetime_seconds_ymd",
 }
+Thing = tuple[str, str]
+"""Kind and id: another kind may have the same id."""
 KIND_OF = {f"{address}.csv": kind for kind, address in ADDRESSES.items()}
 
 
@@ -79,20 +81,25 @@ def project_records(source: Source) -> Iterator[str]:
     """Every thing of the record as a line of the project's import file."""
     names = [RECORD, REPEAT, INSTANCE, *(name for kind in KINDS for name in _columns(kind))]
     yield csv_line(names)
-    record_of: dict[str, str] = {}
-    instances: dict[str, int] = {}
-    counted: dict[tuple[str, str], int] = {}
+    record_of: dict[Thing, str] = {}
+    instances: dict[Thing, int] = {}
+    counted: dict[Thing, int] = {}
     for kind in KINDS:
         for version in listing(source, kind):
-            owner = KINDS[kind].owner
-            record = str(version.fields[PSEUDONYM]) if owner is None else record_of[str(version.fields[owner])]
-            record_of[version.id] = record
+            owner = _owner(version)
+            record = str(version.fields[PSEUDONYM]) if owner is None else record_of[owner]
+            record_of[kind, version.id] = record
             cells = _cells(kind, version, instances) | {RECORD: record}
             if owner is not None:
-                n = counted[record, kind] = counted.get((record, kind), 0) + 1
-                instances[version.id] = n
+                n = counted[kind, record] = counted.get((kind, record), 0) + 1
+                instances[kind, version.id] = n
                 cells |= {REPEAT: kind, INSTANCE: str(n)}
             yield csv_line([cells.get(name, "") for name in names])
+
+
+def _owner(version: Version) -> Thing | None:
+    kind = KINDS[version.kind]
+    return None if kind.owner is None else (kind.points_to[kind.owner], str(version.fields[kind.owner]))
 
 
 @cache
@@ -145,11 +152,11 @@ def _columns(kind: str) -> Iterator[str]:
         yield from (f"{name}{TICKED}{suffix_of(code)}" for code in codes) if is_ticked else (name,)
 
 
-def _cells(kind: str, version: Version, instances: Mapping[str, int]) -> dict[str, str]:
+def _cells(kind: str, version: Version, instances: Mapping[Thing, int]) -> dict[str, str]:
     told = cells_of(kind, {"id": version.id, "version": version.version, **plain_of(kind, version.fields)})
     cells = {
-        f"{kind}_{name}": str(instances.get(str(version.fields[name]), ""))
-        for name in KINDS[kind].points_to
+        f"{kind}_{name}": str(instances.get((target, str(version.fields[name])), ""))
+        for name, target in KINDS[kind].points_to.items()
         if version.fields[name] is not None
     }
     for each in _asked(kind):

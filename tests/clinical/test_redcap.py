@@ -130,22 +130,22 @@ def test_an_export_without_a_mapped_column_is_no_export_of_this_project():
 
 
 def whole(engine):
-    """Every kind of thing, with lists, answers, flags, times and what a spreadsheet would take for a formula."""
+    """Every kind of thing, with lists, answers, flags, times, ids that two kinds share, and what looks like a formula."""
     put(
         engine,
         draft("patient", "p1", pseudonym="A1", sex="female", enrolled_on="2026-01-02", remark='=1+1; a, "b"\nc'),
         draft("patient", "p2", pseudonym="A2"),
         draft("operation", "o1", patient="p1", kind="pvp", prior_treatment=["surgery"], screw_levels=["L2", "T12"]),
-        draft("operation", "o2", patient="p1", kind="pkp", contraindications=[], operators=["one", "two"], inr=1.5),
-        draft("step", "s1", operation="o2", place=1, kind="marking", started_at="2026-01-03T10:00:00+01:00"),
+        draft("operation", "o2", patient="p2", kind="pkp", contraindications=[], operators=["one", "two"], inr=1.5),
+        draft("step", "p2", operation="o2", place=1, kind="marking", started_at="2026-01-03T10:00:00+01:00"),
         draft(
-            "level", "v1", operation="o2", level="L1", sins={"pain": "yes"}, is_fractured=False, examined_with=["ct"]
+            "level", "o1", operation="o2", level="L1", sins={"pain": "yes"}, is_fractured=False, examined_with=["ct"]
         ),
         draft("level", "v2", operation="o1", level="L2", epidural_grade="1a", kyphosis_deg=-4),
         draft("needle", "n1", level="v2", side="left", gauge_g=11),
         draft("aliquot", "a1", level="v2", needle="n1", volume_ml=0.5, has_resistance=True),
-        draft("aliquot", "a2", level="v1", volume_ml=1),
-        draft("leak", "k1", level="v1", site="disc", modality="ct", finding="proposed"),
+        draft("aliquot", "a2", level="o1", volume_ml=1),
+        draft("leak", "k1", level="o1", site="disc", modality="ct", finding="proposed"),
         draft("complication", "c1", operation="o1", kind="fever"),
         draft("follow_up", "f1", operation="o2", time_point="m3", odi={"s1": 2, "s3": 0}, kps=80, vas=2.5, asia="E"),
     )
@@ -157,11 +157,11 @@ def content(engine):
     for kind in KINDS:
         for each in listing(engine, kind):
             points = KINDS[kind].points_to
-            fields = {name: known.get(v) if name in points else v for name, v in each.fields.items()}
+            fields = {name: known.get((points[name], v)) if name in points else v for name, v in each.fields.items()}
             # boxes have the order of the form
             fields = {name: sorted(v) if isinstance(v, list) else v for name, v in fields.items()}
-            known[each.id] = str(sorted((name, str(v)) for name, v in fields.items()))
-            things.append((kind, known[each.id]))
+            known[kind, each.id] = str(sorted((name, str(v)) for name, v in fields.items()))
+            things.append((kind, known[kind, each.id]))
     return sorted(things)
 
 
