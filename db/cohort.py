@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, FromClause, Select, and_, exists, select
 
 from db.connect import reading
+from db.followed import column_of
 from db.record import KINDS
 
 
@@ -33,9 +34,9 @@ def line_of(kind: str) -> tuple[str, ...]:
 
 
 def column(name: str) -> ColumnElement[Any]:
-    """The column of ``kind.field``, or its ``kind.id``. KeyError when there is none."""
+    """The column of ``kind.field``, its ``kind.id``, or what follows from others. KeyError when there is none."""
     kind, _, field = name.partition(".")
-    return KINDS[kind].table.c[field]
+    return column_of(kind, field)
 
 
 def rows(engine: Engine, unit: str, fields: Sequence[str], where: Sequence[Condition] = ()) -> list[tuple[Any, ...]]:

@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
-from db.gathered import Gathering
+from db.gathered import BitOr, Gathering
 
 __all__ = [
     "Engine",
@@ -217,6 +217,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     for line in ("synchronous = FULL", "foreign_keys = ON", "recursive_triggers = ON", "trusted_schema = OFF"):
         connection.execute(f"PRAGMA {line}")
     connection.create_aggregate("gathered", -1, Gathering)
+    connection.create_aggregate("bit_or", 1, BitOr)
 
 
 def _begin_sqlite(connection: Connection) -> None:

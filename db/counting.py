@@ -19,6 +19,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     FromClause,
+    Integer,
     LargeBinary,
     Select,
     Text,
@@ -196,73 +197,77 @@ def courses(
 
 
 def leak_counts(
-    engine: Engine, modalities: Sequence[str], *, where: Sequence[Condition] = (), group: str | None = None
+    engine: Engine,
+    modalities: Sequence[str],
+    sites: Sequence[str],
+    *,
+    where: Sequence[Condition] = (),
+    group: str | None = None,
 ) -> dict[Group, LeakCount]:
-    """Vertebrae and what ``modalities`` showed of them. One that leaks was examined, whatever its list says."""
-    asked = ["level.id", "level.examined_with", "patient.id", *([group] if group else [])]
-    leaks = KINDS["leak"].table
+    """Vertebrae and what ``modalities`` showed of them. One that leaks was examined, whatever its list says.
+
+    ``sites`` are all that there are. Vertebrae and leaks are joined once, and counted twice: by patient, for patients are
+    counted too, and by which sites leak together, of which there are few.
+    """
+    asked = ["level.id", "level.examined_with", "operation.patient", *([group] if group else [])]
+    lists = cast(column("level.examined_with"), Text)
+    is_listed = or_(*(lists.contains(json.dumps(each), autoescape=True) for each in modalities))
+    told = [
+        column("level.id").label("level"),
+        column("operation.patient").label("patient"),
+        is_listed.label("is_listed"),
+    ]
+    cohort = chosen("level", asked, where, [_group(group), *told]).subquery()
+    seen = _leaks_by_level(modalities, sites).subquery()
+    counts = [func.coalesce(seen.c[name], 0).label(name) for name in ("confirmed", "proposed", "together")]
+    keys = (cohort.c.made, cohort.c.patient, cohort.c.is_listed)
+    both = select(*keys, *counts).select_from(cohort.outerjoin(seen, seen.c.level == cohort.c.level)).cte("both")
     with _counting(engine) as connection:
-        listed = [each for each in _lists_there_are(connection) if set(json.loads(each)) & set(modalities)]
-        is_listed = cast(column("level.examined_with"), Text).in_(listed)
-        told = [column("level.id").label("level"), column("patient.id").label("patient"), is_listed.label("is_listed")]
-        cohort = chosen("level", asked, where, [_group(group), *told]).cte("cohort")
-        counted = connection.execute(_counted_by_group(cohort, _leaks_by_level(modalities).cte("seen")))
-        found: dict[Group, LeakCount] = {row[0]: _leak_count(row[1:]) for row in counted}
-        is_meant = and_(*_shown(modalities), leaks.c.finding == "confirmed", leaks.c.level == cohort.c.level)
-        one = select(cohort.c.made, leaks.c.site, leaks.c.level).join(leaks, is_meant).distinct().subquery()
-        sites = select(one.c.made, one.c.site, func.count()).group_by(one.c.made, one.c.site)
-        for key, site, n in connection.execute(sites):
-            found[key].by_site[site] = n
+        found: dict[Group, LeakCount] = {}
+        for key, together, *numbers in connection.execute(union_all(_by_patient(both), _by_sites(both))):
+            here = found.setdefault(key, LeakCount())
+            if together is None:
+                for name, n in zip(_COUNTS, numbers, strict=True):
+                    setattr(here, name, int(n))
+                continue
+            for place, site in enumerate(sites):
+                if together >> place & 1:
+                    here.by_site[site] = here.by_site.get(site, 0) + int(numbers[0])
     return found
-
-
-def _leak_count(counts: Sequence[Any]) -> LeakCount:
-    told: dict[str, Any] = dict(zip(_COUNTS, map(int, counts), strict=True))
-    return LeakCount(**told)
-
-
-def _lists_there_are(connection: Connection) -> list[str]:
-    """Every list of what vertebrae were examined with, as it is stored: few lists, and to compare one is quick."""
-    level = KINDS["level"].table.c
-    query = (
-        select(cast(level.examined_with, Text))
-        .where(level.is_current, ~level.is_withdrawn, level.examined_with.is_not(None))
-        .distinct()
-    )
-    return list(connection.execute(query).scalars())
 
 
 _COUNTS = ("n", "n_examined", "n_leaking", "n_undecided", "n_sites", "n_examined_patients", "n_leaking_patients")
 
 
-def _counted_by_group(cohort: FromClause, seen: FromClause) -> Select[Any]:
-    """First by patient, for patients are counted too."""
-    n_sites, n_proposed = (func.coalesce(seen.c[name], 0) for name in ("confirmed", "proposed"))
+def _by_patient(both: FromClause) -> Select[Any]:
     yes = {
-        "n_examined": or_(cohort.c.is_listed, n_sites > 0),
-        "n_leaking": n_sites > 0,
-        "n_undecided": and_(n_sites == 0, n_proposed > 0),
+        "n_examined": or_(both.c.is_listed, both.c.confirmed > 0),
+        "n_leaking": both.c.confirmed > 0,
+        "n_undecided": and_(both.c.confirmed == 0, both.c.proposed > 0),
     }
-    keys = (cohort.c.made, cohort.c.patient)
+    keys = (both.c.made, both.c.patient)
     sums = [func.count().filter(is_so).label(name) for name, is_so in yes.items()]
-    both = cohort.outerjoin(seen, seen.c.level == cohort.c.level)
-    by_patient = select(*keys, func.count().label("n"), *sums, func.sum(n_sites).label("n_sites")).select_from(both)
+    by_patient = select(*keys, func.count().label("n"), *sums, func.sum(both.c.confirmed).label("n_sites"))
     one = by_patient.group_by(*keys).subquery().c
     patients = [func.count().filter(one[name] > 0) for name in ("n_examined", "n_leaking")]
-    whole = [func.sum(one[name]) for name in ("n", "n_examined", "n_leaking", "n_undecided", "n_sites")]
-    return select(one.made, *whole, *patients).group_by(one.made)
+    whole = [func.sum(one[name]) for name in _COUNTS[: -len(patients)]]
+    return select(one.made, cast(null(), Integer).label("together"), *whole, *patients).group_by(one.made)
 
 
-def _leaks_by_level(modalities: Sequence[str]) -> Select[Any]:
-    """How many leaks of a vertebra are confirmed, and how many nobody has decided about."""
+def _by_sites(both: FromClause) -> Select[Any]:
+    keys = (both.c.made, both.c.together)
+    nothing = [literal(0) for _ in _COUNTS[1:]]
+    return select(*keys, func.count(), *nothing).where(both.c.together > 0).group_by(*keys)
+
+
+def _leaks_by_level(modalities: Sequence[str], sites: Sequence[str]) -> Select[Any]:
+    """Leaks of a vertebra: how many are confirmed, how many nobody has decided about, and a bit for each site."""
     leaks = KINDS["leak"].table.c
     counts = [func.count().filter(leaks.finding == name).label(name) for name in ("confirmed", "proposed")]
-    return select(leaks.level, *counts).where(*_shown(modalities)).group_by(leaks.level)
-
-
-def _shown(modalities: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
-    leaks = KINDS["leak"].table.c
-    return leaks.is_current, ~leaks.is_withdrawn, leaks.modality.in_(modalities)
+    bit = case({site: 1 << place for place, site in enumerate(sites)}, value=leaks.site, else_=0)
+    together = func.bit_or(case((leaks.finding == "confirmed", bit), else_=0)).label("together")
+    shown = (leaks.is_current, ~leaks.is_withdrawn, leaks.modality.in_(modalities))
+    return select(leaks.level, *counts, together).where(*shown).group_by(leaks.level)
 
 
 def spans(

@@ -53,6 +53,21 @@ class Gathering:
         return bytes(_turned(self.numbers))
 
 
+class BitOr:
+    """PostgreSQL's ``bit_or`` for SQLite."""
+
+    def __init__(self) -> None:
+        self.bits = 0
+
+    def step(self, bits: int) -> None:
+        """One row."""
+        self.bits |= bits
+
+    def finalize(self) -> int:
+        """All rows."""
+        return self.bits
+
+
 def numbers_of(gathered: bytes | None) -> array[float]:
     """What was gathered; of no rows nothing."""
     numbers = array("d")

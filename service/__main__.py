@@ -54,7 +54,15 @@ def main(context: click.Context) -> None:
 main.add_command(accounts.user)
 main.add_command(accounts.token)
 main.add_command(score_sets)
-for each in (clinical.audit_table, clinical.cohort, clinical.import_records, clinical.export_records):
+for each in (
+    clinical.audit_table,
+    clinical.cohort,
+    clinical.import_records,
+    clinical.export_records,
+    clinical.simulate_records,
+    clinical.import_redcap,
+    clinical.export_redcap,
+):
     main.add_command(each)
 for each in (
     recordings.export,

@@ -18,7 +18,8 @@ from service.api.record_wire import row_of
 from service.api.wire import SAFETY_WORDS, Wire
 from service.clinical.cohort_answers import Answer
 from service.clinical.columns import dictionary
-from service.clinical.exchange import BadCell, Line, NoTable, check, csv_lines, read_csv, read_rows
+from service.clinical.csv_told import csv_lines
+from service.clinical.exchange import BadCell, Line, NoTable, check, read_csv, read_rows
 from service.clinical.record import ADDRESSES
 
 router = APIRouter(prefix="/record", tags=["record"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from service.clinical.audit_course import course_findings
+from service.clinical.audit_course import course_findings, figure_findings
 from service.clinical.figures import printed_as, rounded, share
 from service.clinical.finding import Finding, Verdict
 from service.clinical.published import Fraction, Leaks, Published, Reach, Stated, Sum, Words
@@ -18,7 +18,9 @@ def audit(published: Published) -> list[Finding]:
     found: list[Finding] = []
     for fraction in published.fraction:
         found.extend(_fraction(fraction, published.units))
-    found.extend(map(_sum, published.sum))
+    for total in published.sum:
+        found.append(_sum(total))
+        found.extend(_percent_of_what(total))
     for leaks in published.leaks:
         found.extend(_leaks(leaks))
     found.extend(map(_stated, published.stated))
@@ -26,6 +28,8 @@ def audit(published: Published) -> list[Finding]:
     found.extend(map(_words, published.words))
     for course in published.course:
         found.extend(course_findings(course))
+    for figure in published.figure:
+        found.extend(figure_findings(figure))
     return found
 
 
@@ -75,6 +79,31 @@ def _sum(total: Sum) -> Finding:
         return Finding(Verdict.REPRODUCES, total.label, shown, f"the parts add up to {added:g}")
     which = "missing" if gap > 0 else "too many"
     return Finding(Verdict.FLAG, total.label, shown, f"the parts add up to {added:g}: {abs(gap):g} {which}")
+
+
+def _percent_of_what(total: Sum) -> Iterator[Finding]:
+    """Whether parts in percent are counts of the first whole that is named; if not, of which other one."""
+    told = {unit: _counts(total, whole) for unit, whole in total.of.items()}
+    if not told:
+        return
+    unit, whole = next(iter(total.of.items()))
+    shown = f"{' / '.join(total.parts.values())} % of {whole} ({unit})"
+    missing = [part for part, count in zip(total.parts.values(), told[unit], strict=True) if count is None]
+    if not missing and sum(each or 0 for each in told[unit]) == whole:
+        words = f"{' + '.join(map(str, told[unit]))} = {whole}"
+        yield Finding(Verdict.REPRODUCES, f"{total.label}: of what", shown, words)
+        return
+    words = f"no count gives {', '.join(missing)} %" if missing else "the counts do not add up to the whole"
+    for other, counts in told.items():
+        if other != unit and sum(each or 0 for each in counts) == total.of[other] and None not in counts:
+            words += f"; of {total.of[other]} ({other}) they are {' + '.join(map(str, counts))}"
+    yield Finding(Verdict.FLAG, f"{total.label}: of what", shown, words)
+
+
+def _counts(total: Sum, whole: int) -> list[int | None]:
+    """The count behind each percentage; None where no count of ``whole`` rounds to it."""
+    near = [(part, round(float(part) * whole / 100)) for part in total.parts.values()]
+    return [count if printed_as(100.0 * count / whole, part) else None for part, count in near]
 
 
 def _leaks(leaks: Leaks) -> Iterator[Finding]:

@@ -8,17 +8,20 @@ from collections.abc import Iterator
 from service.clinical.comparisons import MeanSd, Outcome, anova_of_summaries, paired_t_of_summaries, t_of_summaries
 from service.clinical.figures import p_text, rounded
 from service.clinical.finding import Finding, Verdict
-from service.clinical.published import Claim, Course, Named
+from service.clinical.grid import why_not
+from service.clinical.published import Claim, Course, Figure, Named
 from service.clinical.scores import INSTRUMENTS
 
 ALPHA = 0.05
+LEAVES_SECTIONS_OPEN = frozenset({"follow_up.odi_percent"})
+"""Scores that are a percentage of what was answered: they go in finer steps where something was not."""
 CORRELATIONS = (0.0, 0.5)
 """Between two times of a patient: unknown from a summary, so two are tried."""
 
 
 def course_findings(course: Course) -> list[Finding]:
     """Everything that can be said of one course."""
-    found = [*_possible(course), *_numbers(course)]
+    found = [*_possible(course), *_numbers(course), *_patients(course)]
     for claim in course.claims:
         found.extend(_claim(course, claim))
     found.extend(_class(course, named) for named in course.classes)
@@ -39,6 +42,33 @@ def _possible(course: Course) -> Iterator[Finding]:
             yield Finding(Verdict.FLAG, about, shown, words)
         elif not (course.low <= point.mean - point.sd and point.mean + point.sd <= course.high):
             yield Finding(Verdict.NOTE, about, shown, f"mean +- SD reaches beyond the scale of {scale}: skewed")
+
+
+def _patients(course: Course) -> Iterator[Finding]:
+    """Whether any patients can have such a mean and SD: a score goes in steps, and so do its means."""
+    for time, point in course.points.items():
+        told = [why_not(point.printed(point.n or course.n), grid) for grid in course.grids()]
+        if not told or told[0] is None:
+            continue
+        about, shown = f"{course.label}, {time}: patients", f"{point.mean:g} +- {point.sd:g}"
+        finer = next((grid for grid, why in zip(course.grids(), told, strict=True) if why is None), None)
+        if finer is not None:
+            words = f"{told[0]}; only values in steps of {float(finer.step):g} have"
+            yield Finding(Verdict.NOTE, about, shown, words)
+        elif course.field in LEAVES_SECTIONS_OPEN:
+            yield Finding(Verdict.NOTE, about, shown, f"{told[0]}; only with sections left unanswered can it be")
+        else:
+            yield Finding(Verdict.FLAG, about, shown, f"no such patients can exist: {told[-1]}")
+
+
+def figure_findings(figure: Figure) -> list[Finding]:
+    """Whether any things can have such a mean and SD."""
+    about = f"{figure.label}: mean, SD and range"
+    shown = f"{figure.mean:g} +- {figure.sd:g} ({figure.low:g}-{figure.high:g}), n {figure.n}"
+    why = why_not(figure.printed(figure.n), figure.grid())
+    if why is not None:
+        return [Finding(Verdict.FLAG, about, shown, f"no such things can exist: {why}")]
+    return [Finding(Verdict.REPRODUCES, about, shown, f"values in steps of {float(figure.step):g} can have them")]
 
 
 def _numbers(course: Course) -> Iterator[Finding]:

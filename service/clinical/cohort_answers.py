@@ -138,6 +138,7 @@ class CurveAnswer(Answer):
     n_deaths: int = Field(description="Deaths; count.")
     median_months: float | None = Field(None, description="Median survival; null while more than half live; months.")
     steps: list[CurveStep] = Field(description="Steps in order of time.")
+    observed_months: SpreadAnswer = Field(description="From the first operation to death or the last news; months.")
     method: str = Field(description="Method and interval.")
 
 

@@ -34,6 +34,7 @@ from service.clinical.survival import Life, curve, log_rank
 
 SEEN_WITH: Mapping[str, tuple[str, ...]] = {"fluoroscopy": ("live", "final_ap", "final_lateral"), "ct": ("ct",)}
 """Leaks that the screen or a radiograph shows and leaks that CT shows are different quantities, never pooled."""
+SITES: tuple[str, ...] = get_args(codes.LeakSite)
 TIME_POINTS: tuple[str, ...] = get_args(codes.TimePoint)
 DAYS_PER_MONTH = 365.25 / 12
 
@@ -133,7 +134,7 @@ def cohort_leaks(
     modalities = SEEN_WITH[seen_with]
     if group is not None:
         check_field(group, "vertebra", needs=("word",))
-    told = named_groups(leak_counts(engine, modalities, where=where, group=group), group, LeakCount())
+    told = named_groups(leak_counts(engine, modalities, SITES, where=where, group=group), group, LeakCount())
     named = sorted({site for each in told.values() for site in each.by_site})
     groups = {name: _leak_group(each, named) for name, each in told.items()}
     n_undecided = {name: each.n_undecided for name, each in told.items()}

@@ -8,38 +8,84 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from db.connect import StoreFailure, connect
-from db.record import RecordRefused
+from db.connect import StoreFailure, connect, snapshot
+from db.record import RecordRefused, write
 from service.api.wire import SAFETY_WORDS
+from service.clinical.finding import Finding
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.clinical.exchange import Intake
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+PROJECT_WORDS = (
+    "Upload data-dictionary.csv as the data dictionary of an empty project, set every instrument but patient to repeat, then "
+    "import records.csv. These words stand here because REDCap takes no remark in its files."
+)
 
 
 @click.command("audit-table")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
+@click.option("--records", is_flag=True, help="Hold the numbers against the clinical record instead of each other.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line for each finding.")
-def audit_table(file: Path, *, as_json: bool) -> None:
+@click.pass_obj
+def audit_table(settings: Settings, file: Path, *, records: bool, as_json: bool) -> None:
     """Check whether the numbers of a published summary (TOML) hold together; exit 1 when one is flagged."""
     from service.clinical.audit import Verdict, audit
-    from service.clinical.published import Unreadable, read
+    from service.clinical.published import read
 
     try:
-        findings = audit(read(file.read_text(encoding="utf-8")))
-    except (Unreadable, UnicodeDecodeError) as error:
+        published = read(file.read_text(encoding="utf-8"))
+        if records:
+            from service.clinical.held import hold
+
+            findings = hold(connect(settings.journal_url), published)
+        else:
+            findings = audit(published)
+    except (ValueError, StoreFailure) as error:
         raise click.ClickException(str(error)) from None
+    except KeyError:
+        raise click.ClickException("where: expected a field of the unit, of its owners or of what it owns") from None
+    _tell(findings, as_json=as_json)
+    sys.exit(any(each.verdict is Verdict.FLAG for each in findings))
+
+
+def _tell(findings: Sequence[Finding], *, as_json: bool) -> None:
     for each in findings:
         line = {"verdict": each.verdict, "about": each.about, "printed": each.printed, "found": each.found}
         beside = f" [{each.printed}]" if each.printed else ""
         click.echo(json.dumps(line) if as_json else f"{each.verdict:10}  {each.about}{beside}: {each.found}")
     click.echo(SAFETY_WORDS, err=True)
-    sys.exit(any(each.verdict is Verdict.FLAG for each in findings))
+
+
+@click.command("simulate-records")
+@click.argument("file", type=FILE)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write into.")
+@click.option("--seed", default=1, show_default=True, help="The same seed makes the same patients.")
+def simulate_records(file: Path, out: Path, seed: int) -> None:
+    """Make patients who fit a published summary (TOML), as CSV files to import; exit 1 where none can."""
+    from service.clinical.files import write_rows
+    from service.clinical.published import read
+    from service.clinical.simulated import simulate
+
+    try:
+        series = simulate(read(file.read_text(encoding="utf-8")), file.stem, seed)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    names = write_rows(series.rows, out, SAFETY_WORDS)
+    click.echo(f"{', '.join(names)} in {out}: made to fit a summary, none of these patients ever lived")
+    _tell(series.findings, as_json=False)
+    sys.exit(any(each.verdict == "flag" for each in series.findings))
 
 
 @click.command("cohort")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 @click.pass_obj
 def cohort(settings: Settings, file: Path) -> None:
     """Print the tables that a page of questions (TOML) asks for, as Markdown."""
@@ -57,7 +103,7 @@ def cohort(settings: Settings, file: Path) -> None:
 
 
 @click.command("import-records")
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=FILE)
 @click.option("--dry-run", is_flag=True, help="Look at everything, write nothing.")
 @click.pass_obj
 def import_records(settings: Settings, files: tuple[Path, ...], *, dry_run: bool) -> None:
@@ -73,6 +119,10 @@ def import_records(settings: Settings, files: tuple[Path, ...], *, dry_run: bool
         raise click.ClickException(
             "nothing was written: somebody changed the record meanwhile, or an id belongs to something withdrawn"
         ) from None
+    _tell_intake(intake, dry_run=dry_run)
+
+
+def _tell_intake(intake: Intake, *, dry_run: bool) -> None:
     for bad in intake.bad:
         click.echo(f"{bad.kind}, line {bad.line}, {bad.column}: {bad.expected}")
     verb = "would be" if dry_run else "were"
@@ -94,3 +144,70 @@ def export_records(settings: Settings, out: Path) -> None:
     except StoreFailure as failure:
         raise click.ClickException(str(failure)) from None
     click.echo(f"{', '.join(names)} in {out}")
+
+
+@click.command("import-redcap")
+@click.argument("export", type=FILE)
+@click.option("--mapping", type=FILE, help="How the project is read (TOML); without it the project is our own.")
+@click.option("--dictionary", type=FILE, help="The project's data dictionary (CSV), to hold the mapping against.")
+@click.option("--prefix", default="", help="What ids begin with, where the project is our own.")
+@click.option("--update", is_flag=True, help="Let the project change what is there already.")
+@click.option("--dry-run", is_flag=True, help="Look at everything, write nothing.")
+@click.pass_obj
+def import_redcap(
+    settings: Settings,
+    export: Path,
+    *,
+    mapping: Path | None,
+    dictionary: Path | None,
+    prefix: str,
+    update: bool,
+    dry_run: bool,
+) -> None:
+    """Take records from a REDCap project's raw CSV export: all of it or nothing."""
+    from service.clinical.exchange import NoTable
+    from service.clinical.files import ACTOR
+    from service.clinical.redcap import read_export, take_export
+    from service.clinical.redcap_mapping import choices_in, gaps_in, read_mapping
+    from service.clinical.redcap_project import project_mapping
+
+    try:
+        wanted = project_mapping(prefix) if mapping is None else read_mapping(_text(mapping))
+        gaps = [] if dictionary is None else gaps_in(wanted, choices_in(_text(dictionary)))
+        if gaps:
+            raise click.ClickException("the mapping does not fit the project:\n" + "\n".join(gaps))
+        engine = connect(settings.journal_url)
+        intake = take_export(engine, read_export(_text(export), wanted), may_update=update)
+        if not intake.bad and not dry_run:
+            write(engine, intake.drafts, at=time.time(), actor=ACTOR)
+    except (NoTable, StoreFailure) as error:
+        raise click.ClickException(str(error)) from None
+    except UnicodeDecodeError:
+        raise click.ClickException("expected UTF-8") from None
+    except RecordRefused:
+        raise click.ClickException("nothing was written: somebody changed the record meanwhile") from None
+    _tell_intake(intake, dry_run=dry_run)
+
+
+@click.command("export-redcap")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write into.")
+@click.pass_obj
+def export_redcap(settings: Settings, out: Path) -> None:
+    """Write the record as a REDCap project: the data dictionary to build it from, and the records to import there."""
+    from service.clinical.redcap_project import project_dictionary, project_records
+
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with snapshot(connect(settings.journal_url)) as seen:
+            for name, lines in (("data-dictionary", project_dictionary()), ("records", project_records(seen))):
+                with (out / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+                    file.writelines(lines)
+    except StoreFailure as failure:
+        raise click.ClickException(str(failure)) from None
+    (out / "README.txt").write_text(f"{SAFETY_WORDS}\n\n{PROJECT_WORDS}\n", encoding="utf-8")
+    click.echo(f"data-dictionary.csv, records.csv, README.txt in {out}")
+    click.echo(SAFETY_WORDS, err=True)
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8-sig")

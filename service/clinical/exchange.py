@@ -9,16 +9,15 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from db.connect import Engine, Source
+from db.connect import Engine
 from db.record import KINDS, VERSION_FIELDS, Draft, Version, changed_fields, listing
 from service.clinical.columns import cells_of, columns_of, told_by
+from service.clinical.csv_told import MARK
 from service.clinical.instruments import ImpossibleAnswer
-from service.clinical.record import SHAPES, fields_of, plain_of, without_confirmation
+from service.clinical.record import SHAPES, fields_of, without_confirmation
 from service.clinical.shape import SCORED, problems_of
 
 PAGE = 1000
-MARK = "#"
-"""A line that begins so is a remark: the safety words stand in one."""
 
 
 class NoTable(ValueError):
@@ -64,21 +63,15 @@ class Intake:
         return len(self.drafts) - self.n_new
 
 
-def csv_lines(source: Source, kind: str, safety: str) -> Iterator[str]:
-    """The file of a kind, line by line: the safety words as a remark, the header, one row for each current thing."""
-    names = ["id", "version", *(column.name for column in columns_of(kind))]
-    yield f"{MARK} {safety}\r\n"
-    yield _csv_line(names)
-    after = 0
-    while found := listing(source, kind, after=after, limit=PAGE):
-        for version in found:
-            cells = cells_of(kind, {"id": version.id, "version": version.version, **plain_of(kind, version.fields)})
-            yield _csv_line([cells[name] for name in names])
-        after = found[-1].number
-
-
 def read_csv(kind: str, text: str) -> list[Line]:
     """The rows of a kind's file. Raises NoTable when there is no header that fits."""
+    (_, names), *rows = rows_of(text)
+    _check_header(kind, names)
+    return [Line(kind=kind, number=number, cells=dict(zip(names, row, strict=True))) for number, row in rows]
+
+
+def rows_of(text: str) -> list[tuple[int, list[str]]]:
+    """Header and rows of a CSV file, each with its line, all of the same length. Raises NoTable."""
     text = text.lstrip("\ufeff")
     n_marked = 0
     while text.startswith(MARK):
@@ -98,12 +91,11 @@ def read_csv(kind: str, text: str) -> list[Line]:
         ) from None
     if not rows:
         raise NoTable("expected a header and rows")
-    names = [name.strip() for name in rows[0][1]]
-    _check_header(kind, names)
+    header = [name.strip() for name in rows[0][1]]
     for number, row in rows[1:]:
-        if len(row) != len(names):
-            raise NoTable(f"line {number}: expected {len(names)} cells")
-    return [Line(kind=kind, number=number, cells=dict(zip(names, row, strict=True))) for number, row in rows[1:]]
+        if len(row) != len(header):
+            raise NoTable(f"line {number}: expected {len(header)} cells")
+    return [(rows[0][0], header), *rows[1:]]
 
 
 def read_rows(kind: str, rows: Sequence[Mapping[str, object]]) -> list[Line]:
@@ -288,9 +280,3 @@ def _check_header(kind: str, names: Sequence[str]) -> None:
 
 def _bad(line: Line, column: str, expected: str) -> BadCell:
     return BadCell(kind=line.kind, line=line.number, column=column, expected=expected)
-
-
-def _csv_line(cells: Sequence[str]) -> str:
-    out = io.StringIO()
-    csv.writer(out).writerow(cells)
-    return out.getvalue()

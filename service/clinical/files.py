@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
+from typing import Any
 
 from db.connect import Engine, snapshot
 from db.record import write
 from service.clinical.columns import Meaning, dictionary
-from service.clinical.exchange import MARK, Intake, Line, NoTable, check, csv_lines, read_csv
+from service.clinical.csv_told import MARK, csv_lines, csv_rows
+from service.clinical.exchange import Intake, Line, NoTable, check, read_csv
 from service.clinical.record import ADDRESSES
 
 ACTOR = "import"
@@ -33,6 +35,18 @@ def take_files(engine: Engine, files: Sequence[Path], *, at: float, dry_run: boo
     if not intake.bad and not dry_run:
         write(engine, intake.drafts, at=at, actor=ACTOR)
     return intake
+
+
+def write_rows(rows: Mapping[str, Sequence[Mapping[str, Any]]], folder: Path, safety: str) -> list[str]:
+    """New things by kind, as files that ``take_files`` takes; the names of the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = []
+    for kind, things in rows.items():
+        if things:
+            names.append(f"{ADDRESSES[kind]}.csv")
+            with (folder / names[-1]).open("w", encoding="utf-8", newline="") as file:
+                file.writelines(csv_rows(kind, ({"version": "", **thing} for thing in things), safety))
+    return names
 
 
 def give_files(engine: Engine, folder: Path, safety: str) -> list[str]:

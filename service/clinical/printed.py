@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from db.connect import Engine
 from service.clinical.cohort_answers import (
@@ -15,20 +15,22 @@ from service.clinical.cohort_answers import (
     SpreadAnswer,
 )
 from service.clinical.figures import p_text
-from service.clinical.questions import Page, course_of, leaks_of, survival_of, table_of
+from service.clinical.questions import Page, course_of, leaks_of, list_of, survival_of, table_of
 
 
 def page_of(engine: Engine, page: Page, safety: str) -> Iterator[str]:
     """The page line by line, first and last the safety words. Raises ImpossibleAnswer."""
     yield from (f"# {page.title}", "", safety, "")
-    for table in page.table:
+    for table in page.asked(page.table):
         yield from _section(table.label or f"By {table.unit}", _table(table_of(engine, table)))
-    for course in page.course:
+    for course in page.asked(page.course):
         yield from _section(course.label or course.field, _course(course_of(engine, course)))
-    for leaks in page.leaks:
+    for leaks in page.asked(page.leaks):
         yield from _section(leaks.label or f"Leaks, {leaks.seen_with}", _leaks(leaks_of(engine, leaks)))
-    for survival in page.survival:
+    for survival in page.asked(page.survival):
         yield from _section(survival.label or "Survival", _survival(survival_of(engine, survival)))
+    for rows in page.asked(page.rows):
+        yield from _section(rows.label or f"Each {rows.unit}", _list(rows.fields, list_of(engine, rows)))
     yield safety
 
 
@@ -103,13 +105,20 @@ def _leaks(told: CohortLeaks) -> Iterator[str]:
 
 
 def _survival(told: CohortSurvival) -> Iterator[str]:
-    yield from _head("", "patients", "deaths", "median (months)")
+    yield from _head("", "patients", "deaths", "median survival (months)", "follow-up (months)")
     for name, each in told.groups.items():
         median = "not reached" if each.median_months is None else f"{each.median_months:.1f}"
-        yield _row(name, str(each.n), str(each.n_deaths), median)
+        yield _row(name, str(each.n), str(each.n_deaths), median, spread_text(each.observed_months))
     if told.test is not None:
         yield from ("", outcome_text(told.test))
-    yield from _notes("Kaplan-Meier from the first operation.", told)
+    yield from _notes("Kaplan-Meier from the first operation; follow-up to death or the last news.", told)
+
+
+def _list(fields: Sequence[str], rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    yield from _head("", *fields)
+    for number, row in enumerate(rows, start=1):
+        yield _row(str(number), *(row[name] for name in fields))
+    yield from ("", "What is not known is left empty.")
 
 
 def _head(*cells: str) -> Iterator[str]:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import tomllib
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from decimal import Decimal
+from fractions import Fraction as Ratio
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from service.clinical.grid import Grid
+from service.clinical.grid import Printed as PrintedMean
 from service.clinical.instruments import ImpossibleAnswer
+from service.clinical.questions import FieldName, Where
 from service.clinical.scores import INSTRUMENTS
 from service.clinical.shape import problems_of
 
 Printed = Annotated[str, Field(pattern=r"^-?\d+(\.\d+)?$", description="A number as it is printed, digits and all.")]
+
+
+FieldOrNone = Field(None, pattern=r"^[a-z_]+\.[a-z0-9_]+$", max_length=80, description="kind.field of the record.")
 
 
 class Unreadable(ValueError):
@@ -33,15 +42,34 @@ class Fraction(Part):
     unit: str
     printed: dict[str, Printed] = {}
     wording: str | None = None
+    where: list[Where] = Field([], description="Which things of the record the numerator counts.")
+
+
+Codes = dict[str, str | bool | list[str]]
+"""The code of the record, or several, that a printed word stands for; without one the word is the code."""
 
 
 class Sum(Part):
-    """Parts that should add up to a whole. Unit percent: up to the rounding of the parts."""
+    """Parts that should add up to a whole. Unit percent: up to the rounding of the parts.
+
+    With ``field`` the record holds them, for visits at ``time``. Where the parts leave something over, ``rest`` says what
+    patients are made to have instead, or they have nothing.
+    """
 
     label: str
     whole: float
     unit: str
     parts: dict[str, Printed]
+    field: str | None = FieldOrNone
+    codes: Codes = {}
+    rest: list[str] = []
+    time: str | None = None
+    of: dict[str, Annotated[int, Field(gt=0)]] = Field({}, description="What parts in percent may be percent of.")
+
+    def codes_of(self, part: str) -> list[str | bool]:
+        """What the record says where the paper says ``part``."""
+        codes = self.codes.get(part, part)
+        return [*codes] if isinstance(codes, list) else [codes]
 
 
 class Leaks(Part):
@@ -52,6 +80,11 @@ class Leaks(Part):
     vertebrae: int = Field(gt=0)
     leaking: int = Field(ge=0)
     sites: dict[str, Annotated[int, Field(ge=0)]]
+    seen_with: Literal["fluoroscopy", "ct"] | None = None
+    patients: int | None = Field(None, gt=0, description="Patients with a leak.")
+    codes: dict[str, str] = {}
+    regions: dict[str, list[str]] = Field({}, description="Vertebrae of each region that by_region names.")
+    by_region: dict[str, dict[str, int]] = Field({}, description="Of a site, how many in which region.")
 
 
 class Stated(Part):
@@ -88,12 +121,54 @@ class Words(Part):
     means: str | None = None
 
 
-class Point(Part):
-    """Mean and SD at one time. Without n the number of the series is assumed, and that is said."""
+class MeanAndSd(Part):
+    """A mean and an SD, with the decimals that are printed."""
 
     mean: float
     sd: float = Field(ge=0)
+    mean_decimals: int = Field(0, exclude=True)
+    sd_decimals: int = Field(0, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _count_decimals(cls, told: Any) -> Any:
+        """``83.40`` says more than 83.4: how far a number may have been rounded."""
+        if not isinstance(told, Mapping):
+            return told
+        named = {name: told[name] for name in ("mean", "sd") if isinstance(told.get(name), Decimal)}
+        return {**told, **{f"{name}_decimals": max(0, -value.as_tuple().exponent) for name, value in named.items()}}
+
+    def printed(self, n: int) -> PrintedMean:
+        """As ``n`` values may have given it."""
+        return PrintedMean(
+            mean=Ratio(str(self.mean)),
+            sd=Ratio(str(self.sd)),
+            n=n,
+            mean_half=Ratio(1, 2 * 10**self.mean_decimals),
+            sd_half=Ratio(1, 2 * 10**self.sd_decimals),
+        )
+
+
+class Point(MeanAndSd):
+    """Mean and SD at one time. Without n the number of the series is assumed, and that is said."""
+
     n: int | None = Field(None, gt=1)
+
+
+class Figure(MeanAndSd):
+    """Mean, SD and range of a number that the record holds."""
+
+    label: str
+    field: str = FieldName
+    unit: str
+    n: int = Field(gt=1)
+    low: float
+    high: float
+    step: Decimal = Decimal(1)
+
+    def grid(self) -> Grid:
+        """The values that may have been written down."""
+        return grid_of(self.low, self.high, self.step)
 
 
 class Claim(Part):
@@ -126,8 +201,14 @@ class Named(Part):
         return self
 
 
+def grid_of(low: float, high: float, step: Decimal) -> Grid:
+    """From ``low`` to ``high`` in steps."""
+    size = Ratio(step)
+    return Grid(step=size, low=round(Ratio(str(low)) / size), high=round(Ratio(str(high)) / size))
+
+
 class Course(Part):
-    """Mean and SD of one measure over time."""
+    """Mean and SD of one measure over time. ``steps``: how fine the values may be, the likeliest first."""
 
     label: str
     low: float
@@ -136,6 +217,13 @@ class Course(Part):
     points: dict[str, Point]
     claims: list[Claim] = []
     classes: list[Named] = []
+    field: str | None = FieldOrNone
+    times: dict[str, str] = Field({}, description="The record's time point of each point; without one its own name.")
+    steps: list[Decimal] = []
+
+    def grids(self) -> list[Grid]:
+        """Every fineness of the scale."""
+        return [grid_of(self.low, self.high, step) for step in self.steps]
 
 
 class Published(Part):
@@ -143,6 +231,8 @@ class Published(Part):
 
     title: str
     units: dict[str, int] = {}
+    site: str | None = Field(None, max_length=200, description="patient.site of the series in the record.")
+    kind: str | None = Field(None, description="operation.kind of the series.")
     fraction: list[Fraction] = []
     sum: list[Sum] = []
     leaks: list[Leaks] = []
@@ -150,12 +240,13 @@ class Published(Part):
     reach: list[Reach] = []
     words: list[Words] = []
     course: list[Course] = []
+    figure: list[Figure] = []
 
 
 def read(text: str) -> Published:
     """The summary that ``text`` (TOML) holds. Raises Unreadable."""
     try:
-        told = Published.model_validate(tomllib.loads(text))
+        told = Published.model_validate(tomllib.loads(text, parse_float=Decimal))
     except tomllib.TOMLDecodeError as error:
         raise Unreadable(f"not TOML: {error}") from None
     except ValidationError as error:

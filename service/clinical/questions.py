@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -32,11 +33,16 @@ class Where(Question):
     high: float | str | None = Field(None, description="At most this number, or this day.")
 
 
-class Cohort(Question):
-    """Which records, and by what they are grouped."""
+class Narrowed(Question):
+    """Which records."""
 
     label: str = Field("", max_length=200, description="Heading of the answer in a printed page.")
     where: list[Where] = Field([], max_length=20, description="All of these conditions hold.")
+
+
+class Cohort(Narrowed):
+    """Which records, and by what they are grouped."""
+
     group: str | None = Field(None, max_length=80, description="kind.field that makes the groups, such as patient.arm.")
 
 
@@ -54,7 +60,9 @@ class TableField(Question):
 class TableAsk(Cohort):
     """A table of counts and figures."""
 
-    unit: Literal["patient", "operation", "vertebra", "site"] = Field(description="What is counted.")
+    unit: Literal["patient", "operation", "vertebra", "site", "visit", "complication"] = Field(
+        description="What is counted."
+    )
     fields: list[TableField] = Field(min_length=1, max_length=50, description="One row of the table for each.")
 
 
@@ -73,14 +81,30 @@ class LeaksAsk(Cohort):
     test: Literal["chi_square", "chi_square_yates", "fisher"] | None = Field(None, description="Between groups.")
 
 
+class ListAsk(Narrowed):
+    """One row for each thing, as a small series prints its patients. For a page only: it tells of single patients."""
+
+    unit: Literal["patient", "operation", "vertebra"] = Field(description="What a row stands for.")
+    fields: list[str] = Field(min_length=1, max_length=30, description="kind.field of each column.")
+
+
+Asked = TypeVar("Asked", bound=Narrowed)
+
+
 class Page(Question):
     """The questions behind the tables of one paper or report."""
 
     title: str
+    where: list[Where] = Field([], max_length=20, description="Conditions of every question, such as the site.")
     table: list[TableAsk] = []
     course: list[CourseAsk] = []
     leaks: list[LeaksAsk] = []
     survival: list[Cohort] = []
+    rows: list[ListAsk] = []
+
+    def asked(self, questions: Sequence[Asked]) -> list[Asked]:
+        """``questions`` of this page's records alone."""
+        return [ask.model_copy(update={"where": [*self.where, *ask.where]}) for ask in questions]
 
 
 def read_page(text: str) -> Page:
@@ -123,9 +147,21 @@ def survival_of(engine: Engine, ask: Cohort) -> CohortSurvival:
     return cohort_survival(engine, **_narrowed(ask))
 
 
-def conditions_of(ask: Cohort) -> list[Condition]:
+def list_of(engine: Engine, ask: ListAsk) -> list[dict[str, str]]:
+    """The rows of a list. Raises ImpossibleAnswer."""
+    from service.clinical.cohort_list import cohort_list
+
+    return cohort_list(engine, ask.unit, ask.fields, where=conditions_of(ask))
+
+
+def conditions_of(ask: Narrowed) -> list[Condition]:
     """The conditions of a question, their values fit for their fields. Raises ImpossibleAnswer."""
-    return [_condition(each) for each in ask.where]
+    return conditions_among(ask.where)
+
+
+def conditions_among(where: Sequence[Where]) -> list[Condition]:
+    """Conditions, their values fit for their fields. Raises ImpossibleAnswer."""
+    return [_condition(each) for each in where]
 
 
 def _narrowed(ask: Cohort) -> dict[str, Any]:

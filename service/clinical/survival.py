@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from service.clinical.comparisons import Outcome, quietly
-from service.clinical.figures import CONFIDENCE
+from service.clinical.figures import CONFIDENCE, Spread, spread_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,7 @@ class Curve:
     n_deaths: int
     median_months: float | None
     steps: tuple[Moment, ...]
+    observed_months: Spread
     method: str = f"Kaplan-Meier, {CONFIDENCE:.0%} log-log Greenwood interval"
 
 
@@ -50,8 +51,9 @@ def curve(lives: Sequence[Life]) -> Curve:
     months = np.array([life.months for life in lives], dtype=float)
     is_death = np.array([life.is_death for life in lives], dtype=bool)
     deaths, n_dying = np.unique(months[is_death], return_counts=True)
+    observed = spread_of(np.sort(months))
     if not len(deaths):
-        return Curve(n=len(lives), n_deaths=0, median_months=None, steps=())
+        return Curve(n=len(lives), n_deaths=0, median_months=None, steps=(), observed_months=observed)
     function = stats.ecdf(stats.CensoredData(uncensored=months[is_death], right=months[~is_death])).sf
     spans = quietly(lambda: function.confidence_interval(CONFIDENCE, method="log-log"))
     n_at_risk = len(months) - np.searchsorted(np.sort(months), deaths)
@@ -69,7 +71,8 @@ def curve(lives: Sequence[Life]) -> Curve:
     )
     # a half is a product of fractions here and may come out a hair above
     median = next((step.months for step in steps if step.survival <= 0.5 + 1e-9), None)
-    return Curve(n=len(lives), n_deaths=int(is_death.sum()), median_months=median, steps=steps)
+    n_deaths = int(is_death.sum())
+    return Curve(n=len(lives), n_deaths=n_deaths, median_months=median, steps=steps, observed_months=observed)
 
 
 def log_rank(groups: Mapping[str, Sequence[Life]]) -> Outcome:

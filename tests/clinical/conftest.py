@@ -55,7 +55,8 @@ def zhengzhou():
     volumes = values_with(3.22, 0.84, N_VERTEBRAE, 99)
     for n in range(N_PATIENTS):
         sex = "male" if n < 23 else "female"
-        yield draft("patient", f"p{n}", pseudonym=f"Z{n:02}", sex=sex, primary_tumour=primaries[n])
+        told = {"sex": sex, "primary_tumour": primaries[n], "site": "Zhengzhou PVP series"}
+        yield draft("patient", f"p{n}", pseudonym=f"Z{n:02}", **told)
         yield draft("operation", f"o{n}", patient=f"p{n}", kind="pvp", performed_on="2014-06-01")
         for time, values in vas.items():
             yield draft("follow_up", f"f{n}-{time}", operation=f"o{n}", time_point=time, vas=values[n])

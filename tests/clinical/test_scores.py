@@ -46,10 +46,13 @@ def test_no_section_answered_is_no_value_and_never_0():
         ([2] * 5 + [0] * 5, "minimal"),
         ([2] * 5 + [1] + [0] * 4, "moderate"),
         ([2] * 10, "moderate"),
+        ([3] + [2] * 9, "severe"),
+        ([3] * 10, "severe"),
+        ([3] * 9 + [4], "crippled"),
         ([4] * 10, "crippled"),
         ([4] * 9 + [5], "bed-bound or exaggerating"),
     ],
-    ids=["20", "22", "40", "80", "82"],
+    ids=["20", "22", "40", "42", "60", "62", "80", "82"],
 )
 def test_oswestry_bands_end_where_the_paper_ends_them(answers, band):
     assert odi(*answers).band == band
@@ -115,6 +118,51 @@ def test_tomita_differs_between_the_prints_where_no_organ_is_affected():
 
 
 @pytest.mark.parametrize(
+    ("primary", "visceral", "bone", "value", "published", "hebei"),
+    [
+        ("slow", "none", "multiple", 3, "wide or marginal excision", "marginal or intralesional excision"),
+        ("moderate", "none", "multiple", 4, "marginal or intralesional excision", "marginal or intralesional excision"),
+        (
+            "moderate",
+            "treatable",
+            "solitary",
+            5,
+            "marginal or intralesional excision",
+            "marginal or intralesional excision",
+        ),
+        ("moderate", "treatable", "multiple", 6, "palliative surgery", "palliative care"),
+        ("moderate", "untreatable", "solitary", 7, "palliative surgery", "palliative care"),
+        ("moderate", "untreatable", "multiple", 8, "supportive care", "symptomatic treatment"),
+    ],
+)
+def test_tomita_bands_in_both_prints(primary, visceral, bone, value, published, hebei):
+    answers = {"primary": primary, "visceral": visceral, "bone": bone}
+    assert score("tomita", answers).value == value
+    assert [score("tomita", answers, scheme).band for scheme in ("published", "hebei")] == [published, hebei]
+
+
+@pytest.mark.parametrize(
+    ("total", "band"),
+    [
+        (0, "total dependence"),
+        (20, "total dependence"),
+        (25, "severe dependence"),
+        (60, "severe dependence"),
+        (65, "moderate dependence"),
+        (90, "moderate dependence"),
+        (95, "slight dependence"),
+        (100, "independent"),
+    ],
+)
+def test_barthel_bands_end_where_shah_ends_them(total, band):
+    answers, left = {}, total
+    for item in INSTRUMENTS["barthel"].scheme().items:
+        answers[item.key] = min(max(item.points), left)
+        left -= answers[item.key]
+    assert (score("barthel", answers).value, score("barthel", answers).band) == (total, band)
+
+
+@pytest.mark.parametrize(
     ("changed", "value", "band"),
     [
         ({}, 8, "less than 6 months"),
@@ -142,12 +190,21 @@ def test_barthel_of_the_independent_is_100_and_needs_every_item():
 
 
 @pytest.mark.parametrize(
-    ("kps", "band"), [(40, "unable to care for self"), (50, "unable to work"), (80, "normal activity")]
+    ("kps", "band"),
+    [
+        (0, "unable to care for self"),
+        (40, "unable to care for self"),
+        (50, "unable to work"),
+        (70, "unable to work"),
+        (80, "normal activity"),
+        (100, "normal activity"),
+    ],
 )
 def test_karnofsky_goes_in_tens(kps, band):
     assert score("kps", {"kps": kps}).band == band
-    with pytest.raises(ImpossibleAnswer):
-        score("kps", {"kps": kps + 5})
+    for beside in (kps + 5, kps - 5):
+        with pytest.raises(ImpossibleAnswer):
+            score("kps", {"kps": beside})
 
 
 @pytest.mark.parametrize(
@@ -175,6 +232,17 @@ def test_bm22_keeps_items_scales_and_the_printed_sum_apart():
         "pain_characteristics": 0,
         "functional_interference": 100,
         "psychosocial_aspects": 100,
+    }
+
+
+def test_bm22_scales_are_linear_between_their_ends():
+    told = score("bm22", {f"q{n}": 2 for n in range(1, 23)})
+    assert told.value == 44
+    assert {name: round(value, 1) for name, value in told.scales.items()} == {
+        "painful_sites": 33.3,
+        "pain_characteristics": 33.3,
+        "functional_interference": 66.7,
+        "psychosocial_aspects": 66.7,
     }
 
 
@@ -263,6 +331,50 @@ def test_an_unanswered_section_never_moves_oswestry_beyond_the_answered_ones(ans
     told = [answer for answer in answers if answer is not None]
     value = odi(*answers).value
     assert value is None if not told else min(told) * 20 <= value + 1e-9 <= max(told) * 20 + 2e-9
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 5) | st.none(), min_size=10, max_size=10), st.integers(0, 9), st.integers(0, 5))
+def test_oswestry_follows_an_answered_section_whatever_else_is_missing(answers, place, other):
+    before = [*answers[:place], other, *answers[place + 1 :]]
+    for worse in range(other + 1, 6):
+        after = [*before[:place], worse, *before[place + 1 :]]
+        assert odi(*after).value > odi(*before).value
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(1, 4) | st.none(), min_size=22, max_size=22), st.integers(0, 21))
+def test_a_worse_bm22_answer_never_makes_a_symptom_less_or_a_function_better(answers, place):
+    def scales(answer):
+        told = [*answers[:place], answer, *answers[place + 1 :]]
+        return score("bm22", {f"q{n}": value for n, value in enumerate(told, start=1)}).scales
+
+    before, after = scales(1), scales(4)
+    for name in ("painful_sites", "pain_characteristics"):
+        assert before[name] is None or after[name] >= before[name]
+    for name in ("functional_interference", "psychosocial_aspects"):
+        assert before[name] is None or after[name] <= before[name]
+    assert before != after or any(value is None for value in before.values())
+
+
+def totals_of(scheme):
+    """Every sum that the items can come to."""
+    totals = {0}
+    for item in scheme.items:
+        totals = {total + item.worth(answer) for total in totals for answer in item.points}
+    return totals
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme"), [each for each in SUMMED if each[0] in {"sins", "tomita", "tokuhashi", "barthel", "kps"}]
+)
+def test_every_total_has_one_band_and_bands_rise_with_it(name, scheme):
+    told = INSTRUMENTS[name].scheme(scheme)
+    totals = sorted(totals_of(told))
+    assert (totals[0], totals[-1]) == (told.low, told.high)
+    held = [[band.name for band in told.bands if band.low <= total <= band.high] for total in totals]
+    assert all(len(names) == 1 for names in held)
+    assert list(dict.fromkeys(names[0] for names in held)) == [band.name for band in told.bands]
 
 
 @settings(max_examples=25, deadline=None)

@@ -72,9 +72,33 @@ without Yates, Fisher, Friedman, repeated measures ANOVA (sphericity assumed), l
 Leaks seen on the screen or a radiograph and leaks seen on CT are never pooled. Warnings name what does not add up, and say
 where a test takes vertebrae or operations of one patient as independent. Fields that may hold several words have no test.
 
+A table counts patients, operations, vertebrae, sites of leaks, visits (`follow_up`) or complications. Asked for like fields are
+single answers (`level.sins_pain`, `follow_up.odi_s1`: counted as words), `operation.n_levels`, `operation.cement_ml` (null unless it
+is known of every vertebra) and `follow_up.is_last`, true of the latest visit after the operation. Survival tells the follow-up too.
+
+`cementwatch cohort FILE` prints the tables of a paper as Markdown from one file of questions; `tests/clinical/series/` has those of
+five: Zhengzhou, Shanghai, Hebei, Beijing, and the table of the Bologna review, where each cited series is a `site`. `where` at its head
+holds for every question. `[[rows]]` in such a file is
+a list with a row for each patient (`patient.months`: from the operation to death or the last news); it is printed only by the
+command, and takes no free text.
+
 `cementwatch audit-table FILE` checks a published summary (TOML; `tests/clinical/series/` has three) the same way:
 percentages against fractions, parts against wholes, sites against vertebrae, places against each other, means and SD
-against their scale, claimed tests against means and SD. It flags and words contradictions and repairs nothing.
+against their scale, claimed tests against means and SD, percentages against the counts that they may be of, and whether any patients
+can have a printed mean and SD at all: a score goes in steps, so `n` of them have only certain sums and sums of squares. That is
+exact. It flags and words contradictions and repairs nothing.
+
+Where only a summary was published, `cementwatch simulate-records FILE --out FOLDER` makes patients who fit it (`field` in the summary
+says where the record keeps a number), as CSV files for `import-records`; `cementwatch audit-table --records FILE` then holds every
+printed number against the record. Values keep to the steps and the range of their score; what is not printed stays unknown, and
+what nobody can have is not made but said. So the Zhengzhou and Beijing series come out of imported records as they are printed, with these reserves:
+
+* Zhengzhou, VAS: 34 whole numbers have no mean of 8.11, 2.43, 3.02 or 3.13, nor the SD 0.42 with the mean 2.47; tenths have.
+* Zhengzhou, ODI: 34 questionnaires with every section answered have none of the six printed means; one patient leaves one open.
+* Zhengzhou, levels: 19 of 50 vertebrae are printed nowhere and are made lumbar. Beijing: 20 of 21 leaks have no printed site (`other`).
+* Bologna, Weill 1996: 73, 21 and 6 % are counts of 52 vertebrae, not of the 37 patients.
+
+Of the Shanghai and Hebei papers the tables are described here in words only: their pages of questions are tested on other records.
 
 ## In and out
 
@@ -82,6 +106,23 @@ against their scale, claimed tests against means and SD. It flags and words cont
 `POST /record/patients/import?dry_run=true` names every bad cell with its line; without `dry_run` everything is written or
 nothing. `POST /record/import` takes several kinds as JSON, an export too, `cementwatch import-records FILES` several CSV files. A row with an
 id that is there needs the current version beside it.
+
+### REDCap
+
+`cementwatch export-redcap --out FOLDER` writes the record as a REDCap project: `data-dictionary.csv` to build it from (one instrument for
+each kind; all but `patient` must be set to repeat), and `records.csv` in its import format. `cementwatch import-redcap EXPORT` takes
+the project's raw CSV export back; with `--mapping FILE` any other project (`tests/clinical/redcap/mapping.toml` is one), with `--dictionary FILE`
+the mapping is first held against that project's dictionary. `--dry-run` names every bad cell by line and column of the
+project; all is written or nothing. REDCap itself is no part of the tests: the format is held by files like its own.
+
+* `[[thing]]` says which rows make a thing of which `kind`: those of one repeating instrument (`repeat`), of some `events`. A field is a column, or
+  `{ from, codes }`, `{ is }` what always holds, `{ event }` what the event says. `points` names the column with the instance of what a thing
+  belongs to; without it there must be only one, or the cell is bad.
+* Checkboxes: the ticked boxes are the list. No tick is not known, for nobody can tell it from an open question; a choice whose code is `-` (our
+  projects: `none_of_these`) is the empty list. `missing` are codes of missing data. Times need `utc_offset`; seconds are kept, parts of one are not.
+* Ids follow from record, event and instance, so a second export meets the same things. Where it says something else than the record, the cell
+  `version` is bad without `--update`; with it a new version is written. What the project leaves open stays as it is.
+* Values that follow from answers, and confirmations, are left out on both ways.
 
 ## Scores
 

@@ -18,7 +18,7 @@ from service.api.errors import CODE_OF_STATUS
 from service.api.guard import LARGEST_BODY
 from service.api.health import check_spool
 from service.settings import Settings
-from tests.service.conftest import Serving
+from tests.service.conftest import Serving, until
 
 V1 = "/api/v1"
 # pynetdicom lets a refused connection's socket go without closing it; nobody listens in most of these tests
@@ -179,9 +179,12 @@ def test_ready_when_every_part_works(room, free_port):
 
 
 def test_an_analysis_without_a_source_is_ready_and_shows_no_source(room):
-    beat(room.engine, [], at=time.time())
-    time.sleep(0.6)
-    assert checks_of(room.client.get(f"{V1}/health/ready"))["watch"]["ok"]
+
+    def is_ready() -> bool:
+        beat(room.engine, [], at=time.time())
+        return checks_of(room.client.get(f"{V1}/health/ready"))["watch"]["ok"]
+
+    until(is_ready, "the analysis is well")
     assert room.api("alerts")["sources"] == []
 
 
