@@ -137,3 +137,16 @@ def test_what_is_said_of_a_source_counts_from_its_next_object_on(depot, caplog):
     assert sources.trouble is not None
     path.unlink()
     assert sources.header_of(arrival) == before
+
+
+def test_text_that_is_burnt_into_a_picture_is_not_judged(depot):
+    depot.arrive(image(ramp(n_frames=1)))
+    (arrival,) = depot.spool.after(0)
+    sources = Sources(depot.settings)
+    corner = '[[sources]]\ntitle = "ARM1"\nburned_in = [[0.0, 0.0, 0.25, 0.5]]\n'
+    depot.settings.sources_path.write_text(corner)
+    field = next(frames_of(arrival, sources.header_of(arrival))).field
+    n_rows, n_cols = field.shape
+    assert not field[: n_rows // 4, : n_cols // 2].any()
+    assert field[n_rows // 4 :].all()
+    assert field[:, n_cols // 2 :].all()

@@ -138,6 +138,30 @@ def test_a_replay_carries_its_banner(room, page):
     shown(page, "Replay or test images", "#replay")
 
 
+def test_a_screen_that_would_be_heard_says_that_it_is_silent_until_somebody_turns_sound_on(room, watch, page):
+    room.open()
+    room.see()
+    room.beat()
+    look(page, room)
+    expect(page.locator("#silent")).to_be_hidden()
+    room.raise_alert()
+    shown(page, "This screen is silent: alarms are shown and not heard.", "#silent")
+    expect(page.locator("body")).to_have_attribute("data-tone", "")
+    page.get_by_role("button", name="Turn sound on").click()
+    expect(page.locator("#silent")).to_be_hidden()
+    expect(page.locator("body")).to_have_attribute("data-tone", "high")
+
+
+def test_a_page_whose_scripts_do_not_load_says_that_it_has_not_started(room, page):
+    page.route("**/dashboard/main.js", lambda asked: asked.abort())
+    page.goto(room.url + "/")
+    shown(page, "This screen has not started and shows no alerts.", "#not-started")
+    expect(page.locator("#not-started")).to_be_visible()
+    page.unroute("**/dashboard/main.js")
+    look(page, room)
+    expect(page.locator("#not-started")).to_be_hidden()
+
+
 def test_text_from_outside_is_text(room, page):
     room.open(patient={"name": "<img src=x onerror=alert(1)>"})
     room.see()
