@@ -13,7 +13,7 @@ CT ?= $(wildcard ../shared/ct)
 SOAK_S ?= 3600
 N ?= 100000
 
-.PHONY: help demo test check bench score soak fuzz golden docs clean
+.PHONY: help demo test check bench score soak fuzz golden docs sbom clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1|/' | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -48,6 +48,9 @@ golden: $(DEV) ## write the golden journals anew; read the difference before com
 
 docs: $(DEV) ## write docs/rules.md and docs/settings.md from the code
 	$(BIN)/python -m tests.house.reference
+
+sbom: $(DEV) ## write what an installation is made of as CycloneDX, to build/sbom.cdx.json
+	$(BIN)/python -m tests.house.bill
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
