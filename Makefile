@@ -13,7 +13,7 @@ CT ?= $(wildcard ../shared/ct)
 SOAK_S ?= 3600
 N ?= 100000
 
-.PHONY: help demo test check bench score soak fuzz golden docs sbom clean
+.PHONY: help demo test check bench score soak fuzz golden docs pictures sbom clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1|/' | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -46,8 +46,12 @@ fuzz: $(DEV) ## give the receiver N mutated objects and conversations, and look 
 golden: $(DEV) ## write the golden journals anew; read the difference before committing it
 	$(BIN)/python -m pytest tests/golden --rewrite-golden
 
-docs: $(DEV) ## write docs/rules.md and docs/settings.md from the code
+docs: $(DEV) ## write the pages of docs/ that come from the code: rules, settings, clinical, conformance, trace
 	$(BIN)/python -m tests.house.reference
+
+pictures: $(DEV) ## take the pictures of docs/user-guide.md anew, from the running system
+	bash .ci/debian-packages
+	$(BIN)/python -m tests.journeys.pictures
 
 sbom: $(DEV) ## write what an installation is made of as CycloneDX, to build/sbom.cdx.json
 	$(BIN)/python -m tests.house.bill

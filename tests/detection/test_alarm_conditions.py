@@ -394,6 +394,8 @@ def test_frames_say_nothing_about_what_silence_tells():
     [
         (Flag.VIEW_UNKNOWN, TechnicalCause.VIEW_UNKNOWN),
         (Flag.BODY_NOT_FOUND, TechnicalCause.BODY_NOT_FOUND),
+        (Flag.BODY_UNCERTAIN, TechnicalCause.BODY_UNCERTAIN),
+        (Flag.MOTION_NOT_TRUSTED, TechnicalCause.MOTION_NOT_TRUSTED),
         (Flag.SCALE_UNKNOWN, TechnicalCause.SCALE_UNKNOWN),
         (Flag.POLARITY_UNCERTAIN, TechnicalCause.POLARITY_UNCERTAIN),
         (Flag.ZONE_COLLIMATED, TechnicalCause.FIELD_COLLIMATED),

@@ -1,4 +1,4 @@
-"""Writes docs/rules.md, docs/settings.md and docs/clinical.md from the tables they explain: ``python -m tests.house.reference``."""
+"""Writes docs/rules.md, settings.md, clinical.md, conformance.md and trace.md from the tables they explain: ``python -m tests.house.reference``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from service.clinical.columns import dictionary
 from service.clinical.instruments import Band
 from service.clinical.scores import INSTRUMENTS
 from service.settings import Settings
+from tests.house import trace
 from tests.house.conformance import statement
 from tests.house.tree import CHECKOUT
 
@@ -203,6 +204,7 @@ def pages() -> dict[Path, str]:
         CHECKOUT / "docs" / "settings.md": SETTINGS_HEAD + "\n" + "\n".join(setting_rows()) + "\n",
         CHECKOUT / "docs" / "clinical.md": clinical_page(),
         CHECKOUT / "docs" / "conformance.md": statement(),
+        CHECKOUT / "docs" / "trace.md": trace.page(),
     }
 
 

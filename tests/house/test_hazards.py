@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections import Counter
 from functools import cache
@@ -10,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from detection.rules import Rules
+from detection.states import CONDITION_TABLE, SIGNAL_TABLE
+from detection.vocabulary import TechnicalCause
+from tests.house import disturb, trace
 from tests.house.tree import CHECKOUT, tree_of
 
 PAGE = CHECKOUT / "docs" / "hazards.md"
@@ -65,3 +70,38 @@ def test_no_hazard_is_looked_for_in_a_test_that_was_renamed():
     assert missing("tests/house/test_hazards.py", "test_that_nobody_wrote")
     assert missing("tests/house/test_nowhere.py", "test_that_nobody_wrote")
     assert not missing("tests/house/test_hazards.py", "test_no_hazard_is_looked_for_in_a_test_that_was_renamed")
+
+
+NOTICED = json.loads(disturb.NOTICED.read_text())
+
+
+@pytest.mark.parametrize("rule", trace.safety_rules())
+def test_each_safety_rule_was_disturbed_as_it_is_now_and_a_test_noticed(rule):
+    told = NOTICED.get(rule)
+    assert told is not None, f"run `python -m tests.house.disturb {rule}`"
+    assert bool(told["tests"]) != (rule in trace.WITHOUT_EFFECT), f"no test notices another {rule}"
+    assert told["default"] == getattr(Rules(), rule), f"{rule} has changed: run `python -m tests.house.disturb {rule}`"
+
+
+def test_what_the_trace_names_exists():
+    tables = (trace.CONDITIONS, trace.SIGNALS, trace.CAUSES)
+    named = [node for table in tables for nodes in table.values() for node in nodes]
+    named += [node for _, node in trace.PRIORITIES] + [node for told in NOTICED.values() for node in told["tests"]]
+    assert [node for node in named if missing(*node.split("::"))] == []
+
+
+def test_each_state_and_each_technical_cause_is_traced():
+    assert set(trace.CONDITIONS) == set(CONDITION_TABLE)
+    assert set(trace.SIGNALS) == set(SIGNAL_TABLE)
+    assert set(trace.CAUSES) == set(TechnicalCause)
+    assert all(nodes for table in (trace.CONDITIONS, trace.SIGNALS, trace.CAUSES) for nodes in table.values())
+
+
+def test_detection_reads_a_disturbed_rule_and_a_test_the_true_one():
+    slot, true = Rules.soon_s, Rules().soon_s
+    Rules.soon_s = disturb.Disturbed("soon_s", slot, 1)
+    try:
+        asked_by_detection = eval("rules.soon_s", {"rules": Rules(), "__name__": "detection.claims"})  # noqa: S307
+        assert (asked_by_detection, Rules().soon_s) == (2 * true, true)
+    finally:
+        Rules.soon_s = slot
