@@ -35,7 +35,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 LONGEST = frozenset(
-    {"journeys", "speed", "golden", "test_docker", "test_schema_fuzz", "test_fuzz", "test_many_processes"}
+    {
+        "journeys",
+        "speed",
+        "golden",
+        "test_docker",
+        "test_schema_fuzz",
+        "test_fuzz",
+        "test_many_processes",
+        "test_admin_guide",
+    }
 )
 """Folders and files of films, whole systems and many questions."""
 

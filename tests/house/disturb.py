@@ -88,7 +88,6 @@ def failing(name: str, way: int, file: str) -> list[str]:
 
 def _run(name: str, way: int, file: str) -> list[str]:
     setattr(Rules, name, Disturbed(name, getattr(Rules, name), way))
-    cv2.setNumThreads(1)
     heard = Listener()
     sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - until the process ends
     quiet = ("-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist", "--maxfail=3")
@@ -119,6 +118,7 @@ def noticed(name: str, default: float) -> dict[str, Any]:
 
 def main(names: list[str]) -> None:
     """Asks for these rules, or for all, and writes what it learns as it goes."""
+    cv2.setNumThreads(1)  # a fork amid OpenCV's threads could hang
     known = json.loads(NOTICED.read_text()) if NOTICED.exists() else {}
     pytest.main(
         ["-q", "--collect-only", "--no-header", "tests/detection/test_zones.py"]
