@@ -25,6 +25,8 @@ TRUST = np.array([-7.1, 7.8, 1.6, 3.1])
 """How often an answer is right, as a logistic curve over 1, the share of outlines that crowd about it, its weakest halves and how
 far its walls go on (`support_of`): fitted to 118 drawn and 117 CT references and 80 mere textures by
 `python -m tests.calibration.bodies --fit`."""
+SIDE_ENDS = ((0, 1), (2, 3), (0, 2), (1, 3))
+"""Corners at the ends of the near, far, superior and inferior side."""
 STRIDES = (0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1)
 """Size of each step of the walk, in spreads of a guess."""
 
@@ -111,7 +113,24 @@ def find_body(
     outline, evidence = answer_of(sight, crowd, rules)
     points = [(float(r), float(c)) for r, c in outline * px_per_mm + np.array(seed.at)]
     trust = round(float(1 / (1 + np.exp(-evidence @ TRUST))), 3)
-    return Body(view=view, corners=_corners(points), origin=Origin.FOUND, trust=trust)
+    doubt_mm = doubt_of(outline, sight.quads(crowd.guesses), rules)
+    return Body(view=view, corners=_corners(points), origin=Origin.FOUND, trust=trust, doubt_mm=doubt_mm)
+
+
+def doubt_of(outline: Quads, quads: Quads, rules: Rules) -> tuple[float, float, float, float]:
+    """How far (mm) a crowd (n, 4, 2) reaches beyond the near, far, superior and inferior side of its answer (4, 2).
+
+    All but ``body_doubt_share`` of the crowd lies within; what the whole crowd has wrong is not in it, so it is never less than ``body_least_doubt_mm``.
+    """
+    middle, doubts = outline.mean(axis=0), []
+    for first, last in SIDE_ENDS:
+        way = outline[last] - outline[first]
+        outward = np.array([-way[1], way[0]]) / max(float(np.linalg.norm(way)), 1e-6)
+        outward *= np.sign((outline[first] - middle) @ outward)
+        beyond = ((quads[:, (first, last)] - outline[first]) @ outward).max(axis=1)
+        doubts.append(max(float(np.quantile(beyond, rules.body_doubt_share)), rules.body_least_doubt_mm))
+    near, far, superior, inferior = (round(each, 2) for each in doubts)
+    return near, far, superior, inferior
 
 
 def answer_of(sight: Sight, crowd: Crowd, rules: Rules) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

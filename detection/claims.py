@@ -251,7 +251,7 @@ def level_of(findings: Findings, plan: Plan) -> str | None:
 
 
 def _trust(findings: Findings, pieces: Sequence[Piece]) -> float:
-    """How sure: the weakest of frame and body, and the surest of the pieces."""
-    bodies = [findings.body.trust] if findings.body else []
-    surest = [max(piece.trust for piece in pieces)] if pieces else []
-    return round(min([findings.trust, *bodies, *surest]), 3)
+    """How sure: the weaker of frame and surest piece, which knows how sure the body is; of frame and body where there is none."""
+    if pieces:
+        return round(min(findings.trust, max(piece.trust for piece in pieces)), 3)
+    return round(min([findings.trust, *([findings.body.trust] if findings.body else [])]), 3)

@@ -138,7 +138,11 @@ def _prepare(scene: Scene, picture: Calm, memory: Memory, plan: Plan, rules: Rul
     if given is not None and given is not scene.planned:
         body = _given_body(given, scene, memory, rules)
         return _with_region(replace(scene, planned=given), body, rules)
-    if scene.n_averaged >= rules.reference_frames and scene.region is None:
+    return with_found(scene, rules) if scene.n_averaged >= rules.reference_frames else scene
+
+
+def with_found(scene: Scene, rules: Rules) -> Scene:
+    if scene.region is None:
         scene, body = look_for_body(scene, rules)
         scene = _with_region(scene, body, rules)
     return scene

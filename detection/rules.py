@@ -140,11 +140,17 @@ class Rules:
         source="phantom: above it nineteen in twenty are right",
         reason="below this only cement well outside the body is judged, and the flag says so",
     )
-    body_doubt_mm: float = rule(
-        6.0,
+    body_doubt_share: float = rule(
+        0.9,
+        unit="share of outlines",
+        source="phantom and real CT: as many true walls lie within",
+        reason="how many of the outlines that a picture leaves open must hold cement for it to be inside an uncertain body",
+    )
+    body_least_doubt_mm: float = rule(
+        2.5,
         unit="mm",
-        source="phantom and real CT: nine in ten walls of uncertain bodies lie within",
-        reason="how far beyond an uncertain body cement must lie to be outside",
+        source="phantom and real CT",
+        reason="outlines may all be wrong together: the least doubt about a wall of an uncertain body",
     )
     body_cement_mm2: float = rule(
         20.0, unit="mm2", source="choice: a 5 mm blob", reason="so much cement where no body is known is a seed for one"

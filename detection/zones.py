@@ -73,8 +73,6 @@ def _with_room(zones: tuple[Zone, ...], layout: Layout, px_per_mm: float) -> tup
 def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask | None, rules: Rules) -> Region:
     """Zones of a picture (h, w) around a body whose corners are in the same pixels."""
     is_sure = body.trust >= rules.body_trust
-    if not is_sure:
-        rules = _doubtful(rules)
     frame = _Axes(body)
     outlines = _polygons(body, frame, px_per_mm, rules)
     if not is_sure:
@@ -99,16 +97,6 @@ def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask
         centre=frame.at(0.5, 0.5),
         down=frame.down,
         is_sure=is_sure,
-    )
-
-
-def _doubtful(rules: Rules) -> Rules:
-    """Margins so wide that what lies beyond them is outside the body wherever it truly is."""
-    return replace(
-        rules,
-        wall_margin_mm=rules.wall_margin_mm + rules.body_doubt_mm,
-        end_margin_mm=rules.end_margin_mm + rules.body_doubt_mm,
-        side_margin_mm=rules.side_margin_mm + rules.body_doubt_mm,
     )
 
 
@@ -142,44 +130,36 @@ class _Axes:
 
 
 def _polygons(body: Body, axes: _Axes, px_per_mm: float, rules: Rules) -> list[tuple[Zone, Outline]]:
-    """Later polygons are drawn over earlier ones."""
+    """Later polygons are drawn over earlier ones; doubt about a side moves all that lies beyond it outwards."""
     across = px_per_mm / axes.depth
     along = px_per_mm / axes.height
-    disc = rules.disc_height_share
+    doubt = body.doubt_mm if body.trust < rules.body_trust else (0.0, 0.0, 0.0, 0.0)
+    near, far = -doubt[0] * across, 1 + doubt[1] * across
+    top, bottom = -doubt[2] * along, 1 + doubt[3] * along
+    disc, beside = rules.disc_height_share, rules.beside_mm * across
+    ends, side = rules.end_margin_mm * along, rules.side_margin_mm * across
     body_box = _box(axes, 0, 1, 0, 1)
     if body.view is View.AP:
-        beside = rules.beside_mm * across
         return [
-            (Zone.SOFT_TISSUE, _box(axes, 1, 1 + beside, -disc, 1 + disc)),
-            (Zone.SOFT_TISSUE, _box(axes, -beside, 0, -disc, 1 + disc)),
-            (Zone.DISC, _box(axes, 0, 1, -disc, 0)),
-            (Zone.DISC, _box(axes, 0, 1, 1, 1 + disc)),
-            (
-                Zone.BODY,
-                _box(
-                    axes,
-                    -rules.side_margin_mm * across,
-                    1 + rules.side_margin_mm * across,
-                    rules.end_margin_mm * -along,
-                    1 + rules.end_margin_mm * along,
-                ),
-            ),
+            (Zone.SOFT_TISSUE, _box(axes, 1, far + beside, top - disc, bottom + disc)),
+            (Zone.SOFT_TISSUE, _box(axes, near - beside, 0, top - disc, bottom + disc)),
+            (Zone.DISC, _box(axes, 0, 1, top - disc, 0)),
+            (Zone.DISC, _box(axes, 0, 1, 1, bottom + disc)),
+            (Zone.BODY, _box(axes, near - side, far + side, top - ends, bottom + ends)),
             (Zone.BODY, body_box),
         ]
     if body.view is not View.LATERAL:
         return []
     share = rules.near_share * (rules.broken_wall_factor if body.wall is Wall.BROKEN else 1)
-    margin = rules.wall_margin_mm * across
-    ends = rules.end_margin_mm * along
-    canal = rules.canal_depth_mm * across
+    wall, canal = near - rules.wall_margin_mm * across, near - rules.canal_depth_mm * across
     return [
-        (Zone.SOFT_TISSUE, _box(axes, 1, 1 + rules.beside_mm * across, -disc, 1 + disc)),
-        (Zone.DISC, _box(axes, 0, 1, -disc, 0)),
-        (Zone.DISC, _box(axes, 0, 1, 1, 1 + disc)),
-        (Zone.CANAL, _box(axes, -canal, -margin, -disc, 0.5)),
-        (Zone.FORAMEN, _box(axes, -canal, -margin, 0.5, 1 + disc)),
-        (Zone.BODY, _box(axes, 0, 1 + rules.side_margin_mm * across, -ends, 1 + ends)),
-        (Zone.POSTERIOR_BAND, _box(axes, -margin, share, -ends, 1 + ends)),
+        (Zone.SOFT_TISSUE, _box(axes, 1, far + beside, top - disc, bottom + disc)),
+        (Zone.DISC, _box(axes, 0, 1, top - disc, 0)),
+        (Zone.DISC, _box(axes, 0, 1, 1, bottom + disc)),
+        (Zone.CANAL, _box(axes, canal, wall, top - disc, 0.5)),
+        (Zone.FORAMEN, _box(axes, canal, wall, 0.5, bottom + disc)),
+        (Zone.BODY, _box(axes, 0, far + side, top - ends, bottom + ends)),
+        (Zone.POSTERIOR_BAND, _box(axes, wall, share, top - ends, bottom + ends)),
     ]
 
 
