@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,29 +60,50 @@ class Sight:
 
 
 def look_for_body(scene: Scene, rules: Rules) -> tuple[Scene, Body | None]:
-    """Look once when the reference is done, and once more when there is cement where no body is known."""
+    """Look once when the reference is done, and once more when there is cement where no body is known for sure."""
     seed = None
     if not scene.is_searched:
         scene = replace(scene, is_searched=True)
         seed = seed_of(scene.needle, scene.view) if scene.needle is not None else None
     elif not scene.is_seeded and scene.cement is not None:
-        seed = seed_in(scene.cement, scene.view, rules.body_cement_mm2 * scene.px_per_mm**2)
-        scene = replace(scene, is_seeded=seed is not None)
-    if seed is None:
+        rows, cols = np.nonzero(scene.cement)
+        if rows.size >= rules.body_cement_mm2 * scene.px_per_mm**2:
+            scene = replace(scene, is_seeded=True)
+            seed = seed_in((float(np.median(rows)), float(np.median(cols))), scene, rules)
+    if seed is None or not has_room(seed.at, scene.field, scene.px_per_mm, rules):
         return scene, None
     usable = scene.field if scene.opaque is None else scene.field & ~scene.opaque
     return scene, find_body(scene.reference, usable, seed, scene.view, scene.px_per_mm, rules)
 
 
-def seed_in(cement: Mask, view: View, least_px: float) -> Seed | None:
-    """What first cement tells: its middle lies inside, less surely so than a needle's tip.
+def has_room(at: Point, field: Mask, px_per_mm: float, rules: Rules) -> bool:
+    """Whether a body about a point (working px) would lie in the open field (h, w): nobody treats one at its rim, where frames,
+    blades and lettering make lines like needles."""
+    about = np.zeros(field.shape, np.uint8)
+    reach = max(1, round(rules.body_room_mm * px_per_mm))
+    cv2.circle(about, (round(at[1]), round(at[0])), reach, 1, -1)
+    whole = np.pi * reach * reach
+    return bool(np.count_nonzero(field & about.view(np.bool_)) >= rules.body_room_share * whole)
 
-    Nothing tells posterior then (edges alone pick the right side of a lateral view less often than a coin), so only AP has this seed.
+
+def seed_in(cement: Point, scene: Scene, rules: Rules) -> Seed | None:
+    """What the middle of first cement tells: it lies inside, less surely so than a needle's tip.
+
+    On the needle's line but off its tip it says that the tip was seen too far or too short, for cement comes out of it; anywhere
+    else about a body that was found it says nothing new. Without a body nothing tells posterior (edges alone pick the right
+    side of a lateral view less often than a coin), so only AP has this seed then.
     """
-    rows, cols = np.nonzero(cement)
-    if view is not View.AP or rows.size < least_px:
+    if scene.region is None:
+        return Seed(at=cement, posterior=-1, slack=1.5) if scene.view is View.AP else None
+    if scene.needle is None:
         return None
-    return Seed(at=(float(np.median(rows)), float(np.median(cols))), posterior=-1, slack=1.5)
+    seed = seed_of(scene.needle, scene.view)
+    along = np.subtract(scene.needle.tip, scene.needle.tail)
+    along = along / max(float(np.hypot(*along)), 1e-6)
+    off = np.subtract(cement, seed.at) / scene.px_per_mm
+    is_on_line = abs(off[0] * along[1] - off[1] * along[0]) <= rules.body_line_mm
+    is_off_tip = rules.body_tip_mm <= abs(float(off @ along)) <= rules.needle_follow_mm
+    return replace(seed, at=cement, slack=1.3) if is_on_line and is_off_tip else None
 
 
 def seed_of(needle: Needle, view: View) -> Seed:

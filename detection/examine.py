@@ -142,7 +142,8 @@ def _prepare(scene: Scene, picture: Calm, memory: Memory, plan: Plan, rules: Rul
 
 
 def with_found(scene: Scene, rules: Rules) -> Scene:
-    if scene.region is None:
+    """The scene with the body that its picture shows, while nobody has given one and none is sure."""
+    if scene.region is None or (scene.planned is None and not scene.region.is_sure):
         scene, body = look_for_body(scene, rules)
         scene = _with_region(scene, body, rules)
     return scene

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from detection.casts import layout_for
 from detection.front import HELD, front_of, is_breached_by
 from detection.memory import Layout, Region, Scene, Track
 from detection.patches import NOWHERE, Patch, patch_of
@@ -106,8 +107,7 @@ def _parts(cement: Mask, scene: Scene, rules: Rules) -> Parts:
     here = cement[patch]
     if scene.region is None:
         return {(Zone.ELSEWHERE, None): _part_of(here, patch)}
-    whole = scene.region.breached if scene.is_breached else scene.region.intact
-    layout = Layout(zones=whole.zones[patch], beyond=whole.beyond[patch])
+    layout = layout_for(here, patch, scene.region, scene.px_per_mm, rules, is_breached=scene.is_breached)
     rim = None if scene.region.rim is None else scene.region.rim[patch]
     zones = _with_tract(np.where(here, layout.zones, 255), layout, rim, scene.px_per_mm, rules)
     parts: Parts = {}

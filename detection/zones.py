@@ -22,6 +22,10 @@ from detection.vocabulary import ZONE_ORDER, Body, Gray, Mask, Outline, Point, V
 TRACT_RIM_MM = 0.8
 """So far beside the needle's shadow a cast around the needle still shows."""
 
+Doubt = tuple[float, float, float, float]
+"""How far (mm) beyond the near, far, superior and inferior side of a body the true one may lie."""
+NO_DOUBT_MM: Doubt = (0.0, 0.0, 0.0, 0.0)
+
 WATCHED: dict[View, tuple[Zone, ...]] = {
     View.LATERAL: (
         Zone.POSTERIOR_BAND,
@@ -57,7 +61,7 @@ def not_visible(view: View) -> tuple[Zone, ...]:
 
 
 def _with_room(zones: tuple[Zone, ...], layout: Layout, px_per_mm: float) -> tuple[Zone, ...]:
-    """The zones that have room in this picture: wide margins about an uncertain body may leave a sliver or nothing."""
+    """The zones that have room in this picture."""
 
     def has_room(zone: Zone) -> bool:
         place = np.asarray(layout.zones == ZONE_ORDER.index(zone), dtype=np.bool_)
@@ -70,26 +74,44 @@ def _with_room(zones: tuple[Zone, ...], layout: Layout, px_per_mm: float) -> tup
     return tuple(zone for zone in zones if zone not in DRAWN or has_room(zone))
 
 
+def _doubtful(height_mm: float, doubt_mm: Doubt, rules: Rules) -> tuple[Zone, ...]:
+    """The zones that doubt about the body covers, but for a sliver: a leak shows there only as a long thin cast."""
+    near, far, superior, inferior = doubt_mm
+    rooms = {
+        Zone.DISC: rules.disc_height_share * height_mm - rules.end_margin_mm - max(superior, inferior),
+        Zone.CANAL: rules.canal_depth_mm - rules.wall_margin_mm - near,
+        Zone.FORAMEN: rules.canal_depth_mm - rules.wall_margin_mm - near,
+        Zone.SOFT_TISSUE: rules.beside_mm - rules.side_margin_mm - far,
+    }
+    return tuple(zone for zone, room_mm in rooms.items() if room_mm < LEAST_DEPTH_MM)
+
+
 def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask | None, rules: Rules) -> Region:
     """Zones of a picture (h, w) around a body whose corners are in the same pixels."""
     is_sure = body.trust >= rules.body_trust
     frame = _Axes(body)
-    outlines = _polygons(body, frame, px_per_mm, rules)
+    doubt = NO_DOUBT_MM if is_sure else body.doubt_mm
+    outlines = _polygons(body, frame, px_per_mm, rules, doubt)
     if not is_sure:
         # the last share of a body whose wall may lie elsewhere is a part of it like any other
         outlines = [(Zone.BODY if zone is Zone.POSTERIOR_BAND else zone, line) for zone, line in outlines]
     intact = _layout(outlines, shape, opaque, frame)
     breached = intact
-    if body.view is View.LATERAL and is_sure:
-        unguarded = _polygons(body, frame, px_per_mm, replace(rules, wall_margin_mm=0.0))
+    if not is_sure:
+        breached = _layout(_polygons(body, frame, px_per_mm, rules, NO_DOUBT_MM), shape, opaque, frame)
+    elif body.view is View.LATERAL:
+        unguarded = _polygons(body, frame, px_per_mm, replace(rules, wall_margin_mm=0.0), NO_DOUBT_MM)
         breached = _layout(unguarded, shape, opaque, frame)
-    watched = _with_room(WATCHED[body.view], intact, px_per_mm)
+    watched = _with_room(WATCHED[body.view], intact if is_sure else breached, px_per_mm)
+    if not is_sure:
+        watched = tuple(zone for zone in watched if zone is not Zone.POSTERIOR_BAND)
+    hidden = (*not_visible(body.view), *_doubtful(frame.height / px_per_mm, doubt, rules))
     return Region(
         body=body,
         intact=intact,
         breached=breached,
         watched=watched,
-        not_visible=tuple(zone for zone in EVERY if zone not in watched or zone in not_visible(body.view)),
+        not_visible=tuple(zone for zone in EVERY if zone not in watched or zone in hidden),
         outlines=tuple(outlines),
         rim=_rim(opaque, px_per_mm),
         to_wall=_to_wall(body, shape) if body.view is View.LATERAL and is_sure else None,
@@ -129,11 +151,12 @@ class _Axes:
         return float(point[0]), float(point[1])
 
 
-def _polygons(body: Body, axes: _Axes, px_per_mm: float, rules: Rules) -> list[tuple[Zone, Outline]]:
+def _polygons(
+    body: Body, axes: _Axes, px_per_mm: float, rules: Rules, doubt: Doubt
+) -> list[tuple[Zone, Outline]]:
     """Later polygons are drawn over earlier ones; doubt about a side moves all that lies beyond it outwards."""
     across = px_per_mm / axes.depth
     along = px_per_mm / axes.height
-    doubt = body.doubt_mm if body.trust < rules.body_trust else (0.0, 0.0, 0.0, 0.0)
     near, far = -doubt[0] * across, 1 + doubt[1] * across
     top, bottom = -doubt[2] * along, 1 + doubt[3] * along
     disc, beside = rules.disc_height_share, rules.beside_mm * across
