@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-ALGORITHM_VERSION = "1"
+ALGORITHM_VERSION = "2"
 
 
 def rule(default: float, *, unit: str, source: str, reason: str) -> Any:
@@ -138,7 +138,7 @@ class Rules:
         0.7,
         unit="trust 0-1",
         source="phantom: above it nineteen in twenty are right",
-        reason="below this only cement well outside the body is judged, and the flag says so",
+        reason="below this only cement well outside the body and long thin casts are judged, and the flag says so",
     )
     body_doubt_share: float = rule(
         0.9,
