@@ -77,8 +77,10 @@ def look_for_body(scene: Scene, rules: Rules) -> tuple[Scene, Body | None]:
 
 
 def has_room(at: Point, field: Mask, px_per_mm: float, rules: Rules) -> bool:
-    """Whether a body about a point (working px) would lie in the open field (h, w): nobody treats one at its rim, where frames,
-    blades and lettering make lines like needles."""
+    """Whether a body about a point (working px) would lie in the open field (h, w).
+
+    Nobody treats one at its rim, where frames, blades and lettering make lines like needles.
+    """
     about = np.zeros(field.shape, np.uint8)
     reach = max(1, round(rules.body_room_mm * px_per_mm))
     cv2.circle(about, (round(at[1]), round(at[0])), reach, 1, -1)

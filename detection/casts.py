@@ -20,7 +20,9 @@ from detection.vocabulary import ZONE_ORDER, Mask, Zone
 WITHIN = tuple(ZONE_ORDER.index(zone) for zone in (Zone.BODY, Zone.POSTERIOR_BAND))
 
 
-def layout_for(cement: Mask, patch: Patch, region: Region, px_per_mm: float, rules: Rules, *, is_breached: bool) -> Layout:
+def layout_for(
+    cement: Mask, patch: Patch, region: Region, px_per_mm: float, rules: Rules, *, is_breached: bool
+) -> Layout:
     """The layout that the cement (h, w) of a patch is judged by, of that patch: of a sure body one for all of it."""
     whole = region.breached if is_breached else region.intact
     layout = Layout(zones=whole.zones[patch], beyond=whole.beyond[patch])

@@ -153,7 +153,10 @@ class Rules:
         reason="outlines may all be wrong together: the least doubt about a wall of an uncertain body",
     )
     body_room_mm: float = rule(
-        12.0, unit="mm", source="physics section 1: the smallest body is 24 x 16 mm", reason="a body reaches this far about its seed"
+        12.0,
+        unit="mm",
+        source="physics section 1: the smallest body is 24 x 16 mm",
+        reason="a body reaches this far about its seed",
     )
     body_room_share: float = rule(
         0.75,
@@ -168,7 +171,10 @@ class Rules:
         reason="first cement on the needle's line but so far from its tip says that the tip was seen wrongly",
     )
     body_line_mm: float = rule(
-        5.0, unit="mm", source="choice: twice the radius of a first drop", reason="first cement so near the needle's line lies on it"
+        5.0,
+        unit="mm",
+        source="choice: twice the radius of a first drop",
+        reason="first cement so near the needle's line lies on it",
     )
     body_cement_mm2: float = rule(
         20.0, unit="mm2", source="choice: a 5 mm blob", reason="so much cement where no body is known is a seed for one"
@@ -467,7 +473,10 @@ class Rules:
     )
     cast_rim_mm: float = rule(1.0, unit="mm", source="phantom", reason="the ragged rim of a bolus is no cast either")
     cast_mm: float = rule(
-        8.0, unit="mm", source="phantom and real CT", reason="a cast beyond the likely outline of an uncertain body is this long"
+        8.0,
+        unit="mm",
+        source="phantom and real CT",
+        reason="a cast beyond the likely outline of an uncertain body is this long",
     )
     cast_mm2: float = rule(12.0, unit="mm2", source="phantom and real CT", reason="and has this area")
     cast_reach_mm: float = rule(

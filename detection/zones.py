@@ -151,9 +151,7 @@ class _Axes:
         return float(point[0]), float(point[1])
 
 
-def _polygons(
-    body: Body, axes: _Axes, px_per_mm: float, rules: Rules, doubt: Doubt
-) -> list[tuple[Zone, Outline]]:
+def _polygons(body: Body, axes: _Axes, px_per_mm: float, rules: Rules, doubt: Doubt) -> list[tuple[Zone, Outline]]:
     """Later polygons are drawn over earlier ones; doubt about a side moves all that lies beyond it outwards."""
     across = px_per_mm / axes.depth
     along = px_per_mm / axes.height

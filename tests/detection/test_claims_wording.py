@@ -48,8 +48,7 @@ def say(findings, *, pace=Pace.STILL, level="L2"):
         (
             frame(vanished=(piece(Zone.VEIN, 14.0),), flags=UNSURE),
             Pace.STILL,
-            "Cement seen probably in a vein (body outline uncertain) is gone, L2, lateral view: 14 mm² before. "
-            "It may have been carried away.",
+            "Cement seen probably in a vein (body outline uncertain) is gone, L2, lateral view: 14 mm² before. It may have been carried away.",
         ),
         (
             frame(piece(Zone.CANAL, None), **BLIND),
