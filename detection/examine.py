@@ -138,10 +138,10 @@ def _prepare(scene: Scene, picture: Calm, memory: Memory, plan: Plan, rules: Rul
     if given is not None and given is not scene.planned:
         body = _given_body(given, scene, memory, rules)
         return _with_region(replace(scene, planned=given), body, rules)
-    return with_found(scene, rules) if scene.n_averaged >= rules.reference_frames else scene
+    return _with_found(scene, rules) if scene.n_averaged >= rules.reference_frames else scene
 
 
-def with_found(scene: Scene, rules: Rules) -> Scene:
+def _with_found(scene: Scene, rules: Rules) -> Scene:
     """The scene with the body that its picture shows, while nobody has given one and none is sure."""
     if scene.region is None or (scene.planned is None and not scene.region.is_sure):
         scene, body = look_for_body(scene, rules)

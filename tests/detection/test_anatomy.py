@@ -205,6 +205,36 @@ def test_first_cement_is_a_seed_where_no_needle_was_seen():
     assert look_for_body(drop(scene, 20), RULES)[1] is None, "looked for once only"
 
 
+SHORT = replace(FROM_LEFT, tip=(124.0, 113.0))
+"""The same needle, seen to end 13 mm short of where it does."""
+
+
+def searched_with(needle, cement_at, reference=None):
+    """The body found with a needle, and the one found once there is a first drop of cement (None: it stays)."""
+    picture = 0.05 * mottle(SIZE, seed=20, grain_px=4.0) if reference is None else reference
+    scene = replace(empty_scene(SIZE, PX_PER_MM, reference=picture), view=View.LATERAL, needle=needle)
+    scene, first = look_for_body(scene, RULES)
+    scene = replace(scene, region=region_of(first, SIZE, PX_PER_MM, None, RULES))
+    cement = np.zeros(SIZE, np.bool_)
+    cement[cement_at[0] - 6 : cement_at[0] + 6, cement_at[1] - 6 : cement_at[1] + 6] = True
+    scene, second = look_for_body(replace(scene, cement=cement), RULES)
+    assert scene.is_seeded
+    return points_of(first), None if second is None else points_of(second)
+
+
+def test_first_cement_on_the_needles_line_says_where_its_tip_truly_is():
+    first, second = searched_with(SHORT, (128, 138))
+    assert second[:, 1].mean() - first[:, 1].mean() > 8 * PX_PER_MM
+
+
+@pytest.mark.parametrize(
+    ("cement_at", "why"),
+    [((125, 118), "about the tip as it was seen"), ((90, 138), "off the line: a vein may show before the bolus does")],
+)
+def test_first_cement_elsewhere_says_nothing_new_about_an_uncertain_body(cement_at, why):
+    assert searched_with(SHORT, cement_at)[1] is None, why
+
+
 def test_cement_does_not_tell_posterior():
     """A canal on a side drawn by lot would be worse than none."""
     scene = replace(empty_scene(SIZE, PX_PER_MM, reference=bone()), view=View.LATERAL, is_searched=True)
