@@ -66,8 +66,8 @@ def look_for_body(scene: Scene, rules: Rules) -> tuple[Scene, Body | None]:
         scene = replace(scene, is_searched=True)
         seed = seed_of(scene.needle, scene.view) if scene.needle is not None else None
     elif not scene.is_seeded and scene.cement is not None:
-        rows, cols = np.nonzero(scene.cement)
-        if rows.size >= rules.body_cement_mm2 * scene.px_per_mm**2:
+        if np.count_nonzero(scene.cement) >= rules.body_cement_mm2 * scene.px_per_mm**2:
+            rows, cols = np.nonzero(scene.cement)
             scene = replace(scene, is_seeded=True)
             seed = seed_in((float(np.median(rows)), float(np.median(cols))), scene, rules)
     if seed is None or not has_room(seed.at, scene.field, scene.px_per_mm, rules):
