@@ -65,15 +65,21 @@ def look_for_body(scene: Scene, rules: Rules) -> tuple[Scene, Body | None]:
     if not scene.is_searched:
         scene = replace(scene, is_searched=True)
         seed = seed_of(scene.needle, scene.view) if scene.needle is not None else None
-    elif not scene.is_seeded and scene.cement is not None:
-        if np.count_nonzero(scene.cement) >= rules.body_cement_mm2 * scene.px_per_mm**2:
-            rows, cols = np.nonzero(scene.cement)
-            scene = replace(scene, is_seeded=True)
-            seed = seed_in((float(np.median(rows)), float(np.median(cols))), scene, rules)
+    elif not scene.is_seeded and (middle := _middle_of_first(scene, rules)) is not None:
+        scene = replace(scene, is_seeded=True)
+        seed = seed_in(middle, scene, rules)
     if seed is None or not has_room(seed.at, scene.field, scene.px_per_mm, rules):
         return scene, None
     usable = scene.field if scene.opaque is None else scene.field & ~scene.opaque
     return scene, find_body(scene.reference, usable, seed, scene.view, scene.px_per_mm, rules)
+
+
+def _middle_of_first(scene: Scene, rules: Rules) -> Point | None:
+    """Where the middle of first cement lies, once there is enough of it."""
+    if scene.cement is None or np.count_nonzero(scene.cement) < rules.body_cement_mm2 * scene.px_per_mm**2:
+        return None
+    rows, cols = np.nonzero(scene.cement)
+    return float(np.median(rows)), float(np.median(cols))
 
 
 def has_room(at: Point, field: Mask, px_per_mm: float, rules: Rules) -> bool:
