@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +26,8 @@ TRUST = np.array([-7.1, 7.8, 1.6, 3.1])
 """How often an answer is right, as a logistic curve over 1, the share of outlines that crowd about it, its weakest halves and how
 far its walls go on (`support_of`): fitted to 118 drawn and 117 CT references and 80 mere textures by
 `python -m tests.calibration.bodies --fit`."""
+SIDE_ENDS = ((0, 1), (2, 3), (0, 2), (1, 3))
+"""Corners at the ends of the near, far, superior and inferior side."""
 STRIDES = (0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1)
 """Size of each step of the walk, in spreads of a guess."""
 
@@ -57,29 +60,58 @@ class Sight:
 
 
 def look_for_body(scene: Scene, rules: Rules) -> tuple[Scene, Body | None]:
-    """Look once when the reference is done, and once more when there is cement where no body is known."""
+    """Look once when the reference is done, and once more when there is cement where no body is known for sure."""
     seed = None
     if not scene.is_searched:
         scene = replace(scene, is_searched=True)
         seed = seed_of(scene.needle, scene.view) if scene.needle is not None else None
-    elif not scene.is_seeded and scene.cement is not None:
-        seed = seed_in(scene.cement, scene.view, rules.body_cement_mm2 * scene.px_per_mm**2)
-        scene = replace(scene, is_seeded=seed is not None)
-    if seed is None:
+    elif not scene.is_seeded and (middle := _middle_of_first(scene, rules)) is not None:
+        scene = replace(scene, is_seeded=True)
+        seed = seed_in(middle, scene, rules)
+    if seed is None or not has_room(seed.at, scene.field, scene.px_per_mm, rules):
         return scene, None
     usable = scene.field if scene.opaque is None else scene.field & ~scene.opaque
     return scene, find_body(scene.reference, usable, seed, scene.view, scene.px_per_mm, rules)
 
 
-def seed_in(cement: Mask, view: View, least_px: float) -> Seed | None:
-    """What first cement tells: its middle lies inside, less surely so than a needle's tip.
-
-    Nothing tells posterior then (edges alone pick the right side of a lateral view less often than a coin), so only AP has this seed.
-    """
-    rows, cols = np.nonzero(cement)
-    if view is not View.AP or rows.size < least_px:
+def _middle_of_first(scene: Scene, rules: Rules) -> Point | None:
+    """Where the middle of first cement lies, once there is enough of it."""
+    if scene.cement is None or np.count_nonzero(scene.cement) < rules.body_cement_mm2 * scene.px_per_mm**2:
         return None
-    return Seed(at=(float(np.median(rows)), float(np.median(cols))), posterior=-1, slack=1.5)
+    rows, cols = np.nonzero(scene.cement)
+    return float(np.median(rows)), float(np.median(cols))
+
+
+def has_room(at: Point, field: Mask, px_per_mm: float, rules: Rules) -> bool:
+    """Whether a body about a point (working px) would lie in the open field (h, w).
+
+    Nobody treats one at its rim, where frames, blades and lettering make lines like needles.
+    """
+    about = np.zeros(field.shape, np.uint8)
+    reach = max(1, round(rules.body_room_mm * px_per_mm))
+    cv2.circle(about, (round(at[1]), round(at[0])), reach, 1, -1)
+    whole = np.pi * reach * reach
+    return bool(np.count_nonzero(field & about.view(np.bool_)) >= rules.body_room_share * whole)
+
+
+def seed_in(cement: Point, scene: Scene, rules: Rules) -> Seed | None:
+    """What the middle of first cement tells: it lies inside, less surely so than a needle's tip.
+
+    On the needle's line but off its tip it says that the tip was seen too far or too short, for cement comes out of it; anywhere
+    else about a body that was found it says nothing new. Without a body nothing tells posterior (edges alone pick the right
+    side of a lateral view less often than a coin), so only AP has this seed then.
+    """
+    if scene.region is None:
+        return Seed(at=cement, posterior=-1, slack=1.5) if scene.view is View.AP else None
+    if scene.needle is None:
+        return None
+    seed = seed_of(scene.needle, scene.view)
+    along = np.subtract(scene.needle.tip, scene.needle.tail)
+    along = along / max(float(np.hypot(*along)), 1e-6)
+    off = np.subtract(cement, seed.at) / scene.px_per_mm
+    is_on_line = abs(off[0] * along[1] - off[1] * along[0]) <= rules.body_line_mm
+    is_off_tip = rules.body_tip_mm <= abs(float(off @ along)) <= rules.needle_follow_mm
+    return replace(seed, at=cement, slack=1.3) if is_on_line and is_off_tip else None
 
 
 def seed_of(needle: Needle, view: View) -> Seed:
@@ -111,7 +143,24 @@ def find_body(
     outline, evidence = answer_of(sight, crowd, rules)
     points = [(float(r), float(c)) for r, c in outline * px_per_mm + np.array(seed.at)]
     trust = round(float(1 / (1 + np.exp(-evidence @ TRUST))), 3)
-    return Body(view=view, corners=_corners(points), origin=Origin.FOUND, trust=trust)
+    doubt_mm = doubt_of(outline, sight.quads(crowd.guesses), rules)
+    return Body(view=view, corners=_corners(points), origin=Origin.FOUND, trust=trust, doubt_mm=doubt_mm)
+
+
+def doubt_of(outline: Quads, quads: Quads, rules: Rules) -> tuple[float, float, float, float]:
+    """How far (mm) a crowd (n, 4, 2) reaches beyond the near, far, superior and inferior side of its answer (4, 2).
+
+    All but ``body_doubt_share`` of the crowd lies within; what the whole crowd has wrong is not in it, so it is never less than ``body_least_doubt_mm``.
+    """
+    middle, doubts = outline.mean(axis=0), []
+    for first, last in SIDE_ENDS:
+        way = outline[last] - outline[first]
+        outward = np.array([-way[1], way[0]]) / max(float(np.linalg.norm(way)), 1e-6)
+        outward *= np.sign((outline[first] - middle) @ outward)
+        beyond = ((quads[:, (first, last)] - outline[first]) @ outward).max(axis=1)
+        doubts.append(max(float(np.quantile(beyond, rules.body_doubt_share)), rules.body_least_doubt_mm))
+    near, far, superior, inferior = (round(each, 2) for each in doubts)
+    return near, far, superior, inferior
 
 
 def answer_of(sight: Sight, crowd: Crowd, rules: Rules) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

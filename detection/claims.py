@@ -17,6 +17,7 @@ from detection.priorities import (
     TECHNICAL_PRIORITIES,
     TIER_PRIORITIES,
     UNPLACED_LADDER,
+    UNSURE_LADDERS,
     VANISHED_PRIORITIES,
     Ladder,
     Pace,
@@ -67,6 +68,7 @@ class Claim:
     front: Front | None = None
     wall: Wall = Wall.INTACT
     trust: float | None = None
+    is_body_sure: bool = True
     outline: Outline = ()
 
     def priority_at(self, pace: Pace) -> Priority:
@@ -159,12 +161,17 @@ def _leaks(findings: Findings, rules: Rules, plan: Plan) -> tuple[Claim, ...]:
     """Cement beyond the body: one claim per zone, and per side for discs."""
     claims = []
     for zone, side, pieces in _grouped(_trusted(findings.pieces, rules)):
-        ladder = UNPLACED_LADDER if zone is Zone.ELSEWHERE and findings.body is None else LEAK_LADDERS[zone]
-        claim = _of_pieces(Kind.LEAK, ladder, pieces, findings, plan, rules, side)
+        claim = _of_pieces(Kind.LEAK, _ladder(zone, findings), pieces, findings, plan, rules, side)
         if claim.size_mm2 > rules.small_residue_mm2:
             claim = _large(claim)
         claims.append(claim)
     return tuple(claims)
+
+
+def _ladder(zone: Zone, findings: Findings) -> Ladder:
+    if findings.body is None and zone is Zone.ELSEWHERE:
+        return UNPLACED_LADDER
+    return UNSURE_LADDERS[zone] if Flag.BODY_UNCERTAIN in findings.flags else LEAK_LADDERS[zone]
 
 
 def _vanished(findings: Findings, rules: Rules, plan: Plan) -> tuple[Claim, ...]:
@@ -209,6 +216,7 @@ def _of_pieces(
         reach_mm=max(_reach(piece, ruler) for piece in pieces),
         first_seen_s=min(piece.first_seen.time_s for piece in pieces),
         trust=_trust(findings, pieces),
+        is_body_sure=Flag.BODY_UNCERTAIN not in findings.flags,
         outline=pieces[0].outline,
     )
 
@@ -251,7 +259,7 @@ def level_of(findings: Findings, plan: Plan) -> str | None:
 
 
 def _trust(findings: Findings, pieces: Sequence[Piece]) -> float:
-    """How sure: the weakest of frame and body, and the surest of the pieces."""
-    bodies = [findings.body.trust] if findings.body else []
-    surest = [max(piece.trust for piece in pieces)] if pieces else []
-    return round(min([findings.trust, *bodies, *surest]), 3)
+    """How sure: the weaker of frame and surest piece, which knows how sure the body is; of frame and body where there is none."""
+    if pieces:
+        return round(min(findings.trust, max(piece.trust for piece in pieces)), 3)
+    return round(min([findings.trust, *([findings.body.trust] if findings.body else [])]), 3)

@@ -138,7 +138,12 @@ def _prepare(scene: Scene, picture: Calm, memory: Memory, plan: Plan, rules: Rul
     if given is not None and given is not scene.planned:
         body = _given_body(given, scene, memory, rules)
         return _with_region(replace(scene, planned=given), body, rules)
-    if scene.n_averaged >= rules.reference_frames and scene.region is None:
+    return _with_found(scene, rules) if scene.n_averaged >= rules.reference_frames else scene
+
+
+def _with_found(scene: Scene, rules: Rules) -> Scene:
+    """The scene with the body that its picture shows, while nobody has given one and none is sure."""
+    if scene.region is None or (scene.planned is None and not scene.region.is_sure):
         scene, body = look_for_body(scene, rules)
         scene = _with_region(scene, body, rules)
     return scene

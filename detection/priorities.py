@@ -47,6 +47,13 @@ LEAK_LADDERS: Mapping[Zone, Ladder] = {
 UNPLACED_LADDER: Ladder = (LOW, LOW, MEDIUM)
 """Cement while the body is not known: it may well lie inside, and BODY_NOT_FOUND says that zones are off."""
 
+UNSURE_LADDERS: Mapping[Zone, Ladder] = {
+    **LEAK_LADDERS,
+    Zone.VEIN: (MEDIUM, MEDIUM, MEDIUM),
+    Zone.ELSEWHERE: UNPLACED_LADDER,
+}
+"""Cement outside a body whose outline is uncertain: audible, but HIGH only for what is feared most; far from it its place has no name."""
+
 VANISHED_PRIORITIES: Mapping[Zone, Priority] = {
     Zone.CANAL: HIGH,  # epidural veins lie in the canal, foraminal veins in the foramen
     Zone.FORAMEN: HIGH,

@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-ALGORITHM_VERSION = "1"
+ALGORITHM_VERSION = "2"
 
 
 def rule(default: float, *, unit: str, source: str, reason: str) -> Any:
@@ -138,13 +138,43 @@ class Rules:
         0.7,
         unit="trust 0-1",
         source="phantom: above it nineteen in twenty are right",
-        reason="below this only cement well outside the body is judged, and the flag says so",
+        reason="below this only cement well outside the body and long thin casts are judged, and the flag says so",
     )
-    body_doubt_mm: float = rule(
+    body_doubt_share: float = rule(
+        0.9,
+        unit="share of outlines",
+        source="phantom and real CT: as many true walls lie within",
+        reason="how many of the outlines that a picture leaves open must hold cement for it to be inside an uncertain body",
+    )
+    body_least_doubt_mm: float = rule(
+        2.5,
+        unit="mm",
+        source="phantom and real CT",
+        reason="outlines may all be wrong together: the least doubt about a wall of an uncertain body",
+    )
+    body_room_mm: float = rule(
+        12.0,
+        unit="mm",
+        source="physics section 1: the smallest body is 24 x 16 mm",
+        reason="a body reaches this far about its seed",
+    )
+    body_room_share: float = rule(
+        0.75,
+        unit="share of area",
+        source="real angiogram: a line of its frame passed for a needle",
+        reason="so much of that must lie in the open field, or it is no body that anybody treats",
+    )
+    body_tip_mm: float = rule(
         6.0,
         unit="mm",
-        source="phantom and real CT: nine in ten walls of uncertain bodies lie within",
-        reason="how far beyond an uncertain body cement must lie to be outside",
+        source="choice: a first drop of 20 mm2 has a radius of 2.5 mm",
+        reason="first cement on the needle's line but so far from its tip says that the tip was seen wrongly",
+    )
+    body_line_mm: float = rule(
+        5.0,
+        unit="mm",
+        source="choice: twice the radius of a first drop",
+        reason="first cement so near the needle's line lies on it",
     )
     body_cement_mm2: float = rule(
         20.0, unit="mm2", source="choice: a 5 mm blob", reason="so much cement where no body is known is a seed for one"
@@ -437,6 +467,20 @@ class Rules:
     )
     leak_reach_mm: float = rule(
         0.5, unit="mm", source="blur and outline error", reason="a piece must reach this far beyond the zone margin"
+    )
+    cast_width_mm: float = rule(
+        5.0, unit="mm", source="phantom: leaks are 1 to 5 mm thick", reason="what is broader is a bolus and no cast"
+    )
+    cast_rim_mm: float = rule(1.0, unit="mm", source="phantom", reason="the ragged rim of a bolus is no cast either")
+    cast_mm: float = rule(
+        8.0,
+        unit="mm",
+        source="phantom and real CT",
+        reason="a cast beyond the likely outline of an uncertain body is this long",
+    )
+    cast_mm2: float = rule(12.0, unit="mm2", source="phantom and real CT", reason="and has this area")
+    cast_reach_mm: float = rule(
+        1.0, unit="mm", source="phantom and real CT", reason="and reaches this far beyond that outline and its margin"
     )
     tract_reach_mm: float = rule(
         2.0,

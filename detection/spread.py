@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from detection.casts import layout_for
 from detection.front import HELD, front_of, is_breached_by
 from detection.memory import Layout, Region, Scene, Track
 from detection.patches import NOWHERE, Patch, patch_of
@@ -77,7 +78,9 @@ def measure_spread(scene: Scene, stamp: Stamp, intensity: Intensity, rules: Rule
     gone = [track for track in tracks if _has_vanished(track, scene.px_per_mm, rules)]
     seen = {(track.zone, track.side): track for track in tracks}
     pieces = tuple(
-        _piece(zone, side, part, seen[zone, side], scene) for (zone, side), part in parts.items() if zone not in HELD
+        _piece(zone, side, part, seen[zone, side], scene, rules)
+        for (zone, side), part in parts.items()
+        if zone not in HELD
     )
     return Spread(
         pieces=pieces,
@@ -104,8 +107,7 @@ def _parts(cement: Mask, scene: Scene, rules: Rules) -> Parts:
     here = cement[patch]
     if scene.region is None:
         return {(Zone.ELSEWHERE, None): _part_of(here, patch)}
-    whole = scene.region.breached if scene.is_breached else scene.region.intact
-    layout = Layout(zones=whole.zones[patch], beyond=whole.beyond[patch])
+    layout = layout_for(here, patch, scene.region, scene.px_per_mm, rules, is_breached=scene.is_breached)
     rim = None if scene.region.rim is None else scene.region.rim[patch]
     zones = _with_tract(np.where(here, layout.zones, 255), layout, rim, scene.px_per_mm, rules)
     parts: Parts = {}
@@ -267,9 +269,9 @@ def _has_vanished(track: Track, px_per_mm: float, rules: Rules) -> bool:
     return can_go and was_real and track.n_missed >= rules.vanish_frames
 
 
-def _piece(zone: Zone, side: Side | None, part: Part, track: Track, scene: Scene) -> Piece:
+def _piece(zone: Zone, side: Side | None, part: Part, track: Track, scene: Scene, rules: Rules) -> Piece:
     length, width, area = part.length_px, part.width_px, part.area_px
-    body_trust = scene.region.body.trust if scene.region is not None else 0.5
+    body_trust = _body_trust(scene, rules)
     return Piece(
         zone=zone,
         side=side,
@@ -283,6 +285,13 @@ def _piece(zone: Zone, side: Side | None, part: Part, track: Track, scene: Scene
         outline=_as_outline(part.contour),
         trust=round(body_trust * min(1.0, 0.5 + 0.1 * track.n_seen), 3),
     )
+
+
+def _body_trust(scene: Scene, rules: Rules) -> float:
+    """How likely cement beyond the margins is truly outside: those of an uncertain body are as wide as its doubt."""
+    if scene.region is None:
+        return 0.5
+    return scene.region.body.trust if scene.region.is_sure else rules.body_doubt_share
 
 
 def _ghost(track: Track, scene: Scene) -> Piece:

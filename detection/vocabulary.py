@@ -344,7 +344,10 @@ class Corners:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """Where the vertebral body under treatment lies in one frame, who says so, and how sure that is."""
+    """Where the vertebral body under treatment lies in one frame, who says so, and how sure that is.
+
+    ``doubt_mm`` is how far beyond its near, far, superior and inferior side the true one may lie.
+    """
 
     view: View
     corners: Corners
@@ -353,6 +356,7 @@ class Body:
     level: str | None = None
     wall: Wall = Wall.INTACT
     mm_per_px: float | None = None
+    doubt_mm: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,7 @@ TECHNICAL: Mapping[TechnicalCause, str] = {
     TechnicalCause.FRAMES_UNFIT: "Frames cannot be judged.",
     TechnicalCause.VIEW_UNKNOWN: "View not recognised: zones are off.",
     TechnicalCause.BODY_NOT_FOUND: "Vertebral body not found: zones are off.",
-    TechnicalCause.BODY_UNCERTAIN: "Vertebral body uncertain: only cement well outside it is judged. Landmarks help.",
+    TechnicalCause.BODY_UNCERTAIN: "Vertebral body uncertain: only cement well outside it and long thin casts are judged. Landmarks help.",
     TechnicalCause.FIELD_COLLIMATED: "A watched zone lies outside the field.",
     TechnicalCause.SCALE_UNKNOWN: "Pixel scale unknown: distances in pixels only.",
     TechnicalCause.POLARITY_UNCERTAIN: "It is not sure whether dense material is dark or bright.",
@@ -69,9 +69,14 @@ def sentence(claim: Claim, *, pace: Pace, level: str | None) -> str:
     if claim.kind is Kind.APPROACH:
         return _approach(claim, where)
     if claim.kind is Kind.VANISHED:
-        return f"Cement seen {_place(claim)} is gone, {where}: {_size(claim)} before. It may have been carried away."
+        return f"Cement seen {_likely(claim)} is gone, {where}: {_size(claim)} before. It may have been carried away."
     manner = ", ".join(word for word in (_size(claim), _length(claim), PACES[pace]) if word)
-    return f"Cement {_place(claim)}, {where}: {manner}."
+    return f"Cement {_likely(claim)}, {where}: {manner}."
+
+
+def _likely(claim: Claim) -> str:
+    """Where, and whether that is only the likeliest place."""
+    return _place(claim) if claim.is_body_sure else f"probably {_place(claim)} (body outline uncertain)"
 
 
 def _place(claim: Claim) -> str:

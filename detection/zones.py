@@ -22,6 +22,10 @@ from detection.vocabulary import ZONE_ORDER, Body, Gray, Mask, Outline, Point, V
 TRACT_RIM_MM = 0.8
 """So far beside the needle's shadow a cast around the needle still shows."""
 
+Doubt = tuple[float, float, float, float]
+"""How far (mm) beyond the near, far, superior and inferior side of a body the true one may lie."""
+NO_DOUBT_MM: Doubt = (0.0, 0.0, 0.0, 0.0)
+
 WATCHED: dict[View, tuple[Zone, ...]] = {
     View.LATERAL: (
         Zone.POSTERIOR_BAND,
@@ -57,7 +61,7 @@ def not_visible(view: View) -> tuple[Zone, ...]:
 
 
 def _with_room(zones: tuple[Zone, ...], layout: Layout, px_per_mm: float) -> tuple[Zone, ...]:
-    """The zones that have room in this picture: wide margins about an uncertain body may leave a sliver or nothing."""
+    """The zones that have room in this picture."""
 
     def has_room(zone: Zone) -> bool:
         place = np.asarray(layout.zones == ZONE_ORDER.index(zone), dtype=np.bool_)
@@ -70,28 +74,44 @@ def _with_room(zones: tuple[Zone, ...], layout: Layout, px_per_mm: float) -> tup
     return tuple(zone for zone in zones if zone not in DRAWN or has_room(zone))
 
 
+def _doubtful(height_mm: float, doubt_mm: Doubt, rules: Rules) -> tuple[Zone, ...]:
+    """The zones that doubt about the body covers, but for a sliver: a leak shows there only as a long thin cast."""
+    near, far, superior, inferior = doubt_mm
+    rooms = {
+        Zone.DISC: rules.disc_height_share * height_mm - rules.end_margin_mm - max(superior, inferior),
+        Zone.CANAL: rules.canal_depth_mm - rules.wall_margin_mm - near,
+        Zone.FORAMEN: rules.canal_depth_mm - rules.wall_margin_mm - near,
+        Zone.SOFT_TISSUE: rules.beside_mm - rules.side_margin_mm - far,
+    }
+    return tuple(zone for zone, room_mm in rooms.items() if room_mm < LEAST_DEPTH_MM)
+
+
 def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask | None, rules: Rules) -> Region:
     """Zones of a picture (h, w) around a body whose corners are in the same pixels."""
     is_sure = body.trust >= rules.body_trust
-    if not is_sure:
-        rules = _doubtful(rules)
     frame = _Axes(body)
-    outlines = _polygons(body, frame, px_per_mm, rules)
+    doubt = NO_DOUBT_MM if is_sure else body.doubt_mm
+    outlines = _polygons(body, frame, px_per_mm, rules, doubt)
     if not is_sure:
         # the last share of a body whose wall may lie elsewhere is a part of it like any other
         outlines = [(Zone.BODY if zone is Zone.POSTERIOR_BAND else zone, line) for zone, line in outlines]
     intact = _layout(outlines, shape, opaque, frame)
     breached = intact
-    if body.view is View.LATERAL and is_sure:
-        unguarded = _polygons(body, frame, px_per_mm, replace(rules, wall_margin_mm=0.0))
+    if not is_sure:
+        breached = _layout(_polygons(body, frame, px_per_mm, rules, NO_DOUBT_MM), shape, opaque, frame)
+    elif body.view is View.LATERAL:
+        unguarded = _polygons(body, frame, px_per_mm, replace(rules, wall_margin_mm=0.0), NO_DOUBT_MM)
         breached = _layout(unguarded, shape, opaque, frame)
-    watched = _with_room(WATCHED[body.view], intact, px_per_mm)
+    watched = _with_room(WATCHED[body.view], intact if is_sure else breached, px_per_mm)
+    if not is_sure:
+        watched = tuple(zone for zone in watched if zone is not Zone.POSTERIOR_BAND)
+    hidden = (*not_visible(body.view), *_doubtful(frame.height / px_per_mm, doubt, rules))
     return Region(
         body=body,
         intact=intact,
         breached=breached,
         watched=watched,
-        not_visible=tuple(zone for zone in EVERY if zone not in watched or zone in not_visible(body.view)),
+        not_visible=tuple(zone for zone in EVERY if zone not in watched or zone in hidden),
         outlines=tuple(outlines),
         rim=_rim(opaque, px_per_mm),
         to_wall=_to_wall(body, shape) if body.view is View.LATERAL and is_sure else None,
@@ -99,16 +119,6 @@ def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask
         centre=frame.at(0.5, 0.5),
         down=frame.down,
         is_sure=is_sure,
-    )
-
-
-def _doubtful(rules: Rules) -> Rules:
-    """Margins so wide that what lies beyond them is outside the body wherever it truly is."""
-    return replace(
-        rules,
-        wall_margin_mm=rules.wall_margin_mm + rules.body_doubt_mm,
-        end_margin_mm=rules.end_margin_mm + rules.body_doubt_mm,
-        side_margin_mm=rules.side_margin_mm + rules.body_doubt_mm,
     )
 
 
@@ -141,45 +151,36 @@ class _Axes:
         return float(point[0]), float(point[1])
 
 
-def _polygons(body: Body, axes: _Axes, px_per_mm: float, rules: Rules) -> list[tuple[Zone, Outline]]:
-    """Later polygons are drawn over earlier ones."""
+def _polygons(body: Body, axes: _Axes, px_per_mm: float, rules: Rules, doubt: Doubt) -> list[tuple[Zone, Outline]]:
+    """Later polygons are drawn over earlier ones; doubt about a side moves all that lies beyond it outwards."""
     across = px_per_mm / axes.depth
     along = px_per_mm / axes.height
-    disc = rules.disc_height_share
+    near, far = -doubt[0] * across, 1 + doubt[1] * across
+    top, bottom = -doubt[2] * along, 1 + doubt[3] * along
+    disc, beside = rules.disc_height_share, rules.beside_mm * across
+    ends, side = rules.end_margin_mm * along, rules.side_margin_mm * across
     body_box = _box(axes, 0, 1, 0, 1)
     if body.view is View.AP:
-        beside = rules.beside_mm * across
         return [
-            (Zone.SOFT_TISSUE, _box(axes, 1, 1 + beside, -disc, 1 + disc)),
-            (Zone.SOFT_TISSUE, _box(axes, -beside, 0, -disc, 1 + disc)),
-            (Zone.DISC, _box(axes, 0, 1, -disc, 0)),
-            (Zone.DISC, _box(axes, 0, 1, 1, 1 + disc)),
-            (
-                Zone.BODY,
-                _box(
-                    axes,
-                    -rules.side_margin_mm * across,
-                    1 + rules.side_margin_mm * across,
-                    rules.end_margin_mm * -along,
-                    1 + rules.end_margin_mm * along,
-                ),
-            ),
+            (Zone.SOFT_TISSUE, _box(axes, 1, far + beside, top - disc, bottom + disc)),
+            (Zone.SOFT_TISSUE, _box(axes, near - beside, 0, top - disc, bottom + disc)),
+            (Zone.DISC, _box(axes, 0, 1, top - disc, 0)),
+            (Zone.DISC, _box(axes, 0, 1, 1, bottom + disc)),
+            (Zone.BODY, _box(axes, near - side, far + side, top - ends, bottom + ends)),
             (Zone.BODY, body_box),
         ]
     if body.view is not View.LATERAL:
         return []
     share = rules.near_share * (rules.broken_wall_factor if body.wall is Wall.BROKEN else 1)
-    margin = rules.wall_margin_mm * across
-    ends = rules.end_margin_mm * along
-    canal = rules.canal_depth_mm * across
+    wall, canal = near - rules.wall_margin_mm * across, near - rules.canal_depth_mm * across
     return [
-        (Zone.SOFT_TISSUE, _box(axes, 1, 1 + rules.beside_mm * across, -disc, 1 + disc)),
-        (Zone.DISC, _box(axes, 0, 1, -disc, 0)),
-        (Zone.DISC, _box(axes, 0, 1, 1, 1 + disc)),
-        (Zone.CANAL, _box(axes, -canal, -margin, -disc, 0.5)),
-        (Zone.FORAMEN, _box(axes, -canal, -margin, 0.5, 1 + disc)),
-        (Zone.BODY, _box(axes, 0, 1 + rules.side_margin_mm * across, -ends, 1 + ends)),
-        (Zone.POSTERIOR_BAND, _box(axes, -margin, share, -ends, 1 + ends)),
+        (Zone.SOFT_TISSUE, _box(axes, 1, far + beside, top - disc, bottom + disc)),
+        (Zone.DISC, _box(axes, 0, 1, top - disc, 0)),
+        (Zone.DISC, _box(axes, 0, 1, 1, bottom + disc)),
+        (Zone.CANAL, _box(axes, canal, wall, top - disc, 0.5)),
+        (Zone.FORAMEN, _box(axes, canal, wall, 0.5, bottom + disc)),
+        (Zone.BODY, _box(axes, 0, far + side, top - ends, bottom + ends)),
+        (Zone.POSTERIOR_BAND, _box(axes, wall, share, top - ends, bottom + ends)),
     ]
 
 

@@ -28,7 +28,7 @@ from detection.rules import Rules
 from detection.threads import use_one_thread
 from detection.vocabulary import Gray, Mask, Plan, View
 from service.scan import read_scan
-from service.score import frame_of
+from service.score.play import frame_of
 from tests.detection.films import mottle
 
 RULES = Rules()

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detection.anatomy import find_body, look_for_body, seed_of
+from detection.anatomy import doubt_of, find_body, look_for_body, seed_of
 from detection.edges import flatten
 from detection.guesses import Seed, draw_guesses, quads_of
 from detection.memory import Needle
@@ -177,7 +177,7 @@ def test_every_guess_holds_its_seed():
 
 def body_at(trust):
     corners = Corners(**{name: (float(row), float(col)) for name, (row, col) in zip(NAMES, PLAIN, strict=True)})
-    return Body(view=View.LATERAL, corners=corners, origin=Origin.FOUND, trust=trust)
+    return Body(view=View.LATERAL, corners=corners, origin=Origin.FOUND, trust=trust, doubt_mm=(6.0, 5.0, 4.0, 4.0))
 
 
 def zone_at(region, col):
@@ -205,10 +205,48 @@ def test_first_cement_is_a_seed_where_no_needle_was_seen():
     assert look_for_body(drop(scene, 20), RULES)[1] is None, "looked for once only"
 
 
+SHORT = replace(FROM_LEFT, tip=(124.0, 113.0))
+"""The same needle, seen to end 13 mm short of where it does."""
+
+
+def searched_with(needle, cement_at, reference=None):
+    """The body found with a needle, and the one found once there is a first drop of cement (None: it stays)."""
+    picture = 0.05 * mottle(SIZE, seed=20, grain_px=4.0) if reference is None else reference
+    scene = replace(empty_scene(SIZE, PX_PER_MM, reference=picture), view=View.LATERAL, needle=needle)
+    scene, first = look_for_body(scene, RULES)
+    scene = replace(scene, region=region_of(first, SIZE, PX_PER_MM, None, RULES))
+    cement = np.zeros(SIZE, np.bool_)
+    cement[cement_at[0] - 6 : cement_at[0] + 6, cement_at[1] - 6 : cement_at[1] + 6] = True
+    scene, second = look_for_body(replace(scene, cement=cement), RULES)
+    assert scene.is_seeded
+    return points_of(first), None if second is None else points_of(second)
+
+
+def test_first_cement_on_the_needles_line_says_where_its_tip_truly_is():
+    first, second = searched_with(SHORT, (128, 138))
+    assert second[:, 1].mean() - first[:, 1].mean() > 8 * PX_PER_MM
+
+
+@pytest.mark.parametrize(
+    ("cement_at", "why"),
+    [((125, 118), "about the tip as it was seen"), ((90, 138), "off the line: a vein may show before the bolus does")],
+)
+def test_first_cement_elsewhere_says_nothing_new_about_an_uncertain_body(cement_at, why):
+    assert searched_with(SHORT, cement_at)[1] is None, why
+
+
 def test_cement_does_not_tell_posterior():
     """A canal on a side drawn by lot would be worse than none."""
     scene = replace(empty_scene(SIZE, PX_PER_MM, reference=bone()), view=View.LATERAL, is_searched=True)
     assert look_for_body(drop(scene, 14), RULES)[1] is None
+
+
+@pytest.mark.parametrize(("tip", "is_found"), [((128.0, 138.0), True), ((3.0, 138.0), False), ((128.0, 252.0), False)])
+def test_a_line_that_ends_at_the_rim_of_the_field_is_no_needle_in_a_body(tip, is_found):
+    """A frame about the picture, or lettering: nobody treats a body that lies half outside."""
+    needle = replace(FROM_LEFT, tip=tip, tail=(tip[0], 0.0))
+    scene = replace(empty_scene(SIZE, PX_PER_MM, reference=bone()), view=View.LATERAL, needle=needle)
+    assert (look_for_body(scene, RULES)[1] is not None) is is_found
 
 
 # in a patient
@@ -246,9 +284,23 @@ def test_an_uncertain_body_watches_only_what_is_surely_outside():
     just_behind = 98 - 4 * PX_PER_MM
     assert zone_at(sure, just_behind) is Zone.CANAL
     assert zone_at(doubtful, just_behind) is Zone.BODY
-    assert zone_at(doubtful, 98 - (RULES.body_doubt_mm + 3) * PX_PER_MM) is Zone.CANAL
+    assert zone_at(doubtful, 98 - 9 * PX_PER_MM) is Zone.CANAL
     assert not (doubtful.intact.zones == ZONE_ORDER.index(Zone.POSTERIOR_BAND)).any()
-    assert np.array_equal(doubtful.breached.zones, doubtful.intact.zones)
+
+
+def test_a_picture_that_leaves_more_open_leaves_more_doubt_about_each_side():
+    clear, blurred = find(bone()), find(0.05 * mottle(SIZE, seed=20, grain_px=4.0))
+    assert min(clear.doubt_mm) >= RULES.body_least_doubt_mm
+    assert all(less < more for less, more in zip(clear.doubt_mm, blurred.doubt_mm, strict=True))
+    assert max(blurred.doubt_mm) < 12.0
+
+
+def test_doubt_holds_all_but_the_outermost_of_the_crowd():
+    answer = np.array([(-10, -15), (10, -15), (-10, 15), (10, 15)], np.float32)
+    farther = np.stack([answer + np.array((0, -step), np.float32) for step in range(11)])
+    near, far, superior, inferior = doubt_of(answer, farther, RULES)
+    assert near == pytest.approx(9.0), "one in ten goes back by more than 9 mm"
+    assert far == superior == inferior == RULES.body_least_doubt_mm
 
 
 @pytest.mark.parametrize("mm_per_px", [0.0002, 0.001, 20.0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from detection.claims import claims_of, ruler_of, tier_of, wall_of
@@ -86,6 +88,32 @@ def test_cement_of_unknown_place_is_low_while_the_body_is_not_known():
     lost = frame(piece(Zone.ELSEWHERE), body=None)
     assert claims(lost)[0].priority_at(Pace.GROWING) is Priority.LOW
     assert claims(frame(piece(Zone.ELSEWHERE)))[0].priority_at(Pace.STILL) is Priority.MEDIUM
+
+
+UNSURE = frozenset({Flag.BODY_UNCERTAIN})
+
+
+@pytest.mark.parametrize(
+    ("zone", "still", "fast"),
+    [
+        (Zone.CANAL, Priority.HIGH, Priority.HIGH),
+        (Zone.FORAMEN, Priority.HIGH, Priority.HIGH),
+        (Zone.VEIN, Priority.MEDIUM, Priority.MEDIUM),
+        (Zone.DISC, Priority.MEDIUM, Priority.MEDIUM),
+        (Zone.SOFT_TISSUE, Priority.LOW, Priority.MEDIUM),
+        (Zone.ELSEWHERE, Priority.LOW, Priority.MEDIUM),
+    ],
+)
+def test_outside_an_uncertain_body_cement_is_audible_but_only_what_is_feared_most_is_high(zone, still, fast):
+    claim = next(claim for claim in claims(frame(piece(zone), flags=UNSURE)) if claim.kind is Kind.LEAK)
+    assert not claim.is_body_sure
+    assert (claim.priority_at(Pace.STILL), claim.priority_at(Pace.FAST)) == (still, fast)
+
+
+def test_an_uncertain_body_does_not_make_what_lies_beyond_its_margins_less_sure():
+    """The margins are as wide as the doubt; the trust in the body itself is in the piece already."""
+    unsure = frame(piece(Zone.DISC, trust=0.9), body=replace(body(), trust=0.05), flags=UNSURE)
+    assert next(claim for claim in claims(unsure) if claim.kind is Kind.LEAK).trust == 0.9
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ import pytest
 
 from detection.claims import claims_of, technical_claim
 from detection.priorities import LEAK_LADDERS, Pace
-from detection.vocabulary import Plan, Side, TechnicalCause, View, Wall, Zone
+from detection.vocabulary import Flag, Plan, Side, TechnicalCause, View, Wall, Zone
 from detection.wording import sentence
 from tests.detection.alarm_words import RULES, body, frame, front, piece
 
 BLIND = {"mm_per_px": None}
+UNSURE = frozenset({Flag.BODY_UNCERTAIN})
 
 
 def say(findings, *, pace=Pace.STILL, level="L2"):
@@ -38,6 +39,16 @@ def say(findings, *, pace=Pace.STILL, level="L2"):
             frame(piece(Zone.SOFT_TISSUE, side=Side.IMAGE_LEFT), view=View.AP),
             Pace.GROWING,
             "Cement in the soft tissue, image left, L2, AP view: 12 mm², growing.",
+        ),
+        (
+            frame(piece(Zone.DISC, side=Side.SUPERIOR), flags=UNSURE),
+            Pace.GROWING,
+            "Cement probably in the disc, superior (body outline uncertain), L2, lateral view: 12 mm², growing.",
+        ),
+        (
+            frame(vanished=(piece(Zone.VEIN, 14.0),), flags=UNSURE),
+            Pace.STILL,
+            "Cement seen probably in a vein (body outline uncertain) is gone, L2, lateral view: 14 mm² before. It may have been carried away.",
         ),
         (
             frame(piece(Zone.CANAL, None), **BLIND),

@@ -149,9 +149,29 @@ def test_outlines_for_the_screen_name_every_watched_zone_that_has_a_place(view):
     assert set(WATCHED[view]) - {Zone.VEIN, Zone.NEEDLE_TRACT} <= drawn
 
 
-def test_a_zone_that_wide_margins_leave_no_room_for_is_not_watched_and_said_to_be_invisible():
-    doubtful = replace(body_of(BODY), trust=0.3)
+def test_a_zone_that_doubt_covers_is_watched_for_thin_casts_only_and_said_to_be_hardly_visible():
+    doubtful = replace(body_of(BODY), trust=0.3, doubt_mm=(4.0, 4.0, 6.0, 3.0))
     seen = region_of(doubtful, SIZE, PX_PER_MM, None, RULES)
-    assert Zone.DISC not in seen.watched
-    assert {Zone.DISC, Zone.POSTERIOR_BAND} <= set(seen.not_visible)
+    assert Zone.DISC in seen.watched
+    assert Zone.DISC in seen.not_visible
+    assert Zone.POSTERIOR_BAND not in seen.watched
+    assert Zone.POSTERIOR_BAND in seen.not_visible
     assert Zone.CANAL in seen.watched
+    assert Zone.CANAL not in seen.not_visible
+
+
+def test_each_side_of_an_uncertain_body_has_the_margin_of_its_own_doubt():
+    doubtful = replace(body_of(BODY), trust=0.3, doubt_mm=(4.0, 3.0, 6.0, 2.5))
+    seen = region_of(doubtful, SIZE, PX_PER_MM, None, RULES)
+    held = seen.intact.beyond == 0
+    rows, cols = np.nonzero(held[:, 90])[0], np.nonzero(held[60])[0]
+    assert rows.min() == pytest.approx(50 - (6.0 + RULES.end_margin_mm) * PX_PER_MM, abs=1)
+    assert rows.max() == pytest.approx(100 + (2.5 + RULES.end_margin_mm) * PX_PER_MM, abs=1)
+    assert cols.min() == pytest.approx(60 - (4.0 + RULES.wall_margin_mm) * PX_PER_MM, abs=1)
+    assert cols.max() == pytest.approx(120 + (3.0 + RULES.side_margin_mm) * PX_PER_MM, abs=1)
+
+
+def test_doubt_about_a_sure_body_counts_for_nothing():
+    """Its trust has been weighed already."""
+    sure = replace(body_of(BODY), doubt_mm=(4.0, 4.0, 6.0, 3.0))
+    assert np.array_equal(region_of(sure, SIZE, PX_PER_MM, None, RULES).intact.zones, region().intact.zones)

@@ -1,0 +1,92 @@
+"""An uncertain body: a blob is held against wide margins, a long thin cast against the outline that is most likely."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from detection.casts import casts_in
+from detection.spread import measure_spread
+from detection.vocabulary import Intensity, Side, Zone
+from detection.zones import region_of
+from tests.detection.films import RULES, body_of, corners, empty_scene, stamp
+
+SIZE = (200, 200)
+PX_PER_MM = 2.0
+WHERE = corners(70, 70, 120, 130)
+"""25 mm high, 30 mm deep; posterior is left."""
+BOLUS = (slice(82, 108), slice(85, 115))
+DOUBT_MM = (4.0, 4.0, 5.0, 5.0)
+UNCERTAIN = replace(body_of(WHERE), trust=0.05, doubt_mm=DOUBT_MM)
+
+
+def region(body=UNCERTAIN):
+    return region_of(body, SIZE, PX_PER_MM, None, RULES)
+
+
+def cement(*places):
+    mask = np.zeros(SIZE, np.bool_)
+    for rows, cols in (BOLUS, *places):
+        mask[rows, cols] = True
+    return mask
+
+
+def told(mask, body=UNCERTAIN):
+    scene = replace(empty_scene(SIZE, PX_PER_MM, region=region(body)), cement=mask)
+    spread = measure_spread(scene, stamp(0, 0.0), Intensity.LINEAR, RULES)
+    return {(piece.zone, piece.side) for piece in spread.pieces}
+
+
+LAYER = slice(56, 62), slice(80, 124)
+"""3 x 22 mm above the body, 4 mm beyond the endplate: nearer than the doubt about it."""
+FILM = slice(76, 116), slice(60, 65)
+"""20 x 2.5 mm behind the posterior wall, 2.5 mm beyond it."""
+
+
+def test_a_layer_above_the_likely_outline_is_told_as_disc():
+    assert told(cement(LAYER)) == {(Zone.DISC, Side.SUPERIOR)}
+
+
+def test_a_film_behind_the_likely_wall_is_told_as_canal_or_foramen():
+    assert {zone for zone, _ in told(cement(FILM))} <= {Zone.CANAL, Zone.FORAMEN}
+    assert told(cement(FILM))
+
+
+@pytest.mark.parametrize("height", [14, 20])
+def test_a_broad_bolus_that_passes_the_likely_outline_may_still_be_inside(height):
+    assert not told(cement((slice(70 - height // 2, 90), slice(85, 115))))
+
+
+def test_a_broad_bolus_beyond_all_doubt_is_told():
+    assert (Zone.DISC, Side.SUPERIOR) in told(cement((slice(44, 90), slice(85, 115))))
+
+
+def test_a_short_spur_of_the_bolus_is_no_cast():
+    assert not told(cement((slice(62, 82), slice(98, 102))))
+
+
+def test_a_thin_cast_within_the_likely_outline_is_where_cement_belongs():
+    assert not told(cement((slice(76, 79), slice(76, 124))))
+
+
+def test_a_sure_body_needs_no_casts():
+    sure = replace(UNCERTAIN, trust=1.0)
+    small = slice(60, 66), slice(98, 106)
+    assert told(cement(small), sure) == {(Zone.DISC, Side.SUPERIOR)}
+    assert not told(cement(small))
+
+
+def test_what_is_told_of_an_uncertain_body_is_as_sure_as_its_margins_not_as_its_outline():
+    scene = replace(empty_scene(SIZE, PX_PER_MM, region=region()), cement=cement(LAYER))
+    (piece,) = measure_spread(scene, stamp(0, 0.0), Intensity.LINEAR, RULES).pieces
+    assert piece.trust >= RULES.least_piece_trust > UNCERTAIN.trust
+
+
+def test_casts_have_a_least_length_and_area():
+    likely = region().breached
+    layer = cement(LAYER)
+    assert casts_in(layer, likely, PX_PER_MM, RULES)[LAYER].all()
+    for stricter in (replace(RULES, cast_mm=25.0), replace(RULES, cast_mm2=80.0), replace(RULES, cast_width_mm=2.0)):
+        assert not casts_in(layer, likely, PX_PER_MM, stricter).any()
