@@ -20,7 +20,7 @@ from db.heartbeat import beat
 from db.journal import Journal
 from db.users import has_users
 from detection.rules import rules_hash
-from detection.threads import use_one_thread
+from detection.threads import keep_memory, use_one_thread
 from detection.vocabulary import Landmarks
 from dicom_gateway.arrival import Arrival
 from dicom_gateway.listener import Listener
@@ -98,6 +98,7 @@ def run_receive(settings: Settings) -> None:
 def run_watch(settings: Settings) -> None:
     """Judge what arrives until told to end."""
     use_one_thread()
+    keep_memory()
     stop = stop_on_signal()
     engine = _connect(settings, stop)
     if engine is None:
