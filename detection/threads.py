@@ -28,4 +28,5 @@ def keep_memory() -> bool:
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is None:
         return False
-    return all([set_option(option, KEPT_BYTES) for option in (_MMAP_THRESHOLD, _TRIM_THRESHOLD)])
+    was_taken = [bool(set_option(option, KEPT_BYTES)) for option in (_MMAP_THRESHOLD, _TRIM_THRESHOLD)]
+    return all(was_taken)
