@@ -6,6 +6,7 @@ Roles are processes (``service.processes``); ``all`` starts every one of them.
 from __future__ import annotations
 
 import fcntl
+import gc
 import logging
 import os
 import threading
@@ -114,6 +115,7 @@ def run_watch(settings: Settings) -> None:
             try:
                 if watch is None or watch.must_start_over:
                     watch = make_watch(settings, engine, bell)
+                    gc.freeze()  # what is there by now stays: not looked through again amid frames
                 if not watch.turn():
                     retention.step(time.time())
                     leftovers.step(time.time())
