@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from threading import Lock
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray
@@ -21,20 +20,14 @@ MOST_KEPT = 8
 
 def kept(work: Callable[[Picture], T]) -> Callable[[Picture], T]:
     """``work``, done once for each array."""
-    known: list[tuple[Picture, T]] = []
-    lock = Lock()
+    known: tuple[tuple[Picture, T], ...] = ()
 
     @wraps(work)
     def asked(picture: Picture) -> T:
-        with lock:
-            for place, (before, worked) in enumerate(known):
-                if before is picture:
-                    known.append(known.pop(place))
-                    return worked
-        worked = work(picture)
-        with lock:
-            known.append((picture, worked))
-            del known[:-MOST_KEPT]
-        return worked
+        nonlocal known
+        # put in place whole: threads that do so at once lose an answer at most, and work it out again
+        found = next((each for each in known if each[0] is picture), None) or (picture, work(picture))
+        known = (*(each for each in known if each[0] is not picture), found)[-MOST_KEPT:]
+        return found[1]
 
     return asked
