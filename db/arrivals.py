@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select, text, update
+from sqlalchemy import Connection, Engine, Update, bindparam, func, select, text, update
 
 from db.connect import insert_new, reading, row_of, rows_of, writing
 from db.tables import ARRIVAL
@@ -106,11 +107,19 @@ def heirs_of(engine: Engine, number: int) -> tuple[int, ...]:
 
 def note_progress(connection: Connection, progress: Progress) -> None:
     """Part of ``Journal.append``: progress and the lines it rests on are written together or not at all."""
-    told: Mapping[str, Any] = {
-        name: value for name, value in asdict(progress).items() if name != "arrival" and value is not None
-    }
-    changes = {**told, "status": str(progress.status), "attempts": 0}
-    connection.execute(update(ARRIVAL).where(ARRIVAL.c.number == progress.arrival).values(**changes))
+    names = ("n_judged", "n_skipped", "n_frames", "procedure")
+    told = {name: value for name in names if (value := getattr(progress, name)) is not None}
+    values = {**told, "status": str(progress.status), "attempts": 0}
+    connection.execute(
+        _changing(frozenset(values)), {"of": progress.arrival, **{f"new_{n}": v for n, v in values.items()}}
+    )
+
+
+@cache
+def _changing(names: frozenset[str]) -> Update:
+    """The statement that changes these columns of one arrival: asked for with every frame, and always the same few."""
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in sorted(names)}
+    return update(ARRIVAL).where(ARRIVAL.c.number == bindparam("of")).values(values)
 
 
 def open_arrivals(engine: Engine) -> tuple[int, ...]:
@@ -175,7 +184,8 @@ def counts_by_source(engine: Engine) -> dict[str, tuple[int, int]]:
 
 
 def _row_of(row: ArrivalRow) -> dict[str, Any]:
-    return {**asdict(row), "mode": str(row.mode), "status": str(row.status)}
+    told = {each.name: getattr(row, each.name) for each in fields(row)}
+    return {**told, "mode": str(row.mode), "status": str(row.status)}
 
 
 def _from_row(row: Mapping[str, Any]) -> ArrivalRow:

@@ -9,16 +9,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from detection.kept import kept
 from detection.vocabulary import Gray, Mask, Point
 
 TEXTURE_SHRINK = 2
 """Texture is kept at half the working size: sub-pixel there is a quarter of a millimetre."""
 NEAREST = 1024
 """Steps to a pixel in which OpenCV tells the nearest pixel of a moved picture; a copy of whole pixels is thirty times as quick."""
+
+
+class Sloped(NamedTuple):
+    """A picture (h, w) and how it changes downwards and to the right."""
+
+    image: Gray
+    down: Gray
+    right: Gray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +43,19 @@ class Shift:
 def texture_of(attenuation: Gray, field: Mask) -> Gray:
     """Band-passed attenuation at half the working size, (h/2, w/2) float32, zero outside the field, unit spread."""
     size = (attenuation.shape[1] // TEXTURE_SHRINK, attenuation.shape[0] // TEXTURE_SHRINK)
-    small = cv2.resize(attenuation, size, interpolation=cv2.INTER_AREA)
-    inside = cv2.resize(field.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    share = cv2.blur(inside, (31, 31)) + 1e-3
-    level = cv2.blur(small * inside, (31, 31)) / share
-    band = cv2.GaussianBlur((small - level) * inside, (0, 0), 1.2)
-    spread = float(np.sqrt(np.mean(band * band) / max(float(inside.mean()), 1e-3))) + 1e-6
-    return np.asarray(np.clip(band / spread, -2.5, 2.5), dtype=np.float32)
+    small = np.asarray(cv2.resize(attenuation, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+    is_open, n_open = field.all(), float(small.size)
+    if is_open:
+        small -= cv2.blur(small, (31, 31)) / np.float32(1.001)
+    else:
+        inside = np.asarray(cv2.resize(field.astype(np.float32), size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+        n_open = max(float(inside.sum()), 1e-3 * small.size)
+        small -= cv2.blur(small * inside, (31, 31)) / (cv2.blur(inside, (31, 31)) + np.float32(1e-3))
+        small *= inside
+    band = np.asarray(cv2.GaussianBlur(small, (0, 0), 1.2), dtype=np.float32)
+    spread = float(np.sqrt(float(np.vdot(band, band)) / n_open)) + 1e-6
+    band *= np.float32(1 / spread)
+    return np.clip(band, -2.5, 2.5, out=band)
 
 
 def find_shift(reference: Gray, current: Gray, usable: Mask, start: Point = (0.0, 0.0)) -> Shift:
@@ -49,8 +65,8 @@ def find_shift(reference: Gray, current: Gray, usable: Mask, start: Point = (0.0
     """
     row, col = start[0] / TEXTURE_SHRINK, start[1] / TEXTURE_SHRINK
     weight = usable.astype(np.float32)
-    for level in (2, 1):
-        before, now, held = _half(reference, level), _half(current, level), _half(weight, level)
+    for level, before in zip((2, 1), _sloped(reference), strict=True):
+        now, held = _half(current, level), _half(weight, level)
         row, col = _refine(before, now, held, (row / level, col / level), n_steps=5 if level > 1 else 2)
         row, col = row * level, col * level
     trust = _correlation(reference, _moved(current, row, col), weight)
@@ -114,9 +130,20 @@ def _moved(image: Gray, row: float, col: float) -> Gray:
     return _warp(image, row, col, cv2.BORDER_CONSTANT, 0.0)
 
 
-def _refine(reference: Gray, current: Gray, weight: Gray, start: Point, n_steps: int) -> Point:
-    slope_row = cv2.Sobel(reference, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
-    slope_col = cv2.Sobel(reference, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
+@kept
+def _sloped(reference: Gray) -> tuple[Sloped, Sloped]:
+    """A texture at half its size, and as it is."""
+    half = _half(reference, 2)
+    return _with_slopes(half), _with_slopes(reference)
+
+
+def _with_slopes(image: Gray) -> Sloped:
+    down, right = (cv2.Sobel(image, cv2.CV_32F, *way, ksize=3, scale=1 / 8) for way in ((0, 1), (1, 0)))
+    return Sloped(image, np.asarray(down, dtype=np.float32), np.asarray(right, dtype=np.float32))
+
+
+def _refine(sloped: Sloped, current: Gray, weight: Gray, start: Point, n_steps: int) -> Point:
+    reference, slope_row, slope_col = sloped
     row, col = start
     for _ in range(n_steps):
         rest = _moved(current, row, col) - reference

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection.column import read_shadow
+from detection.kept import kept
 from detection.memory import Scene
 from detection.patches import linked, patch_of, widened
 from detection.rules import Rules
@@ -48,10 +49,10 @@ def weigh_change(aligned: Gray, usable: Mask, scene: Scene, rules: Rules) -> Evi
     background = _background(raw, quiet, rules.background_mm * scene.px_per_mm)
     raw -= background
     fresh = np.asarray(cv2.GaussianBlur(raw, (0, 0), rules.smooth_px), dtype=np.float32)
-    change = fresh if scene.change is None else _accumulated(scene.change, fresh, usable, rules)
+    unseen = ~usable
+    change = fresh if scene.change is None else _accumulated(scene.change, fresh, unseen, rules)
     hits, noise = find_hits(change, quiet, usable, scene, rules)
     shadow = read_shadow(fresh, scene, rules)
-    unseen = ~usable
     if shadow.filled is not None and scene.column is not None:
         hits |= shadow.filled
         unseen[scene.column.rows, scene.column.cols] = False
@@ -72,12 +73,12 @@ def remember(scene: Scene, evidence: Evidence, rules: Rules) -> Scene:
 
     What ``clutter`` holds has been taken out of the evidence's hits, and is not remembered as seen either.
     """
-    before = np.zeros(evidence.hits.shape, np.float32) if scene.seen is None else scene.seen
+    before = np.zeros(evidence.hits.shape, np.uint8) if scene.seen is None else scene.seen
     stays = widened(evidence.hits, 1) | evidence.unseen
-    # 1 more where it was hit, as many where it stays, 1 less elsewhere
-    seen = before + np.asarray(stays.view(np.uint8) + evidence.hits.view(np.uint8), dtype=np.float32)
-    seen -= np.float32(1)
-    np.clip(seen, 0.0, rules.seen_cap, out=seen)
+    # 1 more where it was hit, as many where it stays, 1 less elsewhere but never less than none
+    more = cv2.add(stays.view(np.uint8), evidence.hits.view(np.uint8))
+    bounded = np.clip(np.arange(256) - 1, 0, rules.seen_cap).astype(np.uint8)
+    seen = np.asarray(cv2.LUT(cv2.add(before, more), bounded), dtype=np.uint8)
     if scene.clutter is not None and scene.clutter.held is not None:
         seen[scene.clutter.held] = 0
     cement = _accept(seen >= rules.confirm_frames, seen, scene, rules)
@@ -94,21 +95,22 @@ def remember(scene: Scene, evidence: Evidence, rules: Rules) -> Scene:
     )
 
 
-def _accumulated(before: Gray, fresh: Gray, usable: Mask, rules: Rules) -> Gray:
-    step = fresh - before
-    step *= np.float32(rules.accumulate)
-    step += before
+def _accumulated(before: Gray, fresh: Gray, unseen: Mask, rules: Rules) -> Gray:
+    step = np.asarray(cv2.addWeighted(before, 1.0 - rules.accumulate, fresh, rules.accumulate, 0.0), dtype=np.float32)
     # behind an instrument nothing new is learnt, and its shadow must not linger when it moves on
-    return np.asarray(cv2.copyTo(step, usable.view(np.uint8), cv2.min(before, fresh)), dtype=np.float32)
+    patch = patch_of(unseen)
+    if patch is not None:
+        least = cv2.min(before[patch], fresh[patch])
+        step[patch] = cv2.copyTo(least, unseen[patch].view(np.uint8), step[patch])
+    return step
 
 
 def _quiet(usable: Mask, scene: Scene, rules: Rules) -> Quiet:
-    quiet, suspected = usable, scene.cement
-    held = scene.clutter.held if scene.clutter is not None else None
-    if held is not None:
-        suspected = held if suspected is None else suspected | held
-    if suspected is not None:
-        quiet = quiet & ~widened(suspected, round(rules.guard_mm * scene.px_per_mm))
+    quiet, guard_px = usable, round(rules.guard_mm * scene.px_per_mm)
+    if scene.cement is not None:
+        quiet = quiet & ~widened(scene.cement, guard_px, is_kept=True)
+    if scene.clutter is not None and scene.clutter.held is not None:
+        quiet = quiet & ~widened(scene.clutter.held, guard_px)
     weight = quiet.astype(np.float32)
     return Quiet(weight=weight, thumb=thumb(weight))
 
@@ -118,14 +120,19 @@ def _as_exposed(aligned: Gray, weight: Quiet, scene: Scene, rules: Rules) -> Gra
 
     The slope is that of the quiet picture against the reference; the level is left to the background.
     """
-    before, now, quiet = thumb(scene.reference), thumb(aligned), weight.thumb > 0.9
-    if quiet.sum() < 64:
+    before, now = _thumb_of(scene.reference), thumb(aligned)
+    quiet = (weight.thumb > 0.9).astype(np.float32)
+    n_quiet = np.float32(cv2.countNonZero(quiet))
+    if n_quiet < 64:
         return aligned
-    x, y = before[quiet] - before[quiet].mean(), now[quiet] - now[quiet].mean()
+    x, y = (quiet * (each - np.vdot(quiet, each) / n_quiet) for each in (before, now))
     slope = float(np.vdot(x, y)) / max(float(np.vdot(x, x)), 1e-6)
     if not rules.least_slope <= slope <= 1.0 / rules.least_slope or abs(slope - 1.0) < rules.slope_slack:
         return aligned
     return np.asarray(aligned / np.float32(slope), dtype=np.float32)
+
+
+_thumb_of = kept(thumb)
 
 
 def _background(raw: Gray, quiet: Quiet, width_px: float) -> Gray:
@@ -148,7 +155,7 @@ def _big_share(hits: Mask, scene: Scene, rules: Rules) -> float:
     return float(max((stats[label, cv2.CC_STAT_AREA] for label in touching), default=0)) / max(int(field.sum()), 1)
 
 
-def _accept(candidates: Mask, seen: Gray, scene: Scene, rules: Rules) -> Mask:
+def _accept(candidates: Mask, seen: NDArray[np.uint8], scene: Scene, rules: Rules) -> Mask:
     """Candidates that hang together with body, needle tip or earlier cement, or that have stayed for long amid the field."""
     accepted = np.zeros(candidates.shape, np.bool_)
     patch = patch_of(candidates)
@@ -160,7 +167,7 @@ def _accept(candidates: Mask, seen: Gray, scene: Scene, rules: Rules) -> Mask:
     seeded = np.bincount(part[is_seed], minlength=count) > 0
     steady = np.bincount(part[is_steady], minlength=count) > rules.least_piece_mm2 * scene.px_per_mm**2
     if (steady & ~seeded).any():
-        rim = widened(scene.rim, round(rules.rim_mm * scene.px_per_mm))[patch].ravel()[places]
+        rim = widened(scene.rim, round(rules.rim_mm * scene.px_per_mm), is_kept=True)[patch].ravel()[places]
         steady &= np.bincount(part[rim], minlength=count) == 0
     within = np.zeros(candidates[patch].shape, np.bool_)
     within.ravel()[places] = (seeded | steady)[part]
@@ -171,5 +178,5 @@ def _accept(candidates: Mask, seen: Gray, scene: Scene, rules: Rules) -> Mask:
 def _seeds(scene: Scene, shape: tuple[int, ...], rules: Rules) -> Mask:
     seeds = home_of(scene, shape, rules).view(np.bool_)
     if scene.cement is not None:
-        seeds |= widened(scene.cement, round(rules.reach_mm * scene.px_per_mm))
+        return seeds | widened(scene.cement, round(rules.reach_mm * scene.px_per_mm), is_kept=True)
     return seeds

@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from detection.memory import Clutter, Scene
 from detection.patches import among, patch_of, widened
@@ -146,25 +147,46 @@ def _far(fresh: Mask, age: Gray, scene: Scene, rules: Rules) -> Mask:
     """
     if scene.opaque is not None:
         fresh = fresh & ~scene.opaque
-    if not fresh.any():
-        return fresh
-    old = age > rules.onset_s
-    if scene.cement is not None:
-        old |= scene.cement & ~fresh
+    reach_px = rules.reach_mm * scene.px_per_mm
     factor = max(1, round(scene.px_per_mm / 2))
-    size = (max(1, old.shape[1] // factor), max(1, old.shape[0] // factor))
-    small = cv2.resize(old.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
-    reach_px = rules.reach_mm * scene.px_per_mm / factor
-    near = _within((small > 0).astype(np.uint8), reach_px)
+    patch = patch_of(fresh, 2 * round(reach_px) + 4 * factor)
+    if patch is None:
+        return fresh
+    rows, cols = patch = _on_blocks(patch[0], factor), _on_blocks(patch[1], factor)
+    old = age[patch] > rules.onset_s
+    if scene.cement is not None:
+        old |= scene.cement[patch] & ~fresh[patch]
+    near = _within(_in_blocks(old, factor), reach_px / factor)
     if scene.opaque is not None:
         # behind the needle cement runs unseen and comes out on its other side
-        hidden = cv2.resize(scene.opaque.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-        near |= _within(near & hidden, reach_px)
-    reached = cv2.resize(near, (old.shape[1], old.shape[0]), interpolation=cv2.INTER_NEAREST)
+        near |= _within(near & _in_blocks(scene.opaque[patch], factor), reach_px / factor)
+    far = np.zeros_like(fresh)
+    # fresh pixels are few, and only they are asked about
+    down, right = np.nonzero(fresh[patch])
+    is_far = near[down // factor, right // factor] == 0
+    down, right = down[is_far] + rows.start, right[is_far] + cols.start
     if scene.needle is not None:
         row, col = scene.needle.tip
-        cv2.circle(reached, (round(col), round(row)), round(rules.tip_reach_mm * scene.px_per_mm), 1, -1)
-    return np.asarray(fresh & (reached == 0), np.bool_)
+        reach = round(rules.tip_reach_mm * scene.px_per_mm)
+        off = np.hypot(down - round(row), right - round(col)) > reach + 0.5
+        down, right = down[off], right[off]
+    far[down, right] = True
+    return far
+
+
+def _on_blocks(side: slice, factor: int) -> slice:
+    """A side of a patch that begins with a whole block of pixels."""
+    return slice(side.start // factor * factor, side.stop)
+
+
+def _in_blocks(mask: Mask, factor: int) -> NDArray[np.uint8]:
+    """1 for each block of pixels, the last ones cut short, in which anything of a mask (h, w) is set."""
+    if factor == 1:
+        return mask.astype(np.uint8)
+    height, width = (-(-n // factor) for n in mask.shape)
+    whole = np.zeros((height * factor, width * factor), np.uint8)
+    np.multiply(mask.view(np.uint8), np.uint8(255), out=whole[: mask.shape[0], : mask.shape[1]])
+    return (cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA) > 0).view(np.uint8)
 
 
 def _within(mask: np.ndarray, reach_px: float) -> np.ndarray:

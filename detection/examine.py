@@ -31,7 +31,6 @@ from detection.vocabulary import (
     Gray,
     Landmarks,
     Outline,
-    Piece,
     Plan,
     Point,
     Polarity,
@@ -132,13 +131,15 @@ def _evidence_flags(scene: Scene, evidence: Evidence, rules: Rules) -> frozenset
 
 def _prepare(scene: Scene, picture: Calm, memory: Memory, plan: Plan, rules: Rules) -> Scene:
     """The scene with its reference one frame better, and with the region that the plan or the picture gives."""
-    if scene.n_averaged < rules.reference_frames:
+    was_done = scene.n_averaged >= rules.reference_frames
+    if not was_done:
         scene = average_in(scene, picture, rules)
     given = _given_for(scene, plan)
     if given is not None and given is not scene.planned:
         body = _given_body(given, scene, memory, rules)
         return _with_region(replace(scene, planned=given), body, rules)
-    return _with_found(scene, rules) if scene.n_averaged >= rules.reference_frames else scene
+    # one frame after the needle: the two searches together would keep the next frames waiting
+    return _with_found(scene, rules) if was_done else scene
 
 
 def _with_found(scene: Scene, rules: Rules) -> Scene:
@@ -255,6 +256,7 @@ def _findings(frame: Frame, scene: Scene, shift: Shift, flags: frozenset[Flag], 
     if scene.is_scale_known:
         flags -= {Flag.SCALE_UNKNOWN}  # the plan may bring the scale that the frame lacks
     here = _mapping(scene)
+    drawn = _drawing(scene)
     unfit = _unfit(frame, Memory(), flags)
     findings = replace(
         unfit,
@@ -264,7 +266,7 @@ def _findings(frame: Frame, scene: Scene, shift: Shift, flags: frozenset[Flag], 
         is_fit=True,
         trust=round(min(1.0, shift.trust), 3),
         body=None if region is None else replace(region.body, corners=_each(region.body.corners, here)),
-        zone_outlines=() if region is None else tuple((zone, tuple(map(here, line))) for zone, line in region.outlines),
+        zone_outlines=() if region is None else tuple((zone, drawn(line)) for zone, line in region.outlines),
         mm_per_px=1.0 / (scene.px_per_mm * scene.factor) if scene.is_scale_known else None,
     )
     if spread is None:
@@ -274,14 +276,12 @@ def _findings(frame: Frame, scene: Scene, shift: Shift, flags: frozenset[Flag], 
         cement_area_mm2=spread.area_mm2,
         cement_volume_ml=spread.volume_ml,
         front=spread.front,
-        pieces=tuple(_moved(piece, here) for piece in spread.pieces),
-        vanished=tuple(_moved(piece, here) for piece in spread.vanished),
+        pieces=tuple(replace(piece, outline=drawn(piece.outline)) for piece in spread.pieces),
+        vanished=tuple(replace(piece, outline=drawn(piece.outline)) for piece in spread.vanished),
         zones=spread.zones,
         zones_watched=_watched(region),
         zones_not_visible=region.not_visible if region is not None else not_visible(frame.view),
-        cement_outlines=tuple(tuple(map(here, line)) for line in outlines_of(scene.cement))
-        if scene.cement is not None
-        else (),
+        cement_outlines=tuple(map(drawn, outlines_of(scene.cement))) if scene.cement is not None else (),
     )
 
 
@@ -300,6 +300,13 @@ def _mapping(scene: Scene) -> Mapping:
     return here
 
 
-def _moved(piece: Piece, here: Mapping) -> Piece:
-    outline: Outline = tuple(here(point) for point in piece.outline)
-    return replace(piece, outline=outline)
+def _drawing(scene: Scene) -> Callable[[Outline], Outline]:
+    """As ``_mapping``, of a whole outline."""
+    down, right, factor = scene.shift_px[0] + 0.5, scene.shift_px[1] + 0.5, scene.factor
+
+    def drawn(line: Outline) -> Outline:
+        return tuple(
+            [(round((row + down) * factor - 0.5, 1), round((col + right) * factor - 0.5, 1)) for row, col in line]
+        )
+
+    return drawn

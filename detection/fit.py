@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from detection.memory import Scene
 from detection.pixels import Calm
@@ -38,14 +38,11 @@ def picture_flags(calm: Calm, ceiling: float, values_mean: float, rules: Rules) 
     n_open = int(np.count_nonzero(calm.field))
     if n_open / calm.field.size < rules.least_field:
         flags.add(Flag.NO_FIELD)
-    elif float(np.std(_open_part(calm, n_open)[::7])) < rules.least_spread:
+    elif (
+        float(cv2.meanStdDev(calm.attenuation[::7], mask=calm.field[::7].view(np.uint8))[1][0, 0]) < rules.least_spread
+    ):
         flags.add(Flag.NO_DETAIL)
     return frozenset(flags)
-
-
-def _open_part(calm: Calm, n_open: int) -> NDArray[np.float32]:
-    is_whole = n_open == calm.field.size
-    return np.ravel(calm.attenuation) if is_whole else np.asarray(calm.attenuation[calm.field], dtype=np.float32)
 
 
 def hidden_zones(scene: Scene, field: Mask, rules: Rules) -> tuple[Zone, ...]:

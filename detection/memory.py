@@ -127,7 +127,7 @@ class Clutter:
 class Scene:
     """One still arrangement of C-arm and patient.
 
-    ``reference`` and ``change`` (h, w) float32, ``seen`` (h, w) float32 counts judged frames that held cement,
+    ``reference`` and ``change`` (h, w) float32, ``seen`` (h, w) uint8 counts judged frames that held cement,
     ``rim`` is the edge of the open field, ``noise`` coarse maps of the standard deviation of the change, one a scale, ``shift_px`` is in working pixels.
     """
 
@@ -152,7 +152,7 @@ class Scene:
     shadow: NDArray[np.float32] | None = None
     change: Gray | None = None
     noise: tuple[Gray, ...] = ()
-    seen: Gray | None = None
+    seen: NDArray[np.uint8] | None = None
     cement: Mask | None = None
     clutter: Clutter | None = None
     region: Region | None = None

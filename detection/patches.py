@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from detection.kept import kept
 from detection.vocabulary import Mask
 
 Patch = tuple[slice, slice]
@@ -29,11 +30,18 @@ def patch_of(mask: Mask, reach_px: int = 0) -> Patch | None:
     return rows, slice(max(0, left - reach_px), min(mask.shape[1], left + width + reach_px))
 
 
-def widened(mask: Mask, reach_px: int) -> Mask:
-    """A mask (h, w) and all that lies within a square of ``reach_px`` about what is set."""
+@kept
+def patch_kept(mask: Mask) -> Patch | None:
+    """As ``patch_of``, of a mask that a scene keeps and that nobody writes to again: looked for once."""
+    return patch_of(mask)
+
+
+def widened(mask: Mask, reach_px: int, *, is_kept: bool = False) -> Mask:
+    """A mask (h, w) and all that lies within a square of ``reach_px`` about what is set; ``is_kept`` as for ``patch_kept``."""
     wide = np.zeros(mask.shape, np.bool_)
-    patch = patch_of(mask, reach_px)
+    patch = patch_kept(mask) if is_kept else patch_of(mask)
     if patch is not None:
+        patch, _ = with_margin(patch, reach_px, mask.shape)
         size = 2 * reach_px + 1
         near = cv2.dilate(mask[patch].view(np.uint8), np.ones((size, size), np.uint8))
         wide[patch] = near.view(np.bool_)

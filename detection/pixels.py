@@ -60,14 +60,16 @@ def _attenuation(darkness: Gray, ceiling: float, intensity: Intensity, polarity:
         depth = np.asarray(shown, dtype=np.float32)
         depth += np.float32(1)
         cv2.log(depth, dst=depth)
-        # in double, then rounded: by bits of the picture at a time
-        np.subtract(np.log(ceiling + 1.0), depth, out=depth, dtype=np.float64, casting="same_kind")
+        np.subtract(np.float32(np.log(ceiling + 1.0)), depth, out=depth)
         return np.asarray(depth, dtype=np.float32)
     return np.asarray(DISPLAY_SPAN * (1.0 - darkness / ceiling), dtype=np.float32)
 
 
 def _open_field(darkness: Gray, ceiling: float, given: Mask | None, rules: Rules) -> Mask:
     """Where the picture shows patient: not the black that touches the border, not burnt out, not shut by header."""
+    least, most, _, _ = cv2.minMaxLoc(darkness)
+    if given is None and rules.black_share * ceiling < least and most < rules.burnt_share * ceiling:
+        return np.ones(darkness.shape, np.bool_)
     open_ = np.asarray(darkness < rules.burnt_share * ceiling, dtype=np.bool_)
     open_ &= ~_touching_border(np.asarray(darkness <= rules.black_share * ceiling, dtype=np.bool_))
     if given is not None:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from detection.memory import Scene
-from detection.patches import Parts, Patch, linked, on_edge, patch_of, with_margin
+from detection.patches import NOWHERE, Parts, Patch, linked, on_edge, patch_of, with_margin
 from detection.rules import Rules
-from detection.vocabulary import Gray, Mask
+from detection.vocabulary import Corners, Gray, Mask, Point
 
 THUMB = 8
 """Working pixels to one pixel of the coarse maps of background and noise."""
@@ -27,6 +28,8 @@ Grid = tuple[int, int]
 Found = tuple[Patch, Mask]
 """A part of a picture and what is set there; nothing is set elsewhere."""
 
+MOST_PLACES = 12
+"""Scenes whose map of where cement is awaited is remembered."""
 GROWTH_PX = 32
 """So far about what is surely new its weak surroundings are looked at first; where they go on farther, everywhere."""
 
@@ -57,11 +60,14 @@ def find_hits(change: Gray, quiet: Quiet, usable: Mask, scene: Scene, rules: Rul
 
     ``change`` (h, w) float32 in attenuation units; ``usable`` (h, w) is what can be judged.
     """
-    near = _near(home_of(scene, change.shape, rules), rules.beside_mm * scene.px_per_mm)
+    near = _near_of(*_places_of(scene, change.shape, rules), rules.beside_mm * scene.px_per_mm)
     haze = np.clip(_haze(change, quiet, rules.haze_mm * scene.px_per_mm), 0.0, np.float32(rules.haze_most))
+    seen = usable.astype(np.float32)
+    # where nothing can be seen nothing must leak in
+    shown = change * seen
     hits, noises = np.zeros(change.shape, np.bool_), []
     for k, factor in enumerate(_factors(scene, rules)):
-        scale = _at_scale(change, quiet, usable, factor, haze)
+        scale = _fine(change, quiet, usable, haze) if factor == 1 else _coarse((shown, seen), quiet, factor, haze)
         noises.append(_noise(scale, near, scene.noise[k] if k < len(scene.noise) else None, rules))
         haze_sigma = rules.haze_sigma if k else 0.0
         least = np.maximum(np.float32(haze_sigma) * noises[0], np.float32(rules.least_contrast))
@@ -73,16 +79,43 @@ def find_hits(change: Gray, quiet: Quiet, usable: Mask, scene: Scene, rules: Rul
 
 
 def home_of(scene: Scene, shape: tuple[int, ...], rules: Rules) -> NDArray[np.uint8]:
-    """1 where cement is awaited: the body, and about the needle's tip; (h, w) uint8."""
+    """1 where cement is awaited: the body, and about the needle's tip; (h, w) uint8, not to be written to."""
+    return _home_of(*_places_of(scene, shape, rules))
+
+
+Places = tuple[tuple[int, ...], Point | None, int, Corners | None]
+"""A picture's shape, the needle's tip and how far about it cement is awaited (px), and a body: the same for a whole scene."""
+
+
+def _places_of(scene: Scene, shape: tuple[int, ...], rules: Rules) -> Places:
+    tip = None if scene.needle is None else scene.needle.tip
+    corners = None if scene.region is None else scene.region.body.corners
+    return shape, tip, round(rules.tip_reach_mm * scene.px_per_mm), corners
+
+
+@lru_cache(maxsize=MOST_PLACES)
+def _home_of(shape: tuple[int, ...], tip: Point | None, reach_px: int, c: Corners | None) -> NDArray[np.uint8]:
     home = np.zeros(shape, np.uint8)
-    if scene.needle is not None:
-        row, col = scene.needle.tip
-        cv2.circle(home, (round(col), round(row)), round(rules.tip_reach_mm * scene.px_per_mm), 1, -1)
-    if scene.region is not None:
-        c = scene.region.body.corners
+    if tip is not None:
+        cv2.circle(home, (round(tip[1]), round(tip[0])), reach_px, 1, -1)
+    if c is not None:
         quad = [c.near_superior, c.near_inferior, c.far_inferior, c.far_superior]
         cv2.fillPoly(home, [np.array([[round(col), round(row)] for row, col in quad], np.int32)], 1)
+    home.flags.writeable = False
     return home
+
+
+@lru_cache(maxsize=MOST_PLACES)
+def _near_of(
+    shape: tuple[int, ...], tip: Point | None, reach_px: int, corners: Corners | None, beside_px: float
+) -> Mask:
+    """Where cement may come to, on the grid of the maps; not to be written to."""
+    home = _home_of(shape, tip, reach_px, corners)
+    size = 2 * round(beside_px / THUMB) + 1
+    coarse = (thumb(home.astype(np.float32)) > 0.0).astype(np.uint8)
+    near = np.asarray(cv2.dilate(coarse, np.ones((size, size), np.uint8)), dtype=np.bool_)
+    near.flags.writeable = False
+    return near
 
 
 def _factors(scene: Scene, rules: Rules) -> tuple[int, ...]:
@@ -91,26 +124,42 @@ def _factors(scene: Scene, rules: Rules) -> tuple[int, ...]:
     return tuple(sorted({1, *(max(1, factor) for factor in broad)}))
 
 
-def _at_scale(change: Gray, quiet: Quiet, usable: Mask, factor: int, haze: Gray) -> Scale:
-    if factor == 1:
-        return Scale(factor=1, change=change - full(haze, change), quiet=quiet, usable=usable)
-    # where nothing can be seen nothing must leak in
-    shown = np.asarray(cv2.copyTo(change, usable.view(np.uint8)), dtype=np.float32)
-    small, seen = _reduced(shown, factor), _reduced(usable.astype(np.float32), factor)
+def _fine(change: Gray, quiet: Quiet, usable: Mask, haze: Gray) -> Scale:
+    sharp = full(haze, change)
+    cv2.subtract(change, sharp, dst=sharp)
+    return Scale(factor=1, change=sharp, quiet=quiet, usable=usable)
+
+
+def _coarse(shown_and_seen: tuple[Gray, Gray], quiet: Quiet, factor: int, haze: Gray) -> Scale:
+    """Of the change where it can be judged and 0 elsewhere, and of 1 where it can, both (h, w)."""
+    small, seen, weight = _reduced_together((*shown_and_seen, quiet.weight), factor)
     small /= np.maximum(seen, np.float32(0.5))
     small -= full(haze, small)
     return Scale(
         factor=factor,
         change=np.asarray(cv2.GaussianBlur(small, (0, 0), 1.0), dtype=np.float32),
-        quiet=Quiet(weight=_reduced(quiet.weight, factor), thumb=quiet.thumb),
+        quiet=Quiet(weight=weight, thumb=quiet.thumb),
         usable=np.asarray(seen > 0.5),
     )
 
 
 def _reduced(picture: Gray, factor: int) -> Gray:
     """A picture (h, w) averaged down; where ``factor`` does not divide its size, a pixel here is a little more than that."""
-    size = (picture.shape[1] // factor, picture.shape[0] // factor)
+    if factor == 1:
+        return picture
+    size = (max(1, picture.shape[1] // factor), max(1, picture.shape[0] // factor))
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
+def _reduced_together(pictures: tuple[Gray, ...], factor: int) -> tuple[Gray, ...]:
+    """As ``_reduced``, of several pictures: where pixels are cut apart three take little longer than one."""
+    height, width = pictures[0].shape
+    if height % factor == 0 and width % factor == 0:
+        return tuple(_reduced(each, factor) for each in pictures)
+    small = cv2.resize(
+        cv2.merge(pictures), (max(1, width // factor), max(1, height // factor)), interpolation=cv2.INTER_AREA
+    )
+    return tuple(np.asarray(each, dtype=np.float32) for each in cv2.split(small))
 
 
 def _whole(found: Found, shape: tuple[int, ...], full_shape: tuple[int, ...]) -> Found:
@@ -143,13 +192,6 @@ def _haze(change: Gray, quiet: Quiet, reach_px: float) -> Gray:
     return np.asarray(cv2.blur(cv2.medianBlur(cells, 5), (3, 3)), dtype=np.float32)
 
 
-def _near(home: NDArray[np.uint8], reach_px: float) -> Mask:
-    """Where cement may come to, on the grid of the maps."""
-    size = 2 * round(reach_px / THUMB) + 1
-    coarse = (thumb(home.astype(np.float32)) > 0.0).astype(np.uint8)
-    return np.asarray(cv2.dilate(coarse, np.ones((size, size), np.uint8)), dtype=np.bool_)
-
-
 def _noise(scale: Scale, near: Mask, before: Gray | None, rules: Rules) -> Gray:
     """Coarse map of noise; where little quiet picture is left, what was known before stays.
 
@@ -160,10 +202,13 @@ def _noise(scale: Scale, near: Mask, before: Gray | None, rules: Rules) -> Gray:
     grid: Grid = (scale.quiet.thumb.shape[1], scale.quiet.thumb.shape[0])
     square = scale.change * scale.change
     square *= weight
-    lighter = (scale.change < 0.0).view(np.uint8)
-    light = [thumb(np.asarray(cv2.copyTo(each, lighter), dtype=np.float32), grid) for each in (square, weight)]
+    whole = thumb(square, grid)
+    lighter = np.asarray(cv2.threshold(scale.change, 0.0, 1.0, cv2.THRESH_BINARY_INV)[1], dtype=np.float32)
+    square *= lighter
+    lighter *= weight
+    light = thumb(square, grid), thumb(lighter, grid)
     bound = np.asarray(rules.noise_skew * _local_rms(light[0], light[1]), dtype=np.float32)
-    now = _local_rms(thumb(square, grid), scale.quiet.thumb)
+    now = _local_rms(whole, scale.quiet.thumb)
     now = np.asarray(cv2.copyTo(np.minimum(now, bound), near.view(np.uint8), now), dtype=np.float32)
     if before is None:
         return np.asarray(np.maximum(now, rules.noise_floor), dtype=np.float32)
@@ -181,17 +226,20 @@ def _hits_at(scale: Scale, noise: Gray, least: Gray, scene: Scene, rules: Rules)
     ``least`` is a map of the least contrast. Weak pixels are looked at only about strong ones: nobody asks for others.
     """
     change, px_per_mm = scale.change, scene.px_per_mm / scale.factor
-    strong = (change > full(np.maximum(rules.strong_sigma * noise, least), change)) & scale.usable
+    strong = change > full(np.maximum(rules.strong_sigma * noise, least), change)
+    strong &= scale.usable
     lines: Mask | None = None
     if scale.factor == 1:
         lines = _crest(change, scale.quiet.weight, rules.ridge_mm * px_per_mm, rules)
-        lines &= scale.usable
-        lines &= change > full(rules.weak_sigma * noise, change)
-        strong |= lines
+        patch = patch_of(lines) or NOWHERE
+        lines[patch] &= scale.usable[patch]
+        lines[patch] &= change[patch] > full(rules.weak_sigma * noise, change, patch)
+        strong[patch] |= lines[patch]
     enough = np.maximum(rules.weak_sigma * noise, least / 2)
 
     def weak_in(patch: Patch) -> Mask:
-        weak = (change[patch] > full(enough, change)[patch]) & scale.usable[patch]
+        weak = change[patch] > full(enough, change, patch)
+        weak &= scale.usable[patch]
         weak &= ~_skirt(scale, patch, rules)
         return weak if lines is None else weak | lines[patch]
 
@@ -215,9 +263,7 @@ def _crest(change: Gray, weight: Gray, width_px: float, rules: Rules) -> Mask:
     Looked at as coarsely as its width allows.
     """
     factor = max(1, round(width_px))
-    small, quiet = change, weight
-    if factor > 1:
-        small, quiet = _reduced(change, factor), _reduced(weight, factor)
+    small, quiet = _reduced(change, factor), _reduced(weight, factor)
     ridge = _ridge(small, width_px / factor)
     typical = np.maximum(_local_rms(thumb(ridge * ridge * quiet), thumb(quiet)), 1e-6)
     least = np.asarray(rules.ridge_sigma * typical, dtype=np.float32)
@@ -288,7 +334,26 @@ def thumb(image: Gray, grid: Grid | None = None) -> Gray:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
-def full(coarse: Gray, like: Gray) -> Gray:
-    """A map of the grid as large as another picture, (h, w) float32."""
-    whole = cv2.resize(coarse, (like.shape[1], like.shape[0]), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(whole, dtype=np.float32)
+def full(coarse: Gray, like: Gray, patch: Patch | None = None) -> Gray:
+    """A map of the grid as large as another picture, (h, w) float32, or a patch of that."""
+    height, width = like.shape
+    if patch is not None:
+        ratio = height // coarse.shape[0]
+        if like.shape != (ratio * coarse.shape[0], ratio * coarse.shape[1]):
+            return full(coarse, like)[patch]
+        # the same to the bit: a pixel hangs on its cell and the next one
+        cells, _ = with_margin((_cells(patch[0], ratio), _cells(patch[1], ratio)), 1, coarse.shape)
+        coarse = coarse[cells]
+        height, width = coarse.shape[0] * ratio, coarse.shape[1] * ratio
+    whole = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    if patch is None:
+        return np.asarray(whole, dtype=np.float32)
+    rows, cols = (
+        slice(side.start - ratio * cell.start, side.stop - ratio * cell.start)
+        for side, cell in zip(patch, cells, strict=True)
+    )
+    return np.asarray(whole[rows, cols], dtype=np.float32)
+
+
+def _cells(side: slice, ratio: int) -> slice:
+    return slice(side.start // ratio, -(-side.stop // ratio))

@@ -83,7 +83,7 @@ def usable_for(scene: Scene, field: Mask) -> Mask:
     if scene.opaque is not None:
         usable = usable & ~scene.opaque
     if scene.cement is not None:
-        usable = usable & ~widened(scene.cement, 7)
+        usable = usable & ~widened(scene.cement, 7, is_kept=True)
     return usable[::TEXTURE_SHRINK, ::TEXTURE_SHRINK][: scene.texture.shape[0], : scene.texture.shape[1]]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from detection.casts import layout_for
 from detection.front import HELD, front_of, is_breached_by
 from detection.memory import Layout, Region, Scene, Track
-from detection.patches import NOWHERE, Patch, patch_of
+from detection.patches import NOWHERE, Patch, patch_kept
 from detection.rules import Rules
 from detection.vocabulary import (
     ZONE_ORDER,
@@ -101,7 +101,7 @@ def _mm2(area_px: float, scene: Scene) -> float | None:
 
 def _parts(cement: Mask, scene: Scene, rules: Rules) -> Parts:
     """Cement split by zone and side; specks are left out, anterior strips are vein or soft tissue by shape."""
-    patch = patch_of(cement)
+    patch = patch_kept(cement)
     if patch is None:
         return {}
     here = cement[patch]
@@ -111,7 +111,7 @@ def _parts(cement: Mask, scene: Scene, rules: Rules) -> Parts:
     rim = None if scene.region.rim is None else scene.region.rim[patch]
     zones = _with_tract(np.where(here, layout.zones, 255), layout, rim, scene.px_per_mm, rules)
     parts: Parts = {}
-    for index in np.unique(zones[zones != 255]):
+    for index in np.flatnonzero(np.bincount(zones.ravel(), minlength=256)[: len(ZONE_ORDER)]).tolist():
         zone = ZONE_ORDER[index]
         mask = zones == index
         if zone in HELD:
@@ -221,7 +221,7 @@ def _contours(mask: Mask, patch: Patch) -> Sequence[np.ndarray]:
 
 def outlines_of(mask: Mask) -> tuple[Outline, ...]:
     """The outlines of all connected parts, largest first, in (row, col), thinned to what a screen needs."""
-    patch = patch_of(mask)
+    patch = patch_kept(mask)
     if patch is None:
         return ()
     largest_first = sorted(_contours(mask[patch], patch), key=len, reverse=True)
@@ -331,7 +331,7 @@ def _volume(cement: Mask, scene: Scene, intensity: Intensity, rules: Rules) -> B
     """Beer-Lambert with scatter: wide, because neither scatter nor the mix is known (physics.md section 9)."""
     if intensity is Intensity.DISPLAY or not scene.is_scale_known or scene.change is None:
         return None
-    patch = patch_of(cement) or NOWHERE
+    patch = patch_kept(cement) or NOWHERE
     contrast = np.maximum(scene.change[patch][cement[patch]], 0.0)
     pixel_mm2 = 1.0 / scene.px_per_mm**2
     low = _path_mm(contrast, rules.scatter_low, rules.mu_high_per_mm).sum() * pixel_mm2 / 1000.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from pydicom.datadict import tag_for_keyword
 from detection.vocabulary import Intensity, Polarity, View
 from dicom_gateway import sop_classes
 from dicom_gateway.geometry import Aperture, apertures_of, scale_of, view_of
+from dicom_gateway.likeness import Known, likeness_of, told_apart
 from dicom_gateway.refusal import Unreadable
 from dicom_gateway.timebase import DEFAULT_FRAME_RATE, acquired_at, frame_offsets, period_of
 from dicom_gateway.told import Told
@@ -136,28 +137,46 @@ _PROCEDURE_WORDS = (
     "StudyDescription",
     "SeriesDescription",
 )
+_LIKE: Known[Header] = Known()
 _SUBTRACTED = re.compile(r"(?<!un)(?<!non[- ])(?<!not )subtract(ed|ion)", re.IGNORECASE)
 
 
 def read_header(path: Path, *, default_rate: float = DEFAULT_FRAME_RATE) -> Header:
-    """The header of the object at ``path``; pixels are not read. Raises ``Unreadable``."""
+    """The header of the object at ``path``; pixels are not read. Raises ``Unreadable``.
+
+    Single images of one run differ in their name, number and time alone: only these are read of one like another before it.
+    """
     with _trouble_is_unreadable():
-        walked = walk(path, frozenset(_OUTLINE_TAGS.values()))
-        outline, syntax = _outline(walked), walked.syntax
+        walked = walk(path, frozenset(_OUTLINE_TAGS.values()), frozenset(_TAGS))
+        outline, rest = _outline(walked), likeness_of(walked, default_rate)
+        like = _LIKE.find(rest)
+        if like is not None:
+            return replace(like, **outline, **_place_and_time(told_apart(walked)))
         told = Told(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS))
-        offsets, time_base = frame_offsets(told, outline["n_frames"], default_rate)
-        return Header(
-            **outline,
-            **_identity(told),
-            **_meaning(told),
-            **_geometry(told),
-            acquired_at=acquired_at(told),
-            frame_offsets_s=offsets,
-            period_s=period_of(told, outline["n_frames"]),
-            time_base=time_base,
-            is_lossy=syntax in sop_classes.LOSSY
-            or "01" in {told.text("LossyImageCompression"), told.text("LossyImageCompressionRetired")},
-        )
+        header = _header_of(outline, told, default_rate)
+        _LIKE.keep(rest, header)
+        return header
+
+
+def _header_of(outline: dict[str, Any], told: Told, default_rate: float) -> Header:
+    offsets, time_base = frame_offsets(told, outline["n_frames"], default_rate)
+    return Header(
+        **outline,
+        **_identity(told),
+        **_meaning(told),
+        **_geometry(told),
+        **_place_and_time(told),
+        frame_offsets_s=offsets,
+        period_s=period_of(told, outline["n_frames"]),
+        time_base=time_base,
+        is_lossy=outline["transfer_syntax_uid"] in sop_classes.LOSSY
+        or "01" in {told.text("LossyImageCompression"), told.text("LossyImageCompressionRetired")},
+    )
+
+
+def _place_and_time(told: Told) -> dict[str, Any]:
+    """What differs from one image of a run to the next, besides its name."""
+    return {"place": (told.count("SeriesNumber"), told.count("InstanceNumber")), "acquired_at": acquired_at(told)}
 
 
 def read_outline(path: Path) -> Outline:
@@ -218,7 +237,6 @@ def _identity(told: Told) -> dict[str, Any]:
         "modality": told.text("Modality"),
         "is_signed": told.count("PixelRepresentation") == 1,
         "planar": told.count("PlanarConfiguration"),
-        "place": (told.count("SeriesNumber"), told.count("InstanceNumber")),
         "accession_number": told.text("AccessionNumber"),
         "procedure_text": told.text(*_PROCEDURE_WORDS),
         "device_text": f"{told.text('Manufacturer')} {told.text('ManufacturerModelName')}".strip(),

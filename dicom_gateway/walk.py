@@ -24,6 +24,8 @@ MAX_ELEMENTS = 100_000
 MAX_DEPTH = 32
 """A structured report nests by ten, functional groups by three."""
 MAX_VALUE_BYTES = 1024
+MAX_NOTED_BYTES = 32 * 1024
+"""Of all elements that are noted together; an object that has more to say is read by the parser every time."""
 UNDEFINED = 0xFFFFFFFF
 _LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
 """Value representations whose length has four bytes (PS3.5 table 7.1-1)."""
@@ -71,15 +73,24 @@ class PixelPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walked:
-    """The values asked for as they stand in the file, by tag; the transfer syntax; and where the pixels are."""
+    """The values asked for as they stand in the file, by tag; the transfer syntax; and where the pixels are.
+
+    ``noted`` are the whole elements that were to be noted, by tag, None where they are too long to be kept; ``is_implicit``
+    says in which encoding they stand.
+    """
 
     values: dict[int, bytes]
     syntax: str
     pixels: PixelPart | None
+    noted: dict[int, bytes] | None
+    is_implicit: bool
 
 
-def walk(path: Path, wanted: frozenset[int] = frozenset()) -> Walked:
-    """Over the header of the object at ``path``, up to its pixels. Raises ``Unreadable``; OSError from the file."""
+def walk(path: Path, wanted: frozenset[int] = frozenset(), noted: frozenset[int] = frozenset()) -> Walked:
+    """Over the header of the object at ``path``, up to its pixels. Raises ``Unreadable``; OSError from the file.
+
+    Values ``wanted`` are short or the object is refused; elements to be ``noted`` may be of any length, sequences among them.
+    """
     with path.open("rb") as file:
         try:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -89,21 +100,21 @@ def walk(path: Path, wanted: frozenset[int] = frozenset()) -> Walked:
         if data[128:_META_AT] != b"DICM":
             raise Unreadable("no DICOM file")
         try:
-            return _walk(data, wanted)
+            return _walk(data, wanted, noted)
         except struct.error:
             raise Unreadable("the header is cut short") from None
 
 
-def _walk(data: Bytes, wanted: frozenset[int]) -> Walked:
+def _walk(data: Bytes, wanted: frozenset[int], noted: frozenset[int]) -> Walked:
     syntax, start = _read_meta(data)
     if syntax not in (*sop_classes.NATIVE, *sop_classes.COMPRESSED):
         raise Unreadable("a transfer syntax that is not taken")
-    walker = _Walker(data, start, wanted)
+    walker = _Walker(data, start, (wanted, noted))
     is_implicit = syntax == sop_classes.IMPLICIT_LE
     if start + 6 <= len(data):
         is_implicit = not _is_word(data, start)
     pixels = walker.run(Scope(Kind.ELEMENTS, len(data), is_implicit))
-    return Walked(values=walker.values, syntax=syntax, pixels=pixels)
+    return Walked(values=walker.values, syntax=syntax, pixels=pixels, noted=walker.noted(), is_implicit=is_implicit)
 
 
 def _read_meta(data: Bytes) -> tuple[str, int]:
@@ -160,9 +171,12 @@ def _is_known_sequence(tag: int) -> bool:
 class _Walker:
     """One walk: where it stands, and the stretches it is in."""
 
-    def __init__(self, data: Bytes, at: int, wanted: frozenset[int]) -> None:
+    def __init__(self, data: Bytes, at: int, asked: tuple[frozenset[int], frozenset[int]]) -> None:
         self.values: dict[int, bytes] = {}
-        self._data, self._at, self._start, self._wanted = data, at, at, wanted
+        self._data, self._at, self._start = data, at, at
+        self._wanted, self._to_note = asked
+        self._places: dict[int, list[int]] = {}
+        self._noting: list[int] = []
         self._scopes: list[Scope] = []
         self._n_elements = 0
 
@@ -178,11 +192,28 @@ class _Walker:
                 continue
             self._count()
             element = _element_at(self._data, self._at, is_implicit=scope.is_implicit)
+            if len(self._scopes) == 1:
+                self._note(element.tag)
             if len(self._scopes) == 1 and element.tag in _PIXELS:
                 n_bytes = None if element.length == UNDEFINED else element.length
                 return PixelPart(at=element.at, n_bytes=n_bytes)
             self._step(scope, element)
         return None
+
+    def noted(self) -> dict[int, bytes] | None:
+        """The elements that were to be noted, None where they are too long together."""
+        spans = {tag: (first, *last, self._at)[:2] for tag, (first, *last) in self._places.items()}
+        if sum(last - first for first, last in spans.values()) > MAX_NOTED_BYTES:
+            return None
+        return {tag: self._data[first:last] for tag, (first, last) in spans.items()}
+
+    def _note(self, tag: int) -> None:
+        """One element of the data set itself begins here, and the one before has ended."""
+        if self._noting:
+            self._noting.append(self._at)
+        self._noting = []
+        if tag in self._to_note:
+            self._noting = self._places[tag] = [self._at]
 
     def _count(self) -> None:
         self._n_elements += 1

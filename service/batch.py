@@ -18,7 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from detection.threads import use_one_thread
+from detection.threads import keep_memory, use_one_thread
 from dicom_gateway.arrival import hash_of
 from dicom_gateway.refusal import GatewayError
 from service.replay import replayed
@@ -76,6 +76,7 @@ def _judged(studies: Sequence[str], hall: Hall) -> Iterator[Result]:
 def judge_study(study: str, hall: Hall) -> Result:
     """What comes of one study; its journal is there whole, or not at all."""
     use_one_thread()
+    keep_memory()
     name, began = hash_of(study), hall.now()
     path = hall.folder / JOURNALS / f"{name}.jsonl"
     part = path.with_suffix(".part")

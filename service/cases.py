@@ -52,7 +52,7 @@ class Cases:
         self._watched: OrderedDict[Key, Watched] = OrderedDict()
         self._procedures: dict[tuple[str, str | None], str] = {}
         self._journal = Journal(engine)
-        self._heard = self._journal.head()
+        desk.pen.fresh_acts()  # what was done before is recalled with each case
 
     def key_of(self, job: Job) -> Key:
         """The case that an image belongs to; its procedure opens, or opens again, when it has to."""
@@ -172,12 +172,7 @@ class Cases:
 
     def hear_acts(self, now: float) -> None:
         """Let every case hear what operators did since the last time, frames or no frames."""
-        head = self._journal.head()
-        if head == self._heard:
-            return
-        acts = self._journal.acts_after(self._heard)
-        self._heard = head
-        for procedure, act in acts:
+        for procedure, act in self._desk.pen.fresh_acts():
             for key in self._keys_of(procedure):
                 watched = self._watched[key]
                 if watched.case.acts_to < act.number:

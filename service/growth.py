@@ -77,6 +77,7 @@ class Growth:
         self._growing = Growing(spool.folder)
         self._runs: dict[int, EarlyRun] = {}
         self._settled: set[int] = set()
+        self._rows: list[ArrivalRow] = []
         self._n_gone = {number: 0 for number in arrivals.open_arrivals(engine) if number < 0}
 
     def look(self) -> set[str]:
@@ -117,7 +118,7 @@ class Growth:
         return True
 
     def settle(self, job: Job, row: ArrivalRow) -> int:
-        """Note the arrival ``row``; how many of its frames were judged before it was whole, or in an earlier transfer."""
+        """How many frames of an arrival were judged before it was whole, or in an earlier transfer; ``write_rows`` notes its row."""
         grew_as = job.arrival.grew_as
         known = None if grew_as is None else self._known(grew_as)
         if grew_as is not None:
@@ -176,6 +177,7 @@ class Growth:
         is_left = False
         if known is None:
             start = self._note(row_of(job.arrival, job.header, Status.OPEN), self._begun_before(job))
+            self.write_rows()
         else:
             start = known.n_judged
             is_left = arrivals.count_attempt(self._engine, number) > MOST_ATTEMPTS
@@ -216,6 +218,8 @@ class Growth:
         )
         if rival is not None:
             before = self._known(rival)
+        elif not any(_is_same_object(each, job.arrival) for each in self._growing.all()):
+            return None  # without its file nothing can go on from it, and most objects come once
         else:
             uid, replay = job.header.sop_instance_uid, job.arrival.replay
             before = self._ask(lambda: arrivals.incomplete_of(self._engine, uid, replay))
@@ -232,9 +236,15 @@ class Growth:
             return None
         return before if has_begun else None
 
+    def write_rows(self) -> None:
+        """Write the new rows of arrivals that have been settled, all at once: before any of them is judged."""
+        rows, self._rows = self._rows, []
+        if rows:
+            self._desk.pen.note(lambda: arrivals.note_arrivals(self._engine, rows))
+
     def _note(self, row: ArrivalRow, known: ArrivalRow | None) -> int:
         if known is None:
-            self._desk.pen.note(lambda: arrivals.note_arrivals(self._engine, [row]))
+            self._rows.append(row)
             return 0
         is_done = row.n_frames is not None and known.n_judged >= row.n_frames
         status = Status.DONE if is_done else row.status

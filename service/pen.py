@@ -57,6 +57,7 @@ class Pen:
         self._has_dropped = False
         self.n_unlogged = 0
         self._read_to = -1
+        self._fresh: list[tuple[str, Act]] = []
         self._acts: OrderedDict[str, list[Act]] = OrderedDict()
         self._thread: threading.Thread | None = None
 
@@ -117,6 +118,15 @@ class Pen:
             return ()
         return tuple(act for act in self._acts[procedure] if act.number > number)
 
+    def fresh_acts(self) -> list[tuple[str, Act]]:
+        """What operators did in any procedure since this was last asked, oldest first, each with its procedure.
+
+        Nothing the first time. StoreFailure when the journal does not answer.
+        """
+        self._read_on()
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
     def close(self, timeout_s: float = 2.0) -> None:
         """Write what waits, if that is possible soon."""
         with self._turn:
@@ -131,7 +141,9 @@ class Pen:
         if head == self._read_to:
             return
         if self._read_to >= 0:
-            for procedure, act in self._journal.acts_after(self._read_to):
+            acts = self._journal.acts_after(self._read_to)
+            self._fresh += acts
+            for procedure, act in acts:
                 known = self._acts.get(procedure)
                 if known is not None and (not known or act.number > known[-1].number):
                     known.append(act)

@@ -29,6 +29,7 @@ def roles_of(settings: Settings) -> tuple[str, ...]:
 def environment_of(settings: Settings) -> dict[str, str]:
     """The environment in which a child process reads the very same settings."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("CEMENTWATCH_")}
+    own.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads that wait for sums so small cost more than they save
     for name, value in settings.model_dump(mode="json").items():
         if value is not None:
             text = value if isinstance(value, str) else json.dumps(value)

@@ -6,6 +6,7 @@ Roles are processes (``service.processes``); ``all`` starts every one of them.
 from __future__ import annotations
 
 import fcntl
+import gc
 import logging
 import os
 import threading
@@ -20,7 +21,7 @@ from db.heartbeat import beat
 from db.journal import Journal
 from db.users import has_users
 from detection.rules import rules_hash
-from detection.threads import use_one_thread
+from detection.threads import keep_memory, use_one_thread
 from detection.vocabulary import Landmarks
 from dicom_gateway.arrival import Arrival
 from dicom_gateway.listener import Listener
@@ -98,6 +99,7 @@ def run_receive(settings: Settings) -> None:
 def run_watch(settings: Settings) -> None:
     """Judge what arrives until told to end."""
     use_one_thread()
+    keep_memory()
     stop = stop_on_signal()
     engine = _connect(settings, stop)
     if engine is None:
@@ -113,6 +115,7 @@ def run_watch(settings: Settings) -> None:
             try:
                 if watch is None or watch.must_start_over:
                     watch = make_watch(settings, engine, bell)
+                    gc.freeze()  # what is there by now stays: not looked through again amid frames
                 if not watch.turn():
                     retention.step(time.time())
                     leftovers.step(time.time())

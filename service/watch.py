@@ -112,6 +112,7 @@ class Watch:
         for arrival in fresh:
             self._enqueue(arrival, start=0)
             self._newest = arrival.number
+        self._growth.write_rows()
 
     def _enqueue(self, arrival: Arrival, *, start: int, is_resumed: bool = False) -> None:
         try:

@@ -20,7 +20,7 @@ from detection.phantom.scene import Scene, Shot
 from detection.phantom.script import arrangement
 from detection.rules import Rules
 from detection.tally import Look, Tally
-from detection.threads import use_one_thread
+from detection.threads import keep_memory, use_one_thread
 from detection.vocabulary import (
     Body,
     Findings,
@@ -89,6 +89,7 @@ def play_task(task: Task, hall: Hall) -> Played:
 def _watch(task: Task, hall: Hall) -> list[Watcher]:
     """Play a scene once before several watchers."""
     use_one_thread()
+    keep_memory()
     scene = task.scene
     watchers = [Watcher(task=task, scene=scene, landmarks=each) for each in task.landmarks]
     for shot in hall.archive.shots(scene, patient=patient_of(task)):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from detection.memory import Needle
-from detection.needle import find_needle, hidden_now, opaque_in, see_needle
+from detection.needle import _line_of, _line_through, find_needle, hidden_now, opaque_in, see_needle
 from detection.phantom.scene import build
 from tests.detection.films import AP, RULES, SMALL, empty_scene, watched
 
@@ -100,6 +100,25 @@ def test_a_needle_is_followed_where_it_goes_within_its_play():
     assert hidden[opaque].all(), "its shadow in the reference stays unknown"
     assert hidden[104, 90:195].all()
     assert not hidden[80].any()
+
+
+@pytest.mark.parametrize("turned_deg", [0.0, 2.0, -4.0])
+def test_a_line_is_found_from_where_it_was_through_what_touches_it(turned_deg):
+    rng = np.random.default_rng(4)
+    along, off = rng.uniform(-80, 80, 300), rng.normal(0, 0.8, 300)
+    angle = np.deg2rad(20 + turned_deg)
+    x, y = 90 + along * np.cos(angle) - off * np.sin(angle), 70 + along * np.sin(angle) + off * np.cos(angle)
+    beside = rng.uniform((110, 40), (150, 60), (90, 2))
+    points = np.concatenate([np.stack([x, y], axis=1), beside]).astype(np.float32)
+    known = Needle(
+        tip=(74.0, 88.0), tail=(74.0 + 60 * np.sin(np.deg2rad(20)), 88.0 + 60 * np.cos(np.deg2rad(20))), width_px=5
+    )
+    plain = cv2.fitLine(points, cv2.DIST_L2, 0, 0.01, 0.01).ravel()
+    found = _line_through(points, (plain, _line_of(known)))
+    robust = cv2.fitLine(points, cv2.DIST_WELSCH, 0, 0.01, 0.01).ravel()
+    for line in (found, robust):
+        assert abs(np.rad2deg(np.arctan(line[1] / line[0])) - 20 - turned_deg) < 0.3
+        assert np.abs((x - line[2]) * line[1] - (y - line[3]) * line[0]).mean() < 1.0
 
 
 def test_without_a_needle_only_the_reference_hides():

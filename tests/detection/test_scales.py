@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from detection.patches import patch_of
-from detection.scales import THUMB, Quiet, _whole, find_hits, thumb
+from detection.scales import THUMB, Quiet, _reduced, _reduced_together, _whole, find_hits, full, thumb
 from detection.zones import region_of
 from tests.detection.films import RULES, body_of, corners, empty_scene
 
@@ -139,3 +139,18 @@ def test_what_a_coarse_picture_shows_lies_at_the_nearest_pixels(factor):
     whole[patch] = within
     expected = cv2.resize(coarse.astype(np.uint8), (187, 203), interpolation=cv2.INTER_NEAREST)
     assert np.array_equal(whole, expected.astype(np.bool_))
+
+
+@pytest.mark.parametrize("factor", [2, 3, 5])
+def test_pictures_reduced_together_are_what_each_is_alone(factor):
+    pictures = tuple(np.random.default_rng(seed).random((120, 98), np.float32) for seed in range(3))
+    for each, alone in zip(_reduced_together(pictures, factor), pictures, strict=True):
+        assert np.array_equal(each, _reduced(alone, factor))
+
+
+@pytest.mark.parametrize("size", [(160, 192), (161, 190)])
+def test_a_patch_of_a_map_is_that_of_the_whole_map(size):
+    like = np.zeros(size, np.float32)
+    coarse = thumb(np.random.default_rng(5).random(size, np.float32))
+    for patch in (np.s_[0:9, 0:160], np.s_[37:38, 41:99], np.s_[100:160, 150:190]):
+        assert np.array_equal(full(coarse, like, patch), full(coarse, like)[patch])

@@ -12,9 +12,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from detection.vocabulary import Intensity, Polarity, View
-from dicom_gateway import sop_classes
+from dicom_gateway import header, sop_classes
 from dicom_gateway.geometry import Circle, Polygon, Rectangle, open_field
 from dicom_gateway.header import Header, read_header, read_outline
+from dicom_gateway.likeness import Known
 from dicom_gateway.refusal import Unreadable
 from dicom_gateway.timebase import parse_time
 from tests.dicom_gateway.objects import CANARY, image, other, ramp, saved
@@ -75,6 +76,56 @@ def test_every_value_is_exactly_of_a_plain_type(read):
 def test_every_value_of_the_recordings_is_of_a_plain_type(recordings):
     for path in recordings:
         assert {type(leaf) for leaf in leaves(read_header(path))} <= PLAIN, path.name
+
+
+OWN = {
+    "SOPInstanceUID": "1.2.3.4",
+    "InstanceNumber": "7",
+    "AcquisitionDateTime": "20240102030407.500+0100",
+    "ContentTime": "040506",
+}
+OTHERS = {
+    "PositionerPrimaryAngle": "0",
+    "ImagerPixelSpacing": ["0.5", "0.5"],
+    "PatientName": "OTHER^NAME",
+    "SeriesInstanceUID": "1.2.3.5",
+    "CollimatorLowerHorizontalEdge": 50,
+    "RescaleSlope": "3",
+    "SpecificCharacterSet": "ISO_IR 192",
+    "FrameTimeVector": ["0", "50", "150"],
+    "BitsStored": 10,
+}
+
+
+@pytest.mark.parametrize("told", [OWN, *({word: value} for word, value in (OWN | OTHERS).items())], ids=str)
+def test_an_object_like_one_before_says_what_it_would_say_alone(tmp_path, monkeypatch, told):
+    first, second = saved(full(), tmp_path / "first.dcm"), saved(full(**told), tmp_path / "second.dcm")
+    monkeypatch.setattr(header, "_LIKE", Known())
+    alone = read_header(second)
+    monkeypatch.setattr(header, "_LIKE", Known())
+    assert read_header(first) != alone
+    assert read_header(second) == alone
+    assert read_header(second, default_rate=5.0) == alone, "three frames tell their own times"
+
+
+def test_an_object_like_one_before_is_not_parsed(tmp_path, monkeypatch):
+    monkeypatch.setattr(header, "_LIKE", Known())
+    paths = [
+        saved(image(StudyInstanceUID="1.2", SeriesInstanceUID="1.3", InstanceNumber=n), tmp_path / f"{n}.dcm")
+        for n in range(9)
+    ]
+    parsed, parse = [], header.pydicom.dcmread
+    monkeypatch.setattr(header.pydicom, "dcmread", lambda path, **how: parsed.append(path) or parse(path, **how))
+    assert [read_header(path).place for path in paths] == [(0, n) for n in range(9)]
+    assert parsed == paths[:1]
+
+
+def test_a_header_too_long_to_compare_is_parsed_each_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(header, "_LIKE", Known())
+    steps = ["0", *(str(n % 90 + 10) for n in range(12_000))]
+    path = saved(image(FrameTimeVector=steps, NumberOfFrames=len(steps)), tmp_path / "long.dcm")
+    assert read_header(path) == read_header(path)
+    assert read_header(path).frame_offsets_s[1] == pytest.approx(0.01)
 
 
 def test_identity_patient_and_device_are_read(read):

@@ -20,6 +20,7 @@ from db.heartbeat import heartbeats
 from detection.phantom.scene import SCENARIOS
 from detection.vocabulary import Entry, EntryType
 from dicom_gateway import quarantine, sop_classes
+from dicom_gateway.arrival import Origin
 from dicom_gateway.compose import run_of, study_of
 from dicom_gateway.growing import Growing
 from dicom_gateway.listener import Listener
@@ -164,6 +165,21 @@ def test_what_is_said_early_is_what_would_have_been_said_at_the_end(places, run)
     late.sender(run).finish()
     late.work_until(EntryType.FRAME_SEEN, N_FRAMES)
     assert early.findings() == late.findings()
+
+
+def test_what_waited_is_noted_at_once_before_any_of_it_is_judged(place, tmp_path, monkeypatch):
+    noted, note = [], arrivals.note_arrivals
+    monkeypatch.setattr(arrivals, "note_arrivals", lambda engine, rows: noted.append(len(rows)) or note(engine, rows))
+    for n, dataset in enumerate(due.content for due in study_of(replace(SCENE, duration_s=1.0))):
+        part = place.spool.begin()
+        part.write(saved(dataset, tmp_path / f"{n}.dcm").read_bytes())
+        place.spool.add(
+            part, Origin(sop_instance_uid=dataset.SOPInstanceUID, source="ARM1", received_ns=time.time_ns())
+        )
+    place.watch.turn()
+    assert noted == [3]
+    assert len(arrivals.open_arrivals(place.engine)) == 2
+    assert len(place.indices()) == 1
 
 
 def test_compressed_frames_too(place, tmp_path):

@@ -135,6 +135,21 @@ def test_a_plan_that_we_set_ourselves_is_heard_too(pen):
     assert [each.type for each in pen.acts_since("p1", 0)] == [EntryType.PLAN_SET]
 
 
+def test_acts_of_all_procedures_are_told_once_and_none_from_before(pen, journal):
+    act = replace(line(1, EntryType.NOTE), actor="nurse")
+    journal.append([act])
+    assert pen.fresh_acts() == []
+    pen.append([line(2)])
+    (first,) = journal.append([replace(act, procedure="p2")])
+    pen.acts_since("p1", 0)
+    (second,) = pen.append([replace(line(3, EntryType.PLAN_SET), actor="nurse")])
+    assert [(procedure, each.number) for procedure, each in pen.fresh_acts()] == [
+        ("p2", first.number),
+        ("p1", second.number),
+    ]
+    assert pen.fresh_acts() == []
+
+
 def test_a_sign_of_life_that_was_overtaken_is_not_given(pen, journal):
     given = []
     with locked(journal):

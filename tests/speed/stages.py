@@ -22,6 +22,7 @@ from detection.alarm import Alarm, Setting, judge
 from detection.memory import Memory
 from detection.rules import Rules
 from detection.scenes import MOST_SCENES
+from detection.threads import keep_memory
 from detection.vocabulary import Findings, Flag, Mode, Plan
 from dicom_gateway.arrival import Arrival, Duplicate, Origin
 from dicom_gateway.frames import frames_of
@@ -75,6 +76,7 @@ def measure(sizes: Sizes, folder: Path) -> Report:
     tables, figures = [], {}
     n_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
+    keep_memory()  # as ``watch`` does
     try:
         for px in sizes.stage_px:
             table, its_figures = _measure_size(px, sizes.n_stage_frames, folder / f"stages-{px}")
