@@ -357,6 +357,7 @@ def _piece_data(piece: Piece) -> Json:
         "zone": str(piece.zone),
         "side": _word(piece.side),
         **{name: _number(getattr(piece, name)) for name in numbers},
+        "volume_ml": _band_data(piece.volume_ml),
         "n_seen": int(piece.n_seen),
         "first_seen": _stamp_data(piece.first_seen),
         "outline": _outline(piece.outline),

@@ -25,6 +25,7 @@ from detection.priorities import (
 )
 from detection.rules import Rules
 from detection.vocabulary import (
+    Band,
     Body,
     Findings,
     Flag,
@@ -62,6 +63,7 @@ class Claim:
     area_px: float | None = None
     area_mm2: float | None = None
     length_mm: float | None = None
+    volume_ml: Band | None = None
     size_mm2: float = 0.0
     reach_mm: float = 0.0
     first_seen_s: float | None = None
@@ -212,6 +214,7 @@ def _of_pieces(
         area_px=sum(piece.area_px for piece in pieces),
         area_mm2=sum(area for area in areas if area is not None) if None not in areas else None,
         length_mm=max((piece.length_mm for piece in pieces if piece.length_mm is not None), default=None),
+        volume_ml=_sum_of([piece.volume_ml for piece in pieces]),
         size_mm2=sum(piece.area_px for piece in pieces) * ruler**2 if None in areas else sum(filter(None, areas)),
         reach_mm=max(_reach(piece, ruler) for piece in pieces),
         first_seen_s=min(piece.first_seen.time_s for piece in pieces),
@@ -219,6 +222,13 @@ def _of_pieces(
         is_body_sure=Flag.BODY_UNCERTAIN not in findings.flags,
         outline=pieces[0].outline,
     )
+
+
+def _sum_of(bands: Sequence[Band | None]) -> Band | None:
+    known = [band for band in bands if band is not None]
+    if not known or len(known) < len(bands):
+        return None
+    return Band(low=sum(band.low for band in known), high=sum(band.high for band in known))
 
 
 def _large(claim: Claim) -> Claim:

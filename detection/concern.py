@@ -238,6 +238,7 @@ def refreshed(concern: Concern, claim: Claim | None, pace: Pace, moment: Moment)
         last_frame=moment.seen,
         area_mm2=claim.area_mm2,
         length_mm=claim.length_mm,
+        volume_ml=claim.volume_ml,
         distance_to_wall_mm=front.distance_mm if front else None,
         speed_mm_s=front.speed_mm_s if front else None,
         seconds_to_wall=front.seconds_to_wall if front else None,

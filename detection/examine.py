@@ -90,7 +90,7 @@ def _judge(
     if not is_fit(flags):
         return replace(_findings(frame, scene, place.shift, flags, None), is_fit=False), scene
     scene = remember(scene, evidence, rules)
-    spread = measure_spread(scene, frame.stamp, frame.intensity, rules)
+    spread = measure_spread(scene, frame.stamp, rules)
     scene = replace(scene, tracks=spread.tracks, front=spread.history, is_breached=spread.is_breached)
     findings = _findings(frame, scene, place.shift, flags, spread)
     watched = tuple(zone for zone in findings.zones_watched if zone not in hidden)

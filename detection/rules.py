@@ -534,20 +534,11 @@ class Rules:
     forget_frames: float = rule(
         150, unit="frames", source="ten seconds at 15 frames/s", reason="a zone empty for so long starts anew"
     )
-    scatter_low: float = rule(
-        0.6, unit="scatter to primary", source="physics section 5", reason="least scatter for the volume band"
-    )
-    scatter_high: float = rule(
-        2.0, unit="scatter to primary", source="physics section 5", reason="most scatter for the volume band"
-    )
-    mu_low_per_mm: float = rule(
-        0.1, unit="1/mm", source="physics section 3: ZrO2 at 80 keV", reason="weakest cement for the volume band"
-    )
-    mu_high_per_mm: float = rule(
-        0.16,
-        unit="1/mm",
-        source="physics section 4: 20 % BaSO4 at 80 kVp",
-        reason="strongest cement for the volume band",
+    volume_factor: float = rule(
+        2.0,
+        unit="ratio",
+        source="phantom, 26 scenes: 0.87 of linear and 0.69 of display frames lie within",
+        reason="the volume band reaches from half to twice of what the shape tells",
     )
     nominal_field_mm: float = rule(
         150,

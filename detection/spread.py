@@ -11,15 +11,13 @@ import numpy as np
 from detection.casts import layout_for
 from detection.front import HELD, front_of, is_breached_by
 from detection.memory import Layout, Region, Scene, Track
-from detection.patches import NOWHERE, Patch, patch_kept
+from detection.patches import Patch, patch_kept
 from detection.rules import Rules
 from detection.vocabulary import (
     ZONE_ORDER,
     Band,
     Extent,
     Front,
-    Gray,
-    Intensity,
     Mask,
     Outline,
     Piece,
@@ -29,6 +27,7 @@ from detection.vocabulary import (
     Zone,
     ZoneMap,
 )
+from detection.volume import volume_of, volume_of_piece
 
 STRIPS = (Zone.VEIN, Zone.SOFT_TISSUE)
 """They share the strip beside the body."""
@@ -67,7 +66,7 @@ class Part:
 Parts = dict[tuple[Zone, Side | None], Part]
 
 
-def measure_spread(scene: Scene, stamp: Stamp, intensity: Intensity, rules: Rules) -> Spread:
+def measure_spread(scene: Scene, stamp: Stamp, rules: Rules) -> Spread:
     """Pieces, zones, front and volume of a scene whose ``cement`` mask is up to date."""
     cement = scene.cement if scene.cement is not None else np.zeros(scene.reference.shape, np.bool_)
     front, history = front_of(cement, scene, stamp.time_s, rules)
@@ -88,7 +87,7 @@ def measure_spread(scene: Scene, stamp: Stamp, intensity: Intensity, rules: Rule
         zones=_extents(parts, scene),
         front=front,
         area_mm2=_mm2(float(np.count_nonzero(cement)), scene),
-        volume_ml=_volume(cement, scene, intensity, rules),
+        volume_ml=volume_of(cement, scene.px_per_mm, rules) if scene.is_scale_known else None,
         tracks=tuple(track for track in tracks if track.n_missed <= rules.forget_frames),
         history=history,
         is_breached=is_breached,
@@ -272,13 +271,15 @@ def _has_vanished(track: Track, px_per_mm: float, rules: Rules) -> bool:
 def _piece(zone: Zone, side: Side | None, part: Part, track: Track, scene: Scene, rules: Rules) -> Piece:
     length, width, area = part.length_px, part.width_px, part.area_px
     body_trust = _body_trust(scene, rules)
+    area_mm2, width_mm = _mm2(area, scene), width / scene.px_per_mm if scene.is_scale_known else None
     return Piece(
         zone=zone,
         side=side,
         area_px=area * scene.factor**2,
-        area_mm2=_mm2(area, scene),
+        area_mm2=area_mm2,
         length_mm=length / scene.px_per_mm if scene.is_scale_known else None,
-        width_mm=width / scene.px_per_mm if scene.is_scale_known else None,
+        width_mm=width_mm,
+        volume_ml=None if area_mm2 is None or width_mm is None else volume_of_piece(area_mm2, width_mm, rules),
         tubularity=max(0.0, 1.0 - width / max(length, 1.0)),
         n_seen=track.n_seen,
         first_seen=track.first_seen,
@@ -325,20 +326,3 @@ def _extents(parts: Parts, scene: Scene) -> dict[Zone, Extent]:
             area_px=area_px,
         )
     return extents
-
-
-def _volume(cement: Mask, scene: Scene, intensity: Intensity, rules: Rules) -> Band | None:
-    """Beer-Lambert with scatter: wide, because neither scatter nor the mix is known (physics.md section 9)."""
-    if intensity is Intensity.DISPLAY or not scene.is_scale_known or scene.change is None:
-        return None
-    patch = patch_kept(cement) or NOWHERE
-    contrast = np.maximum(scene.change[patch][cement[patch]], 0.0)
-    pixel_mm2 = 1.0 / scene.px_per_mm**2
-    low = _path_mm(contrast, rules.scatter_low, rules.mu_high_per_mm).sum() * pixel_mm2 / 1000.0
-    high = _path_mm(contrast, rules.scatter_high, rules.mu_low_per_mm).sum() * pixel_mm2 / 1000.0
-    return Band(low=float(low), high=float(high))
-
-
-def _path_mm(contrast: Gray, scatter: float, mu_per_mm: float) -> Gray:
-    primary = np.maximum((1.0 + scatter) * np.exp(-contrast) - scatter, 0.02)
-    return np.asarray(-np.log(primary) / mu_per_mm, dtype=np.float32)

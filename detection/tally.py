@@ -208,7 +208,7 @@ class Tally:
             self.precision = replace(self.precision, corner_errors_mm=errors)
         band = findings.cement_volume_ml
         if band is not None and truth.volume_ml > 0.2:
-            middle = (band.low + band.high) / 2
+            middle = float(np.sqrt(band.low * band.high))
             self.precision = replace(
                 self.precision,
                 volume_error=middle / truth.volume_ml - 1,

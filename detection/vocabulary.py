@@ -429,6 +429,7 @@ class Piece:
     first_seen: Stamp
     outline: Outline
     trust: float
+    volume_ml: Band | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

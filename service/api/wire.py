@@ -112,7 +112,7 @@ class Alert(Wire):
     )
     speed_mm_s: float | None = Field(None, description="Speed of the front toward the wall; mm/s.")
     seconds_to_wall: Interval | None = Field(None, description="Time until the front reaches the wall; s.")
-    volume_ml: Band | None = Field(None, description="Volume of the piece, estimated from density; ml.")
+    volume_ml: Band | None = Field(None, description="Volume of the piece, estimated from its shape; ml.")
     trust: float | None = Field(None, description="How sure the finding is, 0 to 1.")
     outline: list[Position] = Field(description="Outline on last_frame; [row, col] in pixels.")
     raised_at: Time = Field(description="When the condition became present; UTC.")
@@ -307,7 +307,7 @@ class Measurement(Wire):
     frame: Frame | None = Field(None, description="The frame.")
     view: View | None = Field(None, description="Its view.")
     cement_area_mm2: float | None = Field(None, description="Projected area of all cement; mm².")
-    cement_volume_ml: Band | None = Field(None, description="Volume of all cement, estimated from density; ml.")
+    cement_volume_ml: Band | None = Field(None, description="Volume of all cement, estimated from its shape; ml.")
     distance_to_wall_mm: float | None = Field(
         None, description="Cement front to posterior wall, negative beyond it; mm."
     )

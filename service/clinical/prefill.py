@@ -304,7 +304,7 @@ def _first_action(listed: Listed, acts: Sequence[Entry]) -> datetime | None:
 
 def _estimate(alert: Alert) -> str | None:
     band = alert.volume_ml
-    return f"Estimated from density: {band.low:.2f}-{band.high:.2f} ml." if band else None
+    return f"Estimated from its shape: {band.low:.2f}-{band.high:.2f} ml." if band else None
 
 
 def _moment(at: float) -> datetime:

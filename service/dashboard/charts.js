@@ -26,7 +26,7 @@ export function sampleOf(item) {
     distance: item.distance_to_wall_mm ?? null,
     speed: item.speed_mm_s ?? null,
     area: item.cement_area_mm2 ?? null,
-    volume: item.cement_volume_ml ? (item.cement_volume_ml.low + item.cement_volume_ml.high) / 2 : null,
+    volume: item.cement_volume_ml ? Math.sqrt(item.cement_volume_ml.low * item.cement_volume_ml.high) : null,
     low: item.cement_volume_ml?.low ?? null,
     high: item.cement_volume_ml?.high ?? null,
   };

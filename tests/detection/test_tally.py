@@ -168,7 +168,7 @@ def test_corners_distance_and_volume_are_measured_where_they_are_told():
     tally = Tally(is_body_asked=True)
     off = replace(BODY, near_superior=(13.0, 14.0))
     front = Front(distance_px=5, share=0.3, distance_mm=5.5, depth_mm=20.0, speed_mm_s=None, seconds_to_wall=None)
-    told = findings(body=body_of(off), front=front, cement_volume_ml=Band(low=0.8, high=1.6))
+    told = findings(body=body_of(off), front=front, cement_volume_ml=Band(low=0.9, high=1.6))
     tally.count(look(0, truth(volume_ml=1.0, distance_to_wall_mm=5.0), told))
     precision = tally.outcome(ABOUT).precision
     assert precision.corner_errors_mm == (5.0, 0.0, 0.0, 0.0)

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import pytest
 
-from detection import alarm, cement, claims, spread, zones  # noqa: F401 - loaded before the forks
+from detection import alarm, cement, claims, spread, volume, zones  # noqa: F401 - loaded before the forks
 from detection.rules import Rules
 from tests.house.tree import CHECKOUT
 
@@ -35,7 +35,7 @@ ASKED: dict[str, tuple[str, ...]] = {
     "background_mm": ("cement", "scales"),
     "onset_s": ("clutter",),
     "disc_height_share": ("zones", "spread"),
-    "edge_mm2": ("spread",),
+    "edge_mm2": ("spread", "volume"),
     "broken_wall_factor": ("alarm_bounds", "claims", "alarm_conditions", "alarm_signals"),
 }
 """From this rule on, in the order of ``Rules``: the modules of tests/detection that are asked, until one of them notices."""
