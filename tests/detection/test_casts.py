@@ -9,7 +9,7 @@ import pytest
 
 from detection.casts import casts_in
 from detection.spread import measure_spread
-from detection.vocabulary import Intensity, Side, Zone
+from detection.vocabulary import Side, Zone
 from detection.zones import region_of
 from tests.detection.films import RULES, body_of, corners, empty_scene, stamp
 
@@ -35,7 +35,7 @@ def cement(*places):
 
 def told(mask, body=UNCERTAIN):
     scene = replace(empty_scene(SIZE, PX_PER_MM, region=region(body)), cement=mask)
-    spread = measure_spread(scene, stamp(0, 0.0), Intensity.LINEAR, RULES)
+    spread = measure_spread(scene, stamp(0, 0.0), RULES)
     return {(piece.zone, piece.side) for piece in spread.pieces}
 
 
@@ -80,7 +80,7 @@ def test_a_sure_body_needs_no_casts():
 
 def test_what_is_told_of_an_uncertain_body_is_as_sure_as_its_margins_not_as_its_outline():
     scene = replace(empty_scene(SIZE, PX_PER_MM, region=region()), cement=cement(LAYER))
-    (piece,) = measure_spread(scene, stamp(0, 0.0), Intensity.LINEAR, RULES).pieces
+    (piece,) = measure_spread(scene, stamp(0, 0.0), RULES).pieces
     assert piece.trust >= RULES.least_piece_trust > UNCERTAIN.trust
 
 
