@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 ID_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
-LISTED_PATTERN = r"^[^;\s]([^;]*[^;\s])?$"
+LISTED_PATTERN = r"^[^;\s\x00]([^;\x00]*[^;\s\x00])?$"
+TEXT_PATTERN = r"^[^\x00]*$"
+"""PostgreSQL keeps no character 0."""
 
 MOMENT = "expected a time with its offset, such as 2026-11-22T10:30:00+01:00"
 PLAIN: Mapping[str, str] = {
@@ -37,6 +39,7 @@ PLAIN: Mapping[str, str] = {
 PATTERNS: Mapping[str, str] = {
     ID_PATTERN: "expected 1 to 64 letters, digits, dots, hyphens, underscores",
     LISTED_PATTERN: "expected words without a semicolon",
+    TEXT_PATTERN: "expected text without the character 0",
 }
 
 

@@ -179,14 +179,14 @@ def _cell(value: Any) -> str:
         return NOTHING
     if isinstance(value, list):
         value = BETWEEN.join(map(str, value))
-    if isinstance(value, str) and value.startswith(FORMULA):
+    if isinstance(value, str) and value.lstrip("'").startswith(FORMULA):
         return f"'{value}"
     return repr(value) if isinstance(value, float) else str(value)
 
 
 def _plain(text: str) -> str:
     text = text.strip()
-    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA) else text
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(FORMULA) else text
 
 
 def _answer(column: Column, text: str) -> str | int | float:

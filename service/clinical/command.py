@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from service.clinical.exchange import Intake
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+REFUSED = "nothing was written: somebody changed the record meanwhile, or an id belongs to something withdrawn"
 PROJECT_WORDS = (
     "Upload data-dictionary.csv as the data dictionary of an empty project, set every instrument but patient to repeat, then "
     "import records.csv. These words stand here because REDCap takes no remark in its files."
@@ -41,7 +42,7 @@ def audit_table(settings: Settings, file: Path, *, records: bool, as_json: bool)
     from service.clinical.published import read
 
     try:
-        published = read(file.read_text(encoding="utf-8"))
+        published = read(_text(file))
         if records:
             from service.clinical.held import hold
 
@@ -75,10 +76,10 @@ def simulate_records(file: Path, out: Path, seed: int) -> None:
     from service.clinical.simulated import simulate
 
     try:
-        series = simulate(read(file.read_text(encoding="utf-8")), file.stem, seed)
+        series = simulate(read(_text(file)), file.stem, seed)
+        names = write_rows(series.rows, out, SAFETY_WORDS)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    names = write_rows(series.rows, out, SAFETY_WORDS)
     click.echo(f"{', '.join(names)} in {out}: made to fit a summary, none of these patients ever lived")
     _tell(series.findings, as_json=False)
     sys.exit(any(each.verdict == "flag" for each in series.findings))
@@ -93,7 +94,7 @@ def cohort(settings: Settings, file: Path) -> None:
     from service.clinical.questions import read_page
 
     try:
-        page = read_page(file.read_text(encoding="utf-8"))
+        page = read_page(_text(file))
         for line in page_of(connect(settings.journal_url), page, SAFETY_WORDS):
             click.echo(line)
     except (ValueError, StoreFailure) as error:
@@ -116,9 +117,7 @@ def import_records(settings: Settings, files: tuple[Path, ...], *, dry_run: bool
     except (NoTable, StoreFailure) as error:
         raise click.ClickException(str(error)) from None
     except RecordRefused:
-        raise click.ClickException(
-            "nothing was written: somebody changed the record meanwhile, or an id belongs to something withdrawn"
-        ) from None
+        raise click.ClickException(REFUSED) from None
     _tell_intake(intake, dry_run=dry_run)
 
 
@@ -182,10 +181,8 @@ def import_redcap(
             write(engine, intake.drafts, at=time.time(), actor=ACTOR)
     except (NoTable, StoreFailure) as error:
         raise click.ClickException(str(error)) from None
-    except UnicodeDecodeError:
-        raise click.ClickException("expected UTF-8") from None
     except RecordRefused:
-        raise click.ClickException("nothing was written: somebody changed the record meanwhile") from None
+        raise click.ClickException(REFUSED) from None
     _tell_intake(intake, dry_run=dry_run)
 
 
@@ -210,4 +207,7 @@ def export_redcap(settings: Settings, out: Path) -> None:
 
 
 def _text(file: Path) -> str:
-    return file.read_text(encoding="utf-8-sig")
+    try:
+        return file.read_bytes().decode("utf-8-sig")  # line ends within a remark stay as they are
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{file.name}: expected UTF-8") from None

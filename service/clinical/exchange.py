@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
@@ -14,7 +14,7 @@ from db.record import KINDS, VERSION_FIELDS, Draft, Version, changed_fields, lis
 from service.clinical.columns import cells_of, columns_of, told_by
 from service.clinical.csv_told import MARK
 from service.clinical.instruments import ImpossibleAnswer
-from service.clinical.record import SHAPES, fields_of, without_confirmation
+from service.clinical.record import SHAPES, fields_of, plain_of, without_confirmation
 from service.clinical.shape import SCORED, problems_of
 
 PAGE = 1000
@@ -31,6 +31,11 @@ class Line:
     kind: str
     number: int
     cells: Mapping[str, str]
+
+    @property
+    def id(self) -> str:
+        """The id that stands in it, "" where there is none."""
+        return (self.cells.get("id") or "").strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +79,7 @@ def rows_of(text: str) -> list[tuple[int, list[str]]]:
     """Header and rows of a CSV file, each with its line, all of the same length. Raises NoTable."""
     text = text.lstrip("\ufeff")
     n_marked = 0
-    while text.startswith(MARK):
+    while text.startswith((MARK, f'"{MARK}')):  # some spreadsheets quote every cell
         _, _, text = text.partition("\n")
         n_marked += 1
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -92,6 +97,8 @@ def rows_of(text: str) -> list[tuple[int, list[str]]]:
     if not rows:
         raise NoTable("expected a header and rows")
     header = [name.strip() for name in rows[0][1]]
+    if len(header) == 1 and ";" in header[0]:
+        raise NoTable("header: expected cells separated by commas, not by semicolons")
     for number, row in rows[1:]:
         if len(row) != len(header):
             raise NoTable(f"line {number}: expected {len(header)} cells")
@@ -111,12 +118,19 @@ def read_rows(kind: str, rows: Sequence[Mapping[str, object]]) -> list[Line]:
             if name in SCORED and not isinstance(value, dict | None):
                 raise NoTable(f"{kind} {number}: {name}: expected answers by item")
     plain = ({"id": "", "version": "", **row} for row in rows)
-    return [Line(kind=kind, number=number, cells=cells_of(kind, row)) for number, row in enumerate(plain, start=1)]
+    return [Line(kind=kind, number=number, cells=_told_cells(kind, row)) for number, row in enumerate(plain, start=1)]
+
+
+def _told_cells(kind: str, row: Mapping[str, object]) -> dict[str, str]:
+    """The cells of the fields that a row has; null is a cell too, an empty one."""
+    left_out = {each.name for each in columns_of(kind) if (each.name if each.is_derived else each.field) not in row}
+    return {name: cell for name, cell in cells_of(kind, row).items() if name not in left_out}
 
 
 def check(engine: Engine, lines: Sequence[Line], *, may_confirm: bool = False) -> Intake:
     """Look at every row before anything is written: cells, owners, pseudonyms, versions.
 
+    A column that a file lacks leaves what is there; an empty cell empties it.
     With ``may_confirm`` a row may bring its confirmation with it: records move from one system to another.
     """
     intake = Intake(may_confirm=may_confirm)
@@ -130,22 +144,21 @@ def check(engine: Engine, lines: Sequence[Line], *, may_confirm: bool = False) -
 def _ids(lines: Sequence[Line]) -> dict[str, set[str]]:
     told: dict[str, set[str]] = {}
     for line in lines:
-        told.setdefault(line.kind, set()).add((line.cells.get("id") or "").strip())
+        told.setdefault(line.kind, set()).add(line.id)
     return told
 
 
 def _check_kind(
     engine: Engine, kind: str, lines: Sequence[Line], intake: Intake, coming: Mapping[str, set[str]]
 ) -> None:
-    there = {
-        each.id: each for each in _current(engine, kind, "id", [line.cells.get("id", "").strip() for line in lines])
-    }
+    there = {each.id: each for each in current(engine, kind, "id", [line.id for line in lines])}
+    lines = [_completed(line, there.get(line.id)) for line in lines]
     owners = {name: _there(engine, kind, name, lines) | coming.get(target, set()) for name, target in _pointers(kind)}
     names = _taken_names(engine, lines) if kind == "patient" else {}
     seen: dict[str, int] = {}
     for line in lines:
         bad = [*_bad_id(line, there, seen), *_bad_owner(line, owners), *_bad_name(line, names)]
-        before = there.get(line.cells.get("id", "").strip())
+        before = there.get(line.id)
         fields = _fields(line, bad)
         if fields is not None and not intake.may_confirm:
             fields = _unconfirmed(line, before, fields, bad)
@@ -155,9 +168,17 @@ def _check_kind(
         if before is not None and not changed_fields(before.fields, fields):
             intake.n_same += 1
             continue
-        id = line.cells.get("id", "").strip() or None
         base = before.version if before else None
-        intake.drafts.append(Draft(kind=kind, id=id, base=base, fields=fields, reason="import"))
+        intake.drafts.append(Draft(kind=kind, id=line.id or None, base=base, fields=fields, reason="import"))
+
+
+def _completed(line: Line, there: Version | None) -> Line:
+    """The row with what is there in the columns that it has not."""
+    if there is None:
+        return line
+    derived = {each.name for each in columns_of(line.kind) if each.is_derived}
+    old = cells_of(line.kind, {"id": there.id, "version": "", **plain_of(line.kind, there.fields)})
+    return replace(line, cells={**{name: "" if name in derived else cell for name, cell in old.items()}, **line.cells})
 
 
 def _fields(line: Line, bad: list[BadCell]) -> dict[str, object] | None:
@@ -212,7 +233,7 @@ def _bad_derived(line: Line, fields: Mapping[str, object]) -> Iterator[BadCell]:
 
 
 def _bad_id(line: Line, there: Mapping[str, Version], seen: dict[str, int]) -> Iterator[BadCell]:
-    id = (line.cells.get("id") or "").strip()
+    id = line.id
     if not id:
         return
     if len(id) > 64 or not all(letter.isalnum() or letter in "._-" for letter in id) or not id.isascii():
@@ -237,7 +258,7 @@ def _bad_owner(line: Line, owners: Mapping[str, set[str]]) -> Iterator[BadCell]:
 
 def _bad_name(line: Line, names: Mapping[str, set[str]]) -> Iterator[BadCell]:
     name = (line.cells.get("pseudonym") or "").strip()
-    id = (line.cells.get("id") or "").strip()
+    id = line.id
     if name and line.kind == "patient" and names.get(name, set()) - {id or f"line {line.number}"}:
         yield _bad(line, "pseudonym", "expected a pseudonym that no other patient has")
 
@@ -246,10 +267,10 @@ def _taken_names(engine: Engine, lines: Sequence[Line]) -> dict[str, set[str]]:
     """Who has a pseudonym: ids of patients, there or in the file."""
     wanted = [(line.cells.get("pseudonym") or "").strip() for line in lines]
     told: dict[str, set[str]] = {}
-    for each in _current(engine, "patient", "pseudonym", wanted):
+    for each in current(engine, "patient", "pseudonym", wanted):
         told.setdefault(str(each.fields["pseudonym"]), set()).add(each.id)
     for line, name in zip(lines, wanted, strict=True):
-        told.setdefault(name, set()).add((line.cells.get("id") or "").strip() or f"line {line.number}")
+        told.setdefault(name, set()).add(line.id or f"line {line.number}")
     return told
 
 
@@ -259,10 +280,11 @@ def _pointers(kind: str) -> Iterator[tuple[str, str]]:
 
 def _there(engine: Engine, kind: str, name: str, lines: Sequence[Line]) -> set[str]:
     wanted = [(line.cells.get(name) or "").strip() for line in lines]
-    return {each.id for each in _current(engine, KINDS[kind].points_to[name], "id", wanted)}
+    return {each.id for each in current(engine, KINDS[kind].points_to[name], "id", wanted)}
 
 
-def _current(engine: Engine, kind: str, field: str, values: Sequence[str]) -> Iterator[Version]:
+def current(engine: Engine, kind: str, field: str, values: Sequence[str]) -> Iterator[Version]:
+    """The things whose ``field`` is one of ``values``, however many: a database takes only so many in one question."""
     wanted = sorted({value for value in values if value})
     for start in range(0, len(wanted), PAGE // 2):
         among: dict[str, list[str]] = {field: wanted[start : start + PAGE // 2]}

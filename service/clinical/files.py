@@ -26,7 +26,7 @@ def take_files(engine: Engine, files: Sequence[Path], *, at: float, dry_run: boo
         if kind is None:
             raise NoTable(f"expected files named {', '.join(f'{address}.csv' for address in ADDRESSES.values())}")
         try:
-            lines += read_csv(kind, file.read_text(encoding="utf-8-sig"))
+            lines += read_csv(kind, file.read_bytes().decode("utf-8-sig"))  # line ends within a remark stay as they are
         except UnicodeDecodeError:
             raise NoTable(f"{file.name}: expected UTF-8") from None
         except NoTable as error:
@@ -38,9 +38,15 @@ def take_files(engine: Engine, files: Sequence[Path], *, at: float, dry_run: boo
 
 
 def write_rows(rows: Mapping[str, Sequence[Mapping[str, Any]]], folder: Path, safety: str) -> list[str]:
-    """New things by kind, as files that ``take_files`` takes; the names of the files."""
+    """New things by kind, as files that ``take_files`` takes; the names of the files.
+
+    Raises NoTable where files of records are: theirs would be lost, or be taken together with these.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    names = []
+    there = [f"{address}.csv" for address in ADDRESSES.values() if (folder / f"{address}.csv").exists()]
+    if there:
+        raise NoTable(f"expected a folder without files of records; there are {', '.join(there)}")
+    names: list[str] = []
     for kind, things in rows.items():
         if things:
             names.append(f"{ADDRESSES[kind]}.csv")

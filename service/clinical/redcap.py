@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from db.connect import Engine
-from db.record import KINDS, Version, changed_fields, listing
+from db.record import KINDS, Version, changed_fields
+from service.clinical.cohort_fields import nature_of
 from service.clinical.columns import BETWEEN, cells_of, columns_of, told_by
-from service.clinical.exchange import BadCell, Intake, Line, NoTable, check, rows_of
+from service.clinical.exchange import BadCell, Intake, Line, NoTable, check, current, rows_of
 from service.clinical.record import MOMENTS, fields_of, plain_of
 from service.clinical.redcap_mapping import TICKED, ProjectMap, Source, ThingMap, suffix_of
 
@@ -36,6 +37,10 @@ class Made:
     row: Row
 
 
+Family = dict[tuple[str, str], list[Made]]
+"""What was made, by kind and record."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Reading:
     """What was read: lines of the record, and bad cells by the project's own column names."""
@@ -61,7 +66,10 @@ def read_export(text: str, mapping: ProjectMap) -> Reading:
             one = _made(row, thing, place, mapping, reading)
             if one is not None and not (thing.kind == "patient" and _is_again(one, seen, mapping)):
                 made.append(one)
-    reading.lines = [_linked(each, made, reading, mapping) for each in made]
+    of_record: Family = {}
+    for each in made:
+        of_record.setdefault((each.line.kind, each.record), []).append(each)
+    reading.lines = [_linked(each, of_record, reading, mapping) for each in made]
     return reading
 
 
@@ -147,7 +155,7 @@ def _ticked(source: Source, row: Row, thing: ThingMap, reading: Reading) -> str:
     return BETWEEN.join(words)
 
 
-def _linked(made: Made, everything: Sequence[Made], reading: Reading, mapping: ProjectMap) -> Line:
+def _linked(made: Made, of_record: Family, reading: Reading, mapping: ProjectMap) -> Line:
     """The line with the ids of what it belongs to."""
     cells = dict(made.line.cells)
     for name, target in KINDS[made.line.kind].points_to.items():
@@ -159,7 +167,7 @@ def _linked(made: Made, everything: Sequence[Made], reading: Reading, mapping: P
         is_needed = name == KINDS[made.line.kind].owner
         if not wanted and not is_needed:
             continue
-        theirs = [each for each in everything if each.line.kind == target and each.record == made.record]
+        theirs = of_record.get((target, made.record), ())
         fitting = [each for each in theirs if not wanted or each.instance == wanted]
         if len(fitting) == 1:
             cells[name] = str(fitting[0].line.cells["id"])
@@ -174,17 +182,18 @@ def _refuse(reading: Reading, thing: ThingMap, row: Row, column: str, expected: 
 
 def _beside(engine: Engine, kind: str, reading: Reading, *, may_update: bool) -> Iterator[Line]:
     theirs = [line for line in reading.lines if line.kind == kind]
-    ids = sorted({line.cells["id"] for line in theirs})
-    there = {each.id: each for each in listing(engine, kind, id=ids)} if ids else {}
+    there = {each.id: each for each in current(engine, kind, "id", [line.id for line in theirs])}
     for line in theirs:
-        yield _merged(line, there[line.cells["id"]], may_update=may_update) if line.cells["id"] in there else line
+        yield _merged(line, there[line.id], may_update=may_update) if line.id in there else line
 
 
 def _merged(line: Line, there: Version, *, may_update: bool) -> Line:
     """What the project says over what is there; what it leaves open stays."""
     old = cells_of(line.kind, {"id": there.id, "version": there.version, **plain_of(line.kind, there.fields)})
     derived = {column.name for column in columns_of(line.kind) if column.is_derived}
-    new = {name: text for name, text in line.cells.items() if text and not _is_same_list(text, old[name])}
+    lists = {name for name in old if nature_of(f"{line.kind}.{name}") == "words"}
+    is_same = {name: name in lists and _is_same_list(text, old[name]) for name, text in line.cells.items()}
+    new = {name: text for name, text in line.cells.items() if text and not is_same[name]}
     cells = {name: "" if name in derived else text for name, text in {**old, **new}.items()}
     is_known = may_update or _is_same(line.kind, cells, there)
     return replace(line, cells=cells if is_known else {**cells, "version": ""})

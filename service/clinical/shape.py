@@ -20,11 +20,11 @@ from pydantic import (
 from service.clinical.instruments import ImpossibleAnswer
 from service.clinical.scores import INSTRUMENTS, score
 from service.clinical.scores_spine import LEVELS
-from service.expected import ID_PATTERN, LISTED_PATTERN, expected_of
+from service.expected import ID_PATTERN, LISTED_PATTERN, TEXT_PATTERN, expected_of
 
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
-Note = Annotated[str, Field(max_length=4000)]
-Word = Annotated[str, Field(max_length=200)]
+Note = Annotated[str, Field(max_length=4000, pattern=TEXT_PATTERN)]
+Word = Annotated[str, Field(max_length=200, pattern=TEXT_PATTERN)]
 Listed = Annotated[str, Field(max_length=200, pattern=LISTED_PATTERN)]
 """A word of a list, which stands between semicolons in a table."""
 Gauge = Annotated[float, Field(ge=6, le=30)]

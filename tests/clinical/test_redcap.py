@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import event
 
 from db.connect import connect
 from db.record import KINDS, Draft, listing, write
 from service.__main__ import main
 from service.clinical.exchange import NoTable
 from service.clinical.redcap import read_export, take_export
-from service.clinical.redcap_mapping import choices_in, gaps_in, read_mapping
+from service.clinical.redcap_mapping import ProjectMap, choices_in, gaps_in, read_mapping
 from service.clinical.redcap_project import project_dictionary, project_mapping, project_records
 from tests.clinical.conftest import draft, put
 
@@ -97,6 +98,24 @@ def test_a_second_export_changes_only_what_it_tells_and_only_when_it_may(departm
     assert taken(department, later, may_update=True).n_changed == 1
     kept = told(department, "patient", "dep-101")
     assert (kept["birth_year"], kept["arm"]) == (1951, "a")
+
+
+def test_a_project_of_many_patients_is_asked_for_in_parts(engine):
+    """A database takes only so many values in one question."""
+    asked: list[int] = []
+    event.listen(engine, "before_cursor_execute", lambda *told: asked.append(len(told[3])))
+    many = "".join(f"\n{n},baseline_arm_1,,,north,1950,2,2{',' * 18}" for n in range(700))
+    intake = take_export(engine, read_export(EXPORT.splitlines()[0] + many, read_mapping(MAPPING)), may_update=False)
+    assert (intake.n_new, intake.bad) == (700, [])
+    assert max(asked) < 600
+
+
+def test_a_text_whose_parts_change_places_is_another_text(engine):
+    put(engine, draft("patient", "1", pseudonym="1", remark="pain;fever"))
+    own = ProjectMap.model_validate(
+        {"thing": [{"kind": "patient", "fields": {"pseudonym": "record_id", "remark": "note"}}]}
+    )
+    assert taken(engine, "record_id,note\n1,fever;pain\n", own, may_update=True).n_changed == 1
 
 
 def test_a_mapping_is_held_against_the_dictionary_of_its_project():

@@ -106,7 +106,8 @@ Of the Shanghai and Hebei papers the tables are described here in words only: th
 `GET /record/patients.csv` and so on, `GET /record/export.json`, `cementwatch export-records --out FOLDER` (with the dictionary).
 `POST /record/patients/import?dry_run=true` names every bad cell with its line; without `dry_run` everything is written or
 nothing. `POST /record/import` takes several kinds as JSON, an export too, `cementwatch import-records FILES` several CSV files. A row with an
-id that is there needs the current version beside it.
+id that is there needs the current version beside it; a column (in JSON a field) that is not there leaves what the record has, an empty
+cell empties it. A row without an id is always something new: taken twice it is there twice. Files are UTF-8, with commas.
 
 ### REDCap
 
