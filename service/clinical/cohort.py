@@ -54,8 +54,15 @@ def named_groups(found: Mapping[Any, Counted], group: str | None, nothing: Count
     """What was counted by the names of its groups; what belongs to none comes last. Without groups there is one."""
     if group is None:
         return {ALL: next(iter(found.values()), nothing)}
-    told = {NO_GROUP if key is None else word(key): counted for key, counted in found.items()}
+    told = {_group_name(key): counted for key, counted in found.items()}
     return {name: told[name] for name in sorted(told, key=lambda each: (each == NO_GROUP, each))}
+
+
+def _group_name(key: Any) -> str:
+    """Whoever wrote "not known" as a site is a group of its own, in quotation marks."""
+    if key is None:
+        return NO_GROUP
+    return f'"{NO_GROUP}"' if key == NO_GROUP else word(key)
 
 
 def word(value: Any) -> str:

@@ -93,9 +93,9 @@ def _even(n: int, total: int) -> int:
 
 def _uneven(n: int, total: int, grid: Grid) -> int:
     """The greatest: as many as possible at the ends of the grid."""
-    n_high, rest = divmod(total - n * grid.low, grid.high - grid.low)
-    if n_high >= n:
+    if total == n * grid.high:
         return n * grid.high**2
+    n_high, rest = divmod(total - n * grid.low, grid.high - grid.low)
     return n_high * grid.high**2 + (grid.low + rest) ** 2 + (n - n_high - 1) * grid.low**2
 
 

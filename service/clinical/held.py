@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from db.cohort import Condition
 from db.connect import Engine
@@ -72,8 +72,10 @@ def _sum(engine: Engine, total: Sum, of_site: Sequence[Condition]) -> Finding:
 
 def _leaks(engine: Engine, leaks: Leaks, of_site: Sequence[Condition]) -> Finding:
     told: LeakGroup = cohort_leaks(engine, str(leaks.seen_with), where=of_site).groups[ALL]
-    wanted = {leaks.codes.get(site, site): count for site, count in leaks.sites.items()}
-    counts = {site: each.numerator for site, each in told.sites.items()}
+    wanted: Counter[str] = Counter()
+    for site, count in leaks.sites.items():
+        wanted[leaks.codes.get(site, site)] += count
+    counts = Counter({site: each.numerator for site, each in told.sites.items()})
     shares = [(told.vertebrae.numerator, leaks.leaking), (told.vertebrae.denominator, leaks.vertebrae)]
     shares += [(told.n_sites, sum(leaks.sites.values()))]
     shares += [] if leaks.patients is None else [(told.patients.numerator, leaks.patients)]
@@ -83,7 +85,7 @@ def _leaks(engine: Engine, leaks: Leaks, of_site: Sequence[Condition]) -> Findin
     return _finding(leaks.label, printed, f"{found}; {_told(counts)}", holds=holds)
 
 
-def _told(counts: dict[str, int]) -> str:
+def _told(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{site} {counts[site]}" for site in sorted(counts))
 
 

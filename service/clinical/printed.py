@@ -127,7 +127,8 @@ def _head(*cells: str) -> Iterator[str]:
 
 
 def _row(*cells: str) -> str:
-    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+    """What somebody wrote into a record ends neither the cell nor the row."""
+    return f"| {' | '.join(' '.join(cell.replace('|', '/').split()) for cell in cells)} |"
 
 
 def _notes(legend: str, told: CohortTable | CohortCourse | CohortLeaks | CohortSurvival) -> Iterator[str]:

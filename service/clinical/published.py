@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from service.clinical.cohort_fields import UNITS
 from service.clinical.grid import Grid
 from service.clinical.grid import Printed as PrintedMean
 from service.clinical.instruments import ImpossibleAnswer
@@ -18,6 +19,9 @@ from service.clinical.scores import INSTRUMENTS
 from service.clinical.shape import problems_of
 
 Printed = Annotated[str, Field(pattern=r"^-?\d+(\.\d+)?$", description="A number as it is printed, digits and all.")]
+
+
+Step = Annotated[Decimal, Field(gt=0, description="How fine values may be.")]
 
 
 FieldOrNone = Field(None, pattern=r"^[a-z_]+\.[a-z0-9_]+$", max_length=80, description="kind.field of the record.")
@@ -44,6 +48,12 @@ class Fraction(Part):
     wording: str | None = None
     where: list[Where] = Field([], description="Which things of the record the numerator counts.")
 
+    @model_validator(mode="after")
+    def _counted(self) -> Self:
+        if self.where:
+            _countable(self.unit)
+        return self
+
 
 Codes = dict[str, str | bool | list[str]]
 """The code of the record, or several, that a printed word stands for; without one the word is the code."""
@@ -65,6 +75,12 @@ class Sum(Part):
     rest: list[str] = []
     time: str | None = None
     of: dict[str, Annotated[int, Field(gt=0)]] = Field({}, description="What parts in percent may be percent of.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.field is not None and not all(count.isdecimal() for count in self.parts.values()):
+            raise ValueError("parts: expected counts where the record holds them (field)")
+        return self
 
     def codes_of(self, part: str) -> list[str | bool]:
         """What the record says where the paper says ``part``."""
@@ -135,8 +151,11 @@ class MeanAndSd(Part):
         """``83.40`` says more than 83.4: how far a number may have been rounded."""
         if not isinstance(told, Mapping):
             return told
-        named = {name: told[name] for name in ("mean", "sd") if isinstance(told.get(name), Decimal)}
-        return {**told, **{f"{name}_decimals": max(0, -value.as_tuple().exponent) for name, value in named.items()}}
+        exponents = {
+            name: told[name].as_tuple().exponent for name in ("mean", "sd") if isinstance(told.get(name), Decimal)
+        }
+        finite = {name: each for name, each in exponents.items() if isinstance(each, int)}
+        return {**told, **{f"{name}_decimals": max(0, -each) for name, each in finite.items()}}
 
     def printed(self, n: int) -> PrintedMean:
         """As ``n`` values may have given it."""
@@ -164,7 +183,13 @@ class Figure(MeanAndSd):
     n: int = Field(gt=1)
     low: float
     high: float
-    step: Decimal = Decimal(1)
+    step: Step = Decimal(1)
+
+    @model_validator(mode="after")
+    def _counted(self) -> Self:
+        _countable(self.unit)
+        _in_order(self.low, self.high)
+        return self
 
     def grid(self) -> Grid:
         """The values that may have been written down."""
@@ -201,6 +226,16 @@ class Named(Part):
         return self
 
 
+def _countable(unit: str) -> None:
+    if unit not in UNITS:
+        raise ValueError(f"unit: expected one of {', '.join(UNITS)}")
+
+
+def _in_order(low: float, high: float) -> None:
+    if high < low:
+        raise ValueError("high: expected no less than low")
+
+
 def grid_of(low: float, high: float, step: Decimal) -> Grid:
     """From ``low`` to ``high`` in steps."""
     size = Ratio(step)
@@ -219,7 +254,12 @@ class Course(Part):
     classes: list[Named] = []
     field: str | None = FieldOrNone
     times: dict[str, str] = Field({}, description="The record's time point of each point; without one its own name.")
-    steps: list[Decimal] = []
+    steps: list[Step] = []
+
+    @model_validator(mode="after")
+    def _has_a_scale(self) -> Self:
+        _in_order(self.low, self.high)
+        return self
 
     def grids(self) -> list[Grid]:
         """Every fineness of the scale."""
@@ -230,7 +270,7 @@ class Published(Part):
     """A whole paper's numbers."""
 
     title: str
-    units: dict[str, int] = {}
+    units: dict[str, Annotated[int, Field(gt=0)]] = {}
     site: str | None = Field(None, max_length=200, description="patient.site of the series in the record.")
     kind: str | None = Field(None, description="operation.kind of the series.")
     fraction: list[Fraction] = []

@@ -33,7 +33,7 @@ def drawn_answers(instrument: str, printed: Printed, grid: Grid, chance: np.rand
     if found is not None:
         totals = [round(value * grid.step / _per_point(instrument)) for value in found]
         return [_answers(instrument, total, chance) for total in totals]
-    return _with_an_open_section(printed, chance) if instrument == "odi" else None
+    return _with_an_open_section(printed, chance) if instrument == "odi" and printed.n > 2 else None
 
 
 def _per_point(instrument: str) -> int:

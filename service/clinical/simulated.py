@@ -5,12 +5,14 @@ Where the summary is silent nothing is made up, but for what the record cannot d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from db.record import KINDS
 from service.clinical.cohort_series import SEEN_WITH
 from service.clinical.finding import Finding, Verdict
 from service.clinical.grid import draw
@@ -21,6 +23,7 @@ from service.clinical.shape import SCORED
 REMARK = "made to fit a published summary; no patient"
 NO_LEVEL = "L1"
 """What a vertebra is called where nothing at all is printed of it."""
+NOT_OF_AN_ID, LONGEST_NAME = re.compile(r"[^A-Za-z0-9._-]"), 40
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,6 +38,7 @@ class Series:
 def simulate(published: Published, name: str, seed: int) -> Series:
     """The series that ``published`` describes; ids begin with ``name``. The same seed makes the same series."""
     chance = np.random.default_rng(seed)
+    name = NOT_OF_AN_ID.sub("_", name)[:LONGEST_NAME]
     series = Series(name=name, rows=_things(published, name))
     for total in published.sum:
         _count(series, total, chance)
@@ -54,7 +58,7 @@ def _things(published: Published, name: str) -> dict[str, list[dict[str, Any]]]:
     n_patients = published.units.get("patient", 0)
     n_vertebrae = published.units.get("vertebra", n_patients) if n_patients else 0
     marked = {"site": published.site, "remark": REMARK}
-    return {
+    made: dict[str, list[dict[str, Any]]] = {
         "patient": [{"id": f"{name}-p{n}", "pseudonym": f"{name}-{n}", **marked} for n in range(n_patients)],
         "operation": [
             {"id": f"{name}-o{n}", "patient": f"{name}-p{n}", "kind": published.kind or "pvp"}
@@ -64,10 +68,8 @@ def _things(published: Published, name: str) -> dict[str, list[dict[str, Any]]]:
             {"id": f"{name}-v{n}", "operation": f"{name}-o{n % n_patients}", "level": NO_LEVEL}
             for n in range(n_vertebrae)
         ],
-        "leak": [],
-        "complication": [],
-        "follow_up": [],
     }
+    return {kind: made.get(kind, []) for kind in KINDS}
 
 
 def _count(series: Series, total: Sum, chance: np.random.Generator) -> None:
@@ -76,7 +78,7 @@ def _count(series: Series, total: Sum, chance: np.random.Generator) -> None:
     if not kind or total.unit == "site":
         return
     words = [_turn(total.codes_of(part), n) for part, count in total.parts.items() for n in range(int(count))]
-    if kind == "complication":
+    if kind == "complication" and series.rows["operation"]:
         operations = chance.permutation(len(series.rows["operation"]))
         for n, word in enumerate(words):
             operation = series.rows["operation"][operations[n % len(operations)]]["id"]

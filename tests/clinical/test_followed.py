@@ -14,6 +14,8 @@ from service.clinical.cohort import cohort_table
 from service.clinical.cohort_list import cohort_list
 from service.clinical.cohort_series import cohort_survival
 from service.clinical.instruments import ImpossibleAnswer
+from service.clinical.printed import page_of
+from service.clinical.questions import read_page
 from tests.clinical.conftest import draft, put
 
 SINS = {"location": "mobile", "pain": "yes", "lesion": "lytic"}
@@ -101,3 +103,16 @@ def test_a_list_takes_no_free_text_and_nothing_that_stands_elsewhere(department,
 def test_survival_says_how_long_patients_were_followed(department):
     told = cohort_survival(department).groups["all"].observed_months
     assert (told.n, round(told.low, 2), round(told.high, 2)) == (2, 1.94, 2.96)
+
+
+def test_who_wrote_not_known_as_a_site_is_counted_apart_from_those_who_wrote_nothing(engine):
+    sites = {"a": "not known", "b": None, "c": None, "d": "North"}
+    put(engine, *(draft("patient", id, pseudonym=id, site=site, sex="male") for id, site in sites.items()))
+    told = cohort_table(engine, "patient", {"patient.sex": None}, group="patient.site")
+    assert told.groups == {"North": 1, '"not known"': 1, "not known": 2}
+
+
+def test_what_somebody_wrote_ends_no_row_of_a_printed_table(engine):
+    put(engine, draft("patient", "a", pseudonym="a", site="North\n| wing |"))
+    page = read_page('title = "t"\n[[rows]]\nunit = "patient"\nfields = ["patient.site"]')
+    assert "| 1 | North / wing / |" in list(page_of(engine, page, "safety"))

@@ -161,6 +161,81 @@ def test_where_nobody_can_fit_it_is_said_and_nobody_is_made(tmp_path):
     engine.dispose()
 
 
+FIGURE = """title = "one figure"
+units = { patient = 4, vertebra = 4 }
+[[figure]]
+label = "volume"
+field = "level.volume_ml"
+unit = "vertebra"
+n = 4
+low = 2
+high = 2
+mean = 2
+sd = 0
+"""
+
+
+def test_things_that_are_all_alike_are_made_and_keep_a_name_that_can_be_imported(tmp_path):
+    engine = connect(f"sqlite:///{tmp_path}/journal.sqlite")
+    taken(engine, simulate(read(FIGURE), "a study, Ü", seed=1), tmp_path / "files")
+    assert [each.fields["volume_ml"] for each in listing(engine, "level")] == [2.0] * 4
+    assert {each.verdict for each in [*hold(engine, read(FIGURE)), *audit(read(FIGURE))]} == {Verdict.REPRODUCES}
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("mean = 2", "mean = inf", "figure.0.mean: expected a number"),
+        ("sd = 0", "sd = 0\nstep = 0", "figure.0.step: expected more than 0"),
+        ("low = 2", "low = 3", "high: expected no less than low"),
+        ('unit = "vertebra"', 'unit = "mouse"', "unit: expected one of patient"),
+        ("patient = 4", "patient = 0", "units.patient: expected more than 0"),
+        (
+            "[[figure]]",
+            '[[sum]]\nlabel = "sex"\nwhole = 100\nunit = "percent"\nparts = { male = "12.5" }\nfield = "patient.sex"\n[[figure]]',
+            "parts: expected counts",
+        ),
+    ],
+)
+def test_a_summary_without_sense_is_refused_by_name(old, new, named):
+    with pytest.raises(ValueError, match=named):
+        read(FIGURE.replace(old, new))
+
+
+@pytest.mark.parametrize("field", ["aliquot.volume_ml", "needle.gauge_g"])
+def test_what_no_summary_makes_is_said(field):
+    told = simulate(read(FIGURE.replace("level.volume_ml", field)), "x", seed=1).findings
+    assert [(each.verdict, each.printed) for each in told] == [(Verdict.FLAG, field)]
+
+
+def test_complications_of_nobody_are_said(tmp_path):
+    of_nobody = CORTET.replace("units = { patient = 37, vertebra = 40 }", "")
+    told = simulate(read(of_nobody), "x", seed=1).findings
+    assert [each.about for each in told] == ["control of pain", "complications"]
+
+
+SITES = """title = "two printed words, one of the record's, and a site that nobody saw"
+units = { patient = 3, vertebra = 3 }
+[[leaks]]
+label = "leaks"
+modality = "CT"
+seen_with = "ct"
+vertebrae = 3
+leaking = 2
+sites = { above = 1, below = 1, spinal_canal = 0 }
+codes = { above = "disc", below = "disc" }
+"""
+
+
+def test_words_of_one_code_are_added_and_a_site_of_none_is_no_contradiction(tmp_path):
+    engine = connect(f"sqlite:///{tmp_path}/journal.sqlite")
+    taken(engine, simulate(read(SITES), "x", seed=1), tmp_path / "files")
+    (found,) = hold(engine, read(SITES))
+    assert found.verdict is Verdict.REPRODUCES, found
+    engine.dispose()
+
+
 CORTET = """title = "Cortet 1997, in the table of the Bologna review"
 site = "Cortet 1997"
 units = { patient = 37, vertebra = 40 }
