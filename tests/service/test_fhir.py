@@ -169,6 +169,14 @@ def test_the_patient_is_named_as_the_images_do_and_numbers_of_two_hospitals_are_
     assert here["entry"][1]["request"]["method"] == "PUT"
 
 
+@pytest.mark.parametrize("number", ["7,PHANTOM", r"7\,PHANTOM", "7|PHANTOM"])
+def test_no_number_is_taken_for_that_of_somebody_else(house, number):
+    store = Store()
+    for each in ("PHANTOM", number, number):
+        store.take(told_of(house, procedure=procedure(house, patient={"id": each}))["entry"])
+    assert [each["identifier"][0]["value"] for each in store.of("Patient")] == ["PHANTOM", number]
+
+
 def procedure(house: Played, **changes):
     return replace(procedures.procedure(house.engine, house.id), **changes)
 
