@@ -153,7 +153,8 @@ def _send_bundle(settings: Settings, engine: Engine, procedure: str) -> str:
     if known is not None and known.replay is not None:
         raise click.UsageError("a replay is sent to nobody")
     try:
-        n_sent = send_procedure(settings, engine, sender(settings.fhir_server), procedure, at=time.time())
+        send, actor = sender(settings.fhir_server), f"os:{os_user()}"
+        n_sent = send_procedure(settings, engine, send, procedure, at=time.time(), actor=actor)
     except NothingToReport as nothing:
         raise click.ClickException(f"there is nothing to send: {nothing}") from None
     except (NotTaken, NeverTaken) as refusal:
