@@ -45,6 +45,7 @@ def export_packed(exporter: Exporter, id: str, out: Path, choice: Choice | None)
         folder, part = unfinished / "procedure", unfinished / "part"
         exported = exporter.export(id, folder, choice)
         _pack(exporter, folder, part)
+        part.chmod(0o640)
         part.rename(out)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -134,6 +134,7 @@ def write_bundle(settings: Settings, procedure: str, out: Path | None, is_sent: 
             _tell_taken(engine, procedure, f"os:{os_user()}", form="FHIR bundle")
             bundle = bundle_of(dossier)
             with out.open("xb") as file:
+                out.chmod(0o640)  # it names the patient
                 file.write(as_json(bundle))
             told = f"{len(bundle['entry'])} resources written"
     except KeyError:

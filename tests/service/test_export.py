@@ -279,6 +279,7 @@ def test_what_is_packed_lies_on_the_disk_only_once(watched, exported, tmp_path, 
 
     monkeypatch.setattr(Exporter, "leave_room", count)
     export_packed(watched.exporter, watched.procedure, tmp_path / "out.zip", Choice())
+    assert (tmp_path / "out.zip").stat().st_mode & 0o777 == 0o640
     n_files = len([path for path in exported.rglob("*") if path.is_file()])
     assert counts[-n_files:] == list(range(n_files, 0, -1))
 

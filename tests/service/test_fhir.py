@@ -21,6 +21,7 @@ from db.convert import alert_from
 from db.journal import Journal
 from db.procedures import Opening, open_procedure
 from detection.vocabulary import Entry, EntryType, Kind, Mode, TechnicalCause
+from dicom_gateway.spool import Spool
 from service.__main__ import main
 from service.api.wire import SAFETY_WORDS
 from service.archives import Archive, FhirServer
@@ -143,6 +144,14 @@ def test_the_study_is_told_with_every_object_received_and_made(house):
     assert study["numberOfInstances"] == len(told)
 
 
+def test_what_has_left_the_spool_is_said_of_its_own_study(own):
+    for arrival in Spool(own.settings.spool_dir).after(0):
+        arrival.path.unlink()
+    two = procedure(own, study_instance_uids=(str(own.source.StudyInstanceUID), "1.2.3"))
+    notes = [json.dumps(each["note"]) for each in of(told_of(own, procedure=two), "ImagingStudy")]
+    assert ["1 objects are left out" in each for each in notes] == [True, False]
+
+
 def test_who_was_told_what_and_who_acknowledged_it(own):
     raised = own.lines(EntryType.ALERT_RAISED)[0]
     alert = alert_from(raised.data["alert"])
@@ -246,6 +255,7 @@ def test_the_command_writes_a_new_file_and_who_took_it(own, tmp_path, monkeypatc
     done = CliRunner().invoke(main, ["fhir", own.id, "--out", str(out)])
     assert done.exit_code == 0, done.output
     Bundle.model_validate_json(out.read_bytes())
+    assert out.stat().st_mode & 0o777 == 0o640
     (taken,) = queries.audit_about(own.engine, own.id)
     assert taken.actor.startswith("os:")
     for words in ([own.id, "--out", str(out)], ["nobody", "--out", str(tmp_path / "b")], [own.id], [own.id, "--send"]):
