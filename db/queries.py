@@ -117,12 +117,16 @@ def procedures(
 
 
 def closed_after(engine: Engine, since: float, *, before: float, limit: int = 20) -> list[Procedure]:
-    """Procedures that closed after ``since`` and not after ``before``, in that order."""
+    """Procedures that closed after ``since`` and not after ``before``, in that order.
+
+    About ``limit`` of them: those that closed at one moment are never parted.
+    """
     at = PROCEDURE.c.closed_at
+    first = select(at).where(at > since, at <= before).order_by(at).limit(limit).subquery()
+    last = select(func.max(first.c.closed_at)).scalar_subquery()
     with reading(engine) as connection:
-        return procedures_from(
-            connection, select(PROCEDURE).where(at > since, at <= before).order_by(at, PROCEDURE.c.id).limit(limit)
-        )
+        query = select(PROCEDURE).where(at > since, at <= last).order_by(at, PROCEDURE.c.id)
+        return procedures_from(connection, query)
 
 
 def has_unjudged(engine: Engine, procedure: str) -> bool:

@@ -67,6 +67,8 @@ class FhirServer(BaseModel):
         place = urlsplit(url)
         if place.scheme not in {"http", "https"} or not place.hostname:
             raise ValueError("expected a url such as https://fhir.example/r4")
+        if place.query or place.fragment or place.port == 0:  # a port that is none raises ValueError of its own
+            raise ValueError("expected a url without query, fragment and port 0")
         if place.username or place.password:
             raise ValueError("a password belongs into authorization_file, not into the url")
         return url

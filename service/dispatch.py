@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from db import procedures
 from db.commitments import deliveries_of
@@ -31,9 +31,11 @@ from dicom_gateway.spool import Spool
 from service.api.wire import SAFETY_WORDS
 from service.forward import enqueue_files
 from service.gather import NothingToReport, Place, maker_of, reports_of
-from service.printout.archived import Archivable
 from service.printout.reported import software
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.printout.archived import Archivable
 
 LOG = logging.getLogger(__name__)
 
@@ -142,6 +144,8 @@ def _archivable(settings: Settings, engine: Engine, id: str) -> Archivable | Non
     procedure = procedures.procedure(engine, id)
     if procedure is None or not settings.report_pdf:
         return None
+    from service.printout.archived import Archivable  # the clinical record's tables, which no start should wait for
+
     return Archivable(settings, engine, procedure, maker_of(engine, maker_here(settings), id))
 
 

@@ -111,6 +111,13 @@ class Exporter:
             raise NotThere("no procedure has this id")
         return procedure
 
+    def leave_room(self, folder: Path, n_bytes: int) -> None:
+        """A file of this size beside the spool must not fill the disk that images are received on. OSError when it would."""
+        if folder.stat().st_dev != self.spool.folder.stat().st_dev:
+            return
+        if self.spool.free_bytes() - n_bytes < 2 * self.settings.min_free_mb * 2**20:
+            raise OSError(errno.ENOSPC, "the disk is too full to receive images beside it")
+
     def _fill(self, procedure: Procedure, out: Path, choice: Choice | None) -> Exported:
         disguise = None if choice is None else self._disguise(procedure, choice)
         rows = list(self._arrivals(procedure.id))
@@ -141,11 +148,11 @@ class Exporter:
     ) -> Exported:
         sources, exported, decoder = Sources(self.settings), Exported(), Decoder(bounds_of(self.settings))
         for row in rows:
-            self._leave_room(folder)
             arrival = self.spool.find(row.number)
             if row.status is Status.KEPT or arrival is None:
                 exported.left_out["no image" if arrival else "no longer in the spool"] += 1
                 continue
+            self.leave_room(folder, arrival.path.stat().st_size)
             path, known = folder / f"{len(exported.images) + 1:06d}.dcm", sources.of(row.source)
             try:
                 header = sources.header_of(arrival)
@@ -162,13 +169,6 @@ class Exporter:
             exported.note(copied, known, names[row.source])
         decoder.close()
         return exported
-
-    def _leave_room(self, folder: Path) -> None:
-        """An export beside the spool must not fill the disk that images are received on. OSError when it would."""
-        if folder.stat().st_dev != self.spool.folder.stat().st_dev:
-            return
-        if self.spool.free_bytes() < 2 * self.settings.min_free_mb * 2**20:
-            raise OSError(errno.ENOSPC, "the disk is too full to receive images beside it")
 
     def _log(self, id: str, out: Path, neutral: Neutral | None, exported: Exported) -> None:
         plans = []

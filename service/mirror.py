@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from db.connect import Engine
 from db.convert import alert_from, json_text
@@ -97,7 +98,7 @@ class Mirror:
             except NotTaken as refusal:
                 return self._fail(str(refusal))
             else:
-                self._keep(entry)
+                self._keep(entry, told_at=self._now(), failing_since=None, reason=None)
             self._n_failed = self._n_refused = 0
         self._waiting.popleft()
         return 0.0
@@ -111,14 +112,13 @@ class Mirror:
                 return
 
     def _pass_over(self, entry: Entry, reason: str) -> None:
+        """The channel goes on failing until it has taken one."""
         LOG.error("the second channel %s passes over message %d: %s", self._standing.name, entry.number, reason)
         self._keep(entry, reason=f"passed over message {entry.number}: {reason}")
 
-    def _keep(self, entry: Entry, reason: str | None = None) -> None:
-        """Taken, or passed over for a reason."""
-        told_at = self._now() if reason is None else self._standing.told_at
-        number = entry.number or self._standing.number
-        self._standing = replace(self._standing, number=number, told_at=told_at, failing_since=None, reason=reason)
+    def _keep(self, entry: Entry, **known: Any) -> None:
+        """No more is to be done about ``entry``."""
+        self._standing = replace(self._standing, number=entry.number or self._standing.number, **known)
         keep_standing(self._engine, self._standing)
 
     def _fail(self, reason: str) -> float:

@@ -47,9 +47,7 @@ class _Line:
     def send(self, number: int, body: bytes) -> None:
         """As ``mirror.Send``."""
         try:
-            line = self.open()
-            line.sendall(BEGIN + body + END)
-            code = self._answer(line, control_id(number))
+            code = self._ask(BEGIN + body + END, control_id(number))
         except (OSError, ValueError) as error:
             self.close()
             raise NotTaken(str(error) if isinstance(error, _Strange) else type(error).__name__) from None
@@ -57,6 +55,22 @@ class _Line:
             raise Unwelcome(f"answered {code}")
         if code not in TAKEN:
             raise NotTaken(f"answered {code}" if code in NOT_NOW else "answered with no code of table 0008")
+
+    def _ask(self, block: bytes, id: str) -> str:
+        """The code for this message. Who has hung up since the message before is called anew at once: an alert waits for it."""
+        is_old = self._socket is not None
+        try:
+            return self._exchange(block, id)
+        except (_HungUp, ConnectionError, ssl.SSLError):
+            if not is_old:
+                raise
+            self.close()
+            return self._exchange(block, id)
+
+    def _exchange(self, block: bytes, id: str) -> str:
+        line = self.open()
+        line.sendall(block)
+        return self._answer(line, id)
 
     def open(self) -> socket.socket:
         """The connection, made if there is none."""
@@ -88,7 +102,7 @@ class _Line:
         while END not in self._rest:
             piece = line.recv(4096)
             if not piece:
-                raise _Strange("closed the connection without an acknowledgement")
+                raise _HungUp("closed the connection without an acknowledgement")
             self._rest += piece
             if len(self._rest) > MOST_BYTES:
                 raise _Strange("answered with no acknowledgement")
@@ -105,6 +119,10 @@ class _Line:
 
 class _Strange(ValueError):
     """What came is no acknowledgement; the words name no patient."""
+
+
+class _HungUp(_Strange):
+    """Nothing came."""
 
 
 def acknowledged(answer: bytes) -> tuple[str, str]:

@@ -44,20 +44,26 @@ def export_packed(exporter: Exporter, id: str, out: Path, choice: Choice | None)
     try:
         folder, part = unfinished / "procedure", unfinished / "part"
         exported = exporter.export(id, folder, choice)
-        _pack(folder, part)
+        _pack(exporter, folder, part)
+        part.chmod(0o640)
         part.rename(out)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return exported
 
 
-def _pack(folder: Path, out: Path) -> None:
+def _pack(exporter: Exporter, folder: Path, out: Path) -> None:
+    """Each file goes once it is packed, so that the disk holds everything only once. OSError as from ``leave_room``."""
     with zipfile.ZipFile(out, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            n_bytes = path.stat().st_size
+            exporter.leave_room(folder, n_bytes)
             member = zipfile.ZipInfo(str(path.relative_to(folder)), BEGINNING)
             member.compress_type, member.external_attr = zipfile.ZIP_DEFLATED, 0o640 << 16
+            member.file_size = n_bytes  # beyond 2 GiB the head of a member is another
             with path.open("rb") as source, packed.open(member, "w") as target:
                 shutil.copyfileobj(source, target, 2**20)
+            path.unlink()
 
 
 def packed_apart(environment: Mapping[str, str], folder: Path, id: str, actor: str, choice: Choice) -> IO[bytes]:
@@ -73,10 +79,11 @@ def packed_apart(environment: Mapping[str, str], folder: Path, id: str, actor: s
             raise Busy("another download is being made") from None
         _sweep(folder)
         out = folder / "procedure.zip"
-        _run(environment, "export", id, "--out", str(out), "--deidentify", "--actor", actor, *_wishes_of(choice))
-        packed = out.open("rb")
-        out.unlink()
-        return packed
+        try:
+            _run(environment, "export", id, "--out", str(out), "--deidentify", "--actor", actor, *_wishes_of(choice))
+            return out.open("rb")
+        finally:
+            _sweep(folder)
 
 
 def _wishes_of(choice: Choice) -> list[str]:
@@ -85,7 +92,7 @@ def _wishes_of(choice: Choice) -> list[str]:
 
 
 def _sweep(folder: Path) -> None:
-    """What a process left that died while it packed."""
+    """The name of what is whole, and what a process left that died while it packed."""
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

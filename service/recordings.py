@@ -134,6 +134,7 @@ def write_bundle(settings: Settings, procedure: str, out: Path | None, is_sent: 
             _tell_taken(engine, procedure, f"os:{os_user()}", form="FHIR bundle")
             bundle = bundle_of(dossier)
             with out.open("xb") as file:
+                out.chmod(0o640)  # it names the patient
                 file.write(as_json(bundle))
             told = f"{len(bundle['entry'])} resources written"
     except KeyError:
@@ -153,7 +154,8 @@ def _send_bundle(settings: Settings, engine: Engine, procedure: str) -> str:
     if known is not None and known.replay is not None:
         raise click.UsageError("a replay is sent to nobody")
     try:
-        n_sent = send_procedure(settings, engine, sender(settings.fhir_server), procedure, at=time.time())
+        send, actor = sender(settings.fhir_server), f"os:{os_user()}"
+        n_sent = send_procedure(settings, engine, send, procedure, at=time.time(), actor=actor)
     except NothingToReport as nothing:
         raise click.ClickException(f"there is nothing to send: {nothing}") from None
     except (NotTaken, NeverTaken) as refusal:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from itertools import groupby
 
 from db import commitments
 from db.connect import Engine, StoreFailure
@@ -21,6 +23,21 @@ WAITED_FOR_S = 3600.0
 """How long images that are still to be judged are waited for."""
 
 
+def ended(engine: Engine, reader: int, now: float, *, before: float) -> Iterator[Procedure]:
+    """What ``reader`` has to do, in the order of the ends, until one whose images wait to be judged.
+
+    Whoever asks for the next one has done the one before. Those that closed at one moment are done together or again, for
+    the cursor knows moments only.
+    """
+    since = commitments.inbox_reach(engine, reader) / PER_S
+    for closed_at, together in groupby(closed_after(engine, since, before=before), lambda each: each.closed_at or 0.0):
+        for procedure in together:
+            if now - closed_at < WAITED_FOR_S and has_unjudged(engine, procedure.id):
+                return
+            yield procedure
+        commitments.note_inbox(engine, int(closed_at * PER_S) + 1, reader)
+
+
 class Reporter:
     """Follows the procedures of one installation as they close. Those that closed before its first start are left alone."""
 
@@ -34,15 +51,10 @@ class Reporter:
         """Report what is due; how many procedures were dealt with. StoreFailure when the database does not answer."""
         if not self._is_on:
             return 0
-        since = commitments.inbox_reach(self._engine, READER) / PER_S
         n_done = 0
-        for procedure in closed_after(self._engine, since, before=now - self._settings.report_after_s):
-            closed_at = procedure.closed_at or 0.0
-            if now - closed_at < WAITED_FOR_S and has_unjudged(self._engine, procedure.id):
-                break
+        for procedure in ended(self._engine, READER, now, before=now - self._settings.report_after_s):
             if procedure.replay is None and not self._report(procedure, now):
                 break
-            commitments.note_inbox(self._engine, int(closed_at * PER_S) + 1, READER)
             n_done += 1
         return n_done
 

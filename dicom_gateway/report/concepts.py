@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pydicom.sr.codedict import codes
-from pydicom.sr.coding import Code
-
 from detection.vocabulary import Kind, Side, Zone
 from dicom_gateway.report.nouns import Coded, Name, Unit
 
@@ -25,17 +22,12 @@ _PLACES = {Zone.CANAL: "VertebralCanal", Zone.FORAMEN: "VertebralForamen"}
 _SPINE = (*(f"C{n}" for n in range(1, 8)), *(f"T{n}" for n in range(1, 13)), *(f"L{n}" for n in range(1, 6)), "S1")
 
 
-def coded(code: Code) -> Coded:
-    """A code of pydicom's tables as one of ours."""
-    return Coded(value=code.value, scheme=code.scheme_designator, meaning=code.meaning)
-
-
 MEASURES: Mapping[Name, Coded | str] = MappingProxyType(
     {
-        Name.AREA: coded(codes.SCT.Area),
-        Name.LENGTH: coded(codes.SCT.Length),
-        Name.WIDTH: coded(codes.SCT.Width),
-        Name.VOLUME: coded(codes.SCT.Volume),
+        Name.AREA: Coded(value="42798000", scheme="SCT", meaning="Area"),
+        Name.LENGTH: Coded(value="410668003", scheme="SCT", meaning="Length"),
+        Name.WIDTH: Coded(value="103355008", scheme="SCT", meaning="Width"),
+        Name.VOLUME: Coded(value="118565006", scheme="SCT", meaning="Volume"),
         Name.DISTANCE_TO_WALL: "DISTANCE_TO_WALL",
         Name.SPEED: "FRONT_SPEED",
         Name.TIME_TO_WALL: "TIME_TO_WALL",
@@ -43,7 +35,8 @@ MEASURES: Mapping[Name, Coded | str] = MappingProxyType(
     }
 )
 """The code of each number; a word is one of our own scheme."""
-EXPORT, PATIENT_RECORD = coded(codes.DCM.Export), coded(codes.DCM.PatientRecord)
+EXPORT = Coded(value="110106", scheme="DCM", meaning="Export")
+PATIENT_RECORD = Coded(value="110110", scheme="DCM", meaning="Patient Record")
 """What an audit message is about (CID 400)."""
 
 
@@ -70,5 +63,7 @@ def _disc(level: str, side: Side) -> str:
 
 def _named(keyword: str) -> Coded | None:
     """The concept of pydicom's table of SNOMED codes with this keyword; None when it has none."""
+    from pydicom.sr.codedict import codes  # eighteen megabytes of tables, which no role should start with
+
     found = getattr(codes.SCT, keyword, None) if keyword else None
-    return None if found is None else coded(found)
+    return found and Coded(value=found.value, scheme=found.scheme_designator, meaning=found.meaning)

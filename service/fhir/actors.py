@@ -135,7 +135,8 @@ def _study(dossier: Dossier, uid: str, instances: Sequence[Instance]) -> Element
         by_series.setdefault(each.series_instance_uid, []).append(each)
     accession = text_of(dossier.procedure.accession_number or "")
     number = identifier(None, accession, type="ACSN")
-    gone = f"{dossier.n_gone} objects are left out: they have left the spool." if dossier.n_gone else ""
+    n_gone = dossier.n_gone.get(uid, 0)
+    gone = f"{n_gone} objects are left out: they have left the spool." if n_gone else ""
     return element(
         resourceType="ImagingStudy",
         id=study_id(uid),

@@ -11,7 +11,18 @@ from detection.vocabulary import Condition, Entry, EntryType, Kind, Priority
 from dicom_gateway.report.concepts import EXPORT, FINDINGS, PATIENT_RECORD
 from service.api.answers import time_of
 from service.fhir.actors import device_id, id_in, patient_id, term
-from service.fhir.datatypes import Element, coding, concept, element, identifier, named, notes, reference, system_of
+from service.fhir.datatypes import (
+    Element,
+    coding,
+    concept,
+    element,
+    identifier,
+    named,
+    notes,
+    reference,
+    system_of,
+    text_of,
+)
 from service.fhir.dossier import TOLD, Dossier
 from service.fhir.findings import STATUS
 
@@ -44,7 +55,7 @@ def _issue(dossier: Dossier, listed: Listed, evidence: Sequence[str]) -> Element
         author=reference(device_id(dossier), dossier.maker.name),
         implicated=[reference(id_in(dossier, "procedure"))],
         evidence=[element(detail=[reference(id) for id in evidence])] if evidence else [],
-        detail=f"{alert.message} {dossier.words}",
+        detail=f"{text_of(alert.message)} {dossier.words}",
     )
 
 

@@ -7,6 +7,7 @@ only where the server does not know it by its number or UID.
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -60,8 +61,13 @@ def _entry(resource: Element, *, is_replay: bool) -> Element:
     full_url = f"urn:uuid:{id}"
     known = next((each for each in resource.get("identifier", ()) if "system" in each), None)
     if kind in {"Patient", "ImagingStudy"} and known is not None:
-        condition = f"identifier={quote(known['system'], safe='')}%7C{quote(known['value'], safe='')}"
+        condition = f"identifier={_literal(known['system'])}%7C{_literal(known['value'])}"
         own = {name: part for name, part in resource.items() if name != "id"}
         request = element(method="POST", url=kind, ifNoneExist=condition)
         return element(fullUrl=full_url, resource=own, request=request)
     return element(fullUrl=full_url, resource=resource, request=element(method="PUT", url=f"{kind}/{id}"))
+
+
+def _literal(told: str) -> str:
+    """As a search takes it for what it is: a bare comma would mean *or*, and find somebody else."""
+    return quote(re.sub(r"([\\,|$])", r"\\\1", told), safe="")

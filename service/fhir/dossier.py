@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -29,8 +30,8 @@ ANSWERED = (EntryType.ACKNOWLEDGE, EntryType.ACKNOWLEDGED)
 class Dossier:
     """``found`` are the key frames, ``lines`` what was told and acknowledged, ``audit`` who saw or took it.
 
-    ``n_gone`` objects have left the spool: their series can no longer be named. ``patient_system`` is that of the site's
-    patient numbers, if it says.
+    ``n_gone`` objects have left the spool, by study: their series can no longer be named. ``patient_system`` is that of the
+    site's patient numbers, if it says.
     """
 
     procedure: Procedure
@@ -43,7 +44,7 @@ class Dossier:
     lines: tuple[Entry, ...]
     audit: tuple[Entry, ...]
     instances: tuple[Instance, ...]
-    n_gone: int = 0
+    n_gone: Mapping[str, int]
     patient_system: str | None = None
 
     @property
@@ -88,9 +89,10 @@ def _lines(engine: Engine, id: str) -> Iterator[Entry]:
         after = lines[-1].number or after
 
 
-def _instances(settings: Settings, engine: Engine, id: str) -> tuple[tuple[Instance, ...], int]:
-    """Every object that lies here, received or made; and how many do not lie here any more."""
-    spool, found, n_gone, after = Spool(settings.spool_dir), {}, 0, 0
+def _instances(settings: Settings, engine: Engine, id: str) -> tuple[tuple[Instance, ...], Mapping[str, int]]:
+    """Every object that lies here, received or made; and how many of each study do not lie here any more."""
+    spool, found, after = Spool(settings.spool_dir), {}, 0
+    n_gone: Counter[str] = Counter()
     while rows := arrivals_of(engine, id, after, PAGE):
         for row in rows:
             arrival = spool.find(row.number)
@@ -98,8 +100,9 @@ def _instances(settings: Settings, engine: Engine, id: str) -> tuple[tuple[Insta
                 told = None if arrival is None else instance_at(arrival.path)
             except (Unreadable, OSError):
                 told = None
-            n_gone += told is None
-            if told is not None:
+            if told is None:
+                n_gone[row.study_instance_uid] += 1
+            else:
                 found[told.sop_instance_uid] = told
         after = rows[-1].number
     for made in dispatched(settings, id):

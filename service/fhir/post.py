@@ -18,14 +18,13 @@ from db import commitments, mirrors
 from db.connect import Engine, StoreFailure
 from db.journal import Journal
 from db.procedures import Procedure
-from db.queries import closed_after, has_unjudged
 from detection.vocabulary import Entry, EntryType
 from service.archives import FhirServer
 from service.fhir.bundle import as_json, bundle_of
 from service.fhir.dossier import dossier_of
 from service.gather import NothingToReport
 from service.mirror import AGAIN_S, NotTaken
-from service.reporter import PER_S, WAITED_FOR_S
+from service.reporter import PER_S, ended
 from service.reporter import READER as OBJECTS_READER
 from service.settings import Settings
 
@@ -34,6 +33,7 @@ LOG = logging.getLogger(__name__)
 READER, CHANNEL = 4, "fhir"
 CONNECT_S, ANSWER_S = 10.0, 120.0
 IDLE_S = 1.0
+HEADERS = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+json", "Prefer": "return=minimal"}
 VERSION = r"4\.[03](\.\d+)*"
 """R4 and R4B, which differ in none of our resources."""
 AGAIN = frozenset({401, 403, 404, 405, 408, 409, 423, 425, 429})
@@ -46,13 +46,14 @@ class NeverTaken(Exception):
 
 def sender(server: FhirServer) -> Callable[[bytes], None]:
     """Posts a transaction. NotTaken when it may be taken later, NeverTaken when not. No redirect is followed."""
-    client = _client(server)
+    client: httpx.Client | None = None
 
     def send(body: bytes) -> None:
-        headers = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"}
+        nonlocal client
         try:
-            answer = client.post(server.url, content=body, headers=headers | _authorization(server))
-        except httpx.HTTPError as error:
+            client = client or _client(server)
+            answer = client.post(server.url, content=body, headers=HEADERS | _authorization(server))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:  # files of the settings too
             raise NotTaken(type(error).__name__) from None
         if answer.is_client_error and answer.status_code not in AGAIN:
             raise NeverTaken(f"answered {answer.status_code}")
@@ -71,7 +72,7 @@ def trouble(server: FhirServer) -> str | None:
         told = answer.json() if answer.is_success else {}
     except NotTaken as refusal:
         return str(refusal)
-    except (httpx.HTTPError, OSError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         return f"does not answer ({type(error).__name__})"
     except ValueError:
         return "answers with something else than a capability statement"
@@ -96,7 +97,9 @@ def _authorization(server: FhirServer) -> dict[str, str]:
         raise NotTaken("the authorization file cannot be read") from None
 
 
-def send_procedure(settings: Settings, engine: Engine, send: Callable[[bytes], None], id: str, *, at: float) -> int:
+def send_procedure(
+    settings: Settings, engine: Engine, send: Callable[[bytes], None], id: str, *, at: float, actor: str | None = None
+) -> int:
     """Send what is known of one procedure and write it into the journal; how many resources that were.
 
     Raises KeyError for an unknown procedure, ``NothingToReport``, NotTaken and NeverTaken, ``StoreFailure``.
@@ -106,13 +109,15 @@ def send_procedure(settings: Settings, engine: Engine, send: Callable[[bytes], N
         raise NothingToReport("no frame of this procedure was fit to be judged")
     bundle = bundle_of(dossier)
     send(as_json(bundle))
-    _tell(engine, id, at, "the findings were sent to the FHIR server", resources=len(bundle["entry"]))
-    return len(bundle["entry"])
+    n_sent = len(bundle["entry"])
+    _tell(engine, id, at, "the findings were sent to the FHIR server", actor=actor, resources=n_sent)
+    return n_sent
 
 
-def _tell(engine: Engine, id: str, at: float, cause: str, **said: object) -> None:
+def _tell(engine: Engine, id: str, at: float, cause: str, *, actor: str | None = None, **said: object) -> None:
     data = {"changed": [CHANNEL], **said}
-    Journal(engine).append([Entry(at=at, type=EntryType.PROCEDURE_CHANGED, procedure=id, cause=cause, data=data)])
+    line = Entry(at=at, type=EntryType.PROCEDURE_CHANGED, procedure=id, actor=actor, cause=cause, data=data)
+    Journal(engine).append([line])
 
 
 class Postman:
@@ -127,17 +132,12 @@ class Postman:
 
     def turn(self, now: float) -> float:
         """Send what is due; how long to rest. StoreFailure when the database does not answer."""
-        since = commitments.inbox_reach(self._engine, READER) / PER_S
-        for procedure in closed_after(self._engine, since, before=self._before(now)):
-            closed_at = procedure.closed_at or 0.0
-            if now - closed_at < WAITED_FOR_S and has_unjudged(self._engine, procedure.id):
-                break
+        for procedure in ended(self._engine, READER, now, before=self._before(now)):
             try:
                 if procedure.replay is None:
                     self._deliver(procedure, now)
             except NotTaken as refusal:
                 return self._fail(str(refusal), now)
-            commitments.note_inbox(self._engine, int(closed_at * PER_S) + 1, READER)
         return IDLE_S
 
     def _before(self, now: float) -> float:
@@ -154,15 +154,20 @@ class Postman:
         except NothingToReport as nothing:
             LOG.info("nothing to send", extra={"procedure": procedure.id, "reason": str(nothing)})
         except NeverTaken as refusal:
-            LOG.error("the FHIR server refuses a bundle", extra={"procedure": procedure.id, "reason": str(refusal)})  # noqa: TRY400 - expected trouble
-            _tell(self._engine, procedure.id, now, "the FHIR server refused the findings", reason=str(refusal))
-            self._keep(now, f"refused procedure {procedure.id}: {refusal}")
+            self._give_up(procedure, now, "the FHIR server refused the findings", str(refusal))
         except (NotTaken, StoreFailure):
             raise
-        except Exception as error:  # noqa: BLE001 - one that cannot be told must not stop those behind it
-            LOG.error("no bundle could be made", extra={"procedure": procedure.id, "error": type(error).__name__})  # noqa: TRY400 - the text may quote a patient
+        except OSError as error:  # the disk or a file of the settings, not this procedure
+            raise NotTaken(f"no bundle can be made ({type(error).__name__})") from None
+        except Exception as error:  # noqa: BLE001 - one that cannot be told must not stop those behind it; its text may quote a patient
+            self._give_up(procedure, now, "no FHIR bundle could be made of the findings", type(error).__name__)
         else:
             self._keep(now, None)
+
+    def _give_up(self, procedure: Procedure, now: float, cause: str, reason: str) -> None:
+        LOG.error(cause, extra={"procedure": procedure.id, "reason": reason})
+        _tell(self._engine, procedure.id, now, cause, reason=reason)
+        self._keep(now, f"procedure {procedure.id} was given up: {reason}")
 
     def _keep(self, now: float, reason: str | None) -> None:
         self._n_failed = 0

@@ -12,10 +12,11 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
 
 from detection.vocabulary import Kind, Priority, Side, View, Zone
 from dicom_gateway import sop_classes
-from dicom_gateway.report.concepts import places_of
+from dicom_gateway.report.concepts import EXPORT, MEASURES, PATIENT_RECORD, places_of
 from dicom_gateway.report.forms import Form
 from dicom_gateway.report.nouns import Document, KeyFrame, Maker, Measure, Name, Report, Sighting, Unit, fingerprint
 from dicom_gateway.report.objects import objects_of
@@ -173,3 +174,12 @@ def test_times_are_told_in_the_zone_of_the_image(tmp_path):
 )
 def test_finding_sites_are_those_of_the_standard_and_none_is_made_up(zone, level, side, expected):
     assert [each.meaning for each in places_of(zone, level, side)] == expected
+
+
+def test_the_codes_that_are_written_out_are_those_of_the_standard():
+    tables = {"SCT": codes.SCT, "DCM": codes.DCM}
+    told = [each for each in (*MEASURES.values(), EXPORT, PATIENT_RECORD) if not isinstance(each, str)]
+    assert len(told) == 6
+    for each in told:
+        known = getattr(tables[each.scheme], each.meaning.replace(" ", ""))
+        assert (known.value, known.scheme_designator, known.meaning) == (each.value, each.scheme, each.meaning)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,13 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from fhir.resources.R4B.bundle import Bundle
+
+ALTERNATIVES, TOKEN = re.compile(r"(?<!\\),"), re.compile(r"(?<!\\)\|")
+
+
+def unescaped(told: str) -> str:
+    """A value of a search parameter (R4, "Escaping Search Parameters")."""
+    return re.sub(r"\\([\\,|$])", r"\1", told)
 
 
 @dataclass
@@ -55,11 +63,11 @@ class Store:
             assert (named, id) == (kind, entry["resource"]["id"])
             return (kind, id), id not in self.resources.get(kind, {})
         (condition,) = parse_qs(request["ifNoneExist"])["identifier"]
-        system, _, value = condition.partition("|")
+        wanted = {tuple(map(unescaped, TOKEN.split(each))) for each in ALTERNATIVES.split(condition)}
         known = [
             each["id"]
             for each in self.of(kind)
-            if {(i.get("system"), i["value"]) for i in each["identifier"]} & {(system, value)}
+            if wanted & {name for i in each["identifier"] for name in ((i.get("system"), i["value"]), (i["value"],))}
         ]
         assert len(known) <= 1
         return (kind, known[0] if known else str(uuid.uuid4())), not known

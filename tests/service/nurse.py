@@ -15,7 +15,7 @@ from hl7.mllp import start_hl7_server
 
 @dataclass
 class Nurse:
-    """``codes`` are its answers to come."""
+    """``codes`` are its answers to come; after ``last`` it takes the message and hangs up."""
 
     codes: list[str] = field(default_factory=list)
     heard: list[hl7.Message] = field(default_factory=list)
@@ -31,12 +31,14 @@ class Nurse:
                 code = self.codes.pop(0) if self.codes else "AA"
                 if code == "hang up":
                     break
-                self.taken += [message] * (code in {"AA", "twice"})
-                for each in {"twice": ("CA", "AA"), "noise": ()}.get(code, (code,)):
+                self.taken += [message] * (code in {"AA", "twice", "last"})
+                for each in {"twice": ("CA", "AA"), "last": ("AA",), "noise": ()}.get(code, (code,)):
                     writer.writeblock(ack(message, each))
                 if code == "noise":
                     writer.writeblock(b"HTTP/1.1 400 Bad Request")
                 await writer.drain()
+                if code == "last":
+                    break
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:

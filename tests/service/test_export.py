@@ -25,12 +25,13 @@ from dicom_gateway.arrival import Origin
 from dicom_gateway.confidential import Choice
 from dicom_gateway.disguise import KEY_BYTES, disguise_of, key_at
 from dicom_gateway.header import read_header
+from dicom_gateway.refusal import GatewayError
 from dicom_gateway.spool import Spool
 from service.__main__ import main
 from service.bell import Bell
 from service.export import KEY, Exporter, NotThere
 from service.neutral import Neutral
-from service.packed import export_packed
+from service.packed import export_packed, packed_apart
 from service.replay import replayed
 from service.roles import make_watch
 from service.settings import Settings
@@ -267,6 +268,31 @@ def test_an_export_leaves_room_for_images_and_gives_up_whole(watched, tmp_path):
         with pytest.raises(OSError, match="too full to receive images"):
             write(watched.procedure, tmp_path / "out.zip", Choice())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_packed_lies_on_the_disk_only_once(watched, exported, tmp_path, monkeypatch):
+    counts = []
+
+    def count(_: Exporter, folder: Path, n_bytes: int) -> None:
+        assert n_bytes > 0
+        counts.append(len([path for path in folder.rglob("*") if path.is_file()]))
+
+    monkeypatch.setattr(Exporter, "leave_room", count)
+    export_packed(watched.exporter, watched.procedure, tmp_path / "out.zip", Choice())
+    assert (tmp_path / "out.zip").stat().st_mode & 0o777 == 0o640
+    n_files = len([path for path in exported.rglob("*") if path.is_file()])
+    assert counts[-n_files:] == list(range(n_files, 0, -1))
+
+
+def test_a_download_that_fails_leaves_nothing_on_the_disk(tmp_path, monkeypatch):
+    def fail(_: object, *words: str) -> None:
+        (Path(words[3]).parent / ".export-1").mkdir()
+        raise GatewayError("the export was not made in time")
+
+    monkeypatch.setattr("service.packed._run", fail)
+    with pytest.raises(GatewayError):
+        packed_apart({}, tmp_path / "exports", "p1", "anna", Choice())
+    assert [path.name for path in (tmp_path / "exports").iterdir()] == ["lock"]
 
 
 def test_the_command_writes_who_took_what(watched, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import re
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 from click.testing import CliRunner
@@ -14,19 +15,22 @@ from fhir.resources.R4B.bundle import Bundle
 from pydantic import ValidationError
 
 from db import mirrors, procedures, queries
+from db.commitments import meet_reader
+from db.connect import connect
 from db.convert import alert_from
 from db.journal import Journal
 from db.procedures import Opening, open_procedure
 from detection.vocabulary import Entry, EntryType, Kind, Mode, TechnicalCause
+from dicom_gateway.spool import Spool
 from service.__main__ import main
 from service.api.wire import SAFETY_WORDS
 from service.archives import Archive, FhirServer
 from service.fhir.bundle import as_json, bundle_of
 from service.fhir.dossier import TOLD, dossier_of
-from service.fhir.post import Postman
+from service.fhir.post import READER, Postman
 from service.outside import Outside
 from service.processes import environment_of
-from service.reporter import Reporter
+from service.reporter import Reporter, ended
 from service.settings import Settings
 from tests.service.conftest import until
 from tests.service.fhir_server import Store, serving
@@ -140,6 +144,14 @@ def test_the_study_is_told_with_every_object_received_and_made(house):
     assert study["numberOfInstances"] == len(told)
 
 
+def test_what_has_left_the_spool_is_said_of_its_own_study(own):
+    for arrival in Spool(own.settings.spool_dir).after(0):
+        arrival.path.unlink()
+    two = procedure(own, study_instance_uids=(str(own.source.StudyInstanceUID), "1.2.3"))
+    notes = [json.dumps(each["note"]) for each in of(told_of(own, procedure=two), "ImagingStudy")]
+    assert ["1 objects are left out" in each for each in notes] == [True, False]
+
+
 def test_who_was_told_what_and_who_acknowledged_it(own):
     raised = own.lines(EntryType.ALERT_RAISED)[0]
     alert = alert_from(raised.data["alert"])
@@ -167,6 +179,14 @@ def test_the_patient_is_named_as_the_images_do_and_numbers_of_two_hospitals_are_
     here, there = (told_of(house, patient_system=None, procedure=procedure(house, id=id)) for id in ("one", "other"))
     assert here["entry"][1]["request"]["url"] != there["entry"][1]["request"]["url"]
     assert here["entry"][1]["request"]["method"] == "PUT"
+
+
+@pytest.mark.parametrize("number", ["7,PHANTOM", r"7\,PHANTOM", "7|PHANTOM"])
+def test_no_number_is_taken_for_that_of_somebody_else(house, number):
+    store = Store()
+    for each in ("PHANTOM", number, number):
+        store.take(told_of(house, procedure=procedure(house, patient={"id": each}))["entry"])
+    assert [each["identifier"][0]["value"] for each in store.of("Patient")] == ["PHANTOM", number]
 
 
 def procedure(house: Played, **changes):
@@ -235,6 +255,7 @@ def test_the_command_writes_a_new_file_and_who_took_it(own, tmp_path, monkeypatc
     done = CliRunner().invoke(main, ["fhir", own.id, "--out", str(out)])
     assert done.exit_code == 0, done.output
     Bundle.model_validate_json(out.read_bytes())
+    assert out.stat().st_mode & 0o777 == 0o640
     (taken,) = queries.audit_about(own.engine, own.id)
     assert taken.actor.startswith("os:")
     for words in ([own.id, "--out", str(out)], ["nobody", "--out", str(tmp_path / "b")], [own.id], [own.id, "--send"]):
@@ -336,14 +357,66 @@ def test_where_there_are_archives_the_objects_are_made_first_so_that_the_study_n
         assert len(store.of("Procedure")) == 1
 
 
-@pytest.mark.parametrize("url", ["fhir.example", "ftp://fhir.example", "https://anna:secret@fhir.example/r4"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "fhir.example",
+        "ftp://fhir.example",
+        "https://anna:secret@fhir.example/r4",
+        "https://fhir.example:99999/r4",
+        "https://fhir.example/r4?a=b",
+    ],
+)
 def test_an_address_that_cannot_be_meant_is_refused_at_the_start(url):
-    with pytest.raises(ValidationError, match=r"expected a url|authorization_file"):
+    with pytest.raises(ValidationError, match=r"expected a url|authorization_file|out of range"):
         FhirServer(url=url)
 
 
-def test_an_authorization_that_cannot_be_read_is_waited_for(own):
+def broken(folder, name: str, text: str | None) -> dict[str, object]:
+    """A file of the settings that is not what it should be; none where ``text`` is None."""
+    path = folder / "broken"
+    if text is not None:
+        path.write_text(text)
+    return {name: path}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("authorization_file", None), ("authorization_file", "Bearer é"), ("authorities", None), ("authorities", "none")],
+)
+def test_files_for_the_server_that_are_broken_stop_nothing_else_and_are_waited_for(own, tmp_path, name, text):
     with a_server(own) as (store, settings):
-        settings.fhir_server.authorization_file.unlink()
-        assert postman(own, settings).turn(CLOSED + 61.0) == 1.0
+        server = settings.fhir_server.model_copy(update=broken(tmp_path, name, text))
+        wrong = settings.model_copy(update={"fhir_server": server})
+        assert postman(own, wrong).turn(CLOSED + 61.0) == 1.0
         assert store.asked == []
+
+
+def test_terms_that_cannot_be_read_are_waited_for_and_findings_that_cannot_be_told_are_said_to_be_given_up(
+    own, tmp_path, monkeypatch
+):
+    def fail(*_: object) -> None:
+        raise ValueError("Müller^Jörg")
+
+    with a_server(own) as (store, settings):
+        wrong = settings.model_copy(update=broken(tmp_path, "report_terms_file", None))
+        assert postman(own, wrong).turn(CLOSED + 61.0) == 1.0
+        monkeypatch.setattr("service.fhir.post.bundle_of", fail)
+        postman(own, settings).turn(CLOSED + 62.0)
+        assert own.lines(EntryType.PROCEDURE_CHANGED)[-1].data == {"changed": ["fhir"], "reason": "ValueError"}
+        assert mirrors.standings(own.engine)[0].reason == f"procedure {own.id} was given up: ValueError"
+        assert store.asked == []
+
+
+def test_procedures_that_closed_at_one_moment_are_done_together_or_again(tmp_path):
+    engine = connect(f"sqlite:///{tmp_path}/journal.sqlite")
+    opened = [open_procedure(engine, Opening(at=1.0, study_instance_uid=f"1.{n}", mode=Mode.LIVE)) for n in range(25)]
+    for each in opened:
+        procedures.close(engine, each.id, at=CLOSED)
+    meet_reader(engine, READER, 0)
+    ids = [each.id for each in islice(ended(engine, READER, CLOSED + 61.0, before=CLOSED), 24)]
+    again = [each.id for each in ended(engine, READER, CLOSED + 61.0, before=CLOSED)]
+    assert again[:24] == ids
+    assert set(again) == {each.id for each in opened}
+    assert list(ended(engine, READER, CLOSED + 61.0, before=CLOSED)) == []
+    engine.dispose()

@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import hl7
 import pytest
@@ -16,6 +17,7 @@ from db.journal import Journal
 from db.mirrors import standings
 from detection.vocabulary import Entry, EntryType, Kind, Mode, Priority, TechnicalCause
 from dicom_gateway.report.nouns import Coded
+from service.api.health import check_mirror
 from service.api.wire import SAFETY_WORDS
 from service.archives import Hl7Listener
 from service.mirror import Mirror
@@ -130,10 +132,10 @@ def test_words_of_others_begin_no_segment_no_field_and_no_message(journal, nurse
 def test_a_receiver_that_does_not_take_it_now_hears_it_again_and_what_comes_after_waits(journal, nurse, port):
     mirrored = mirror(journal, port)
     sent = [change(journal, EntryType.ALERT_RAISED, id=f"a{n}") for n in range(3)]
-    nurse.codes = ["AR", "hang up", "noise", "CR", "AA"]
+    nurse.codes = ["AR", "hang up", "hang up", "noise", "CR", "AA"]
     assert drain(mirrored) == [1.0, 2.0, 5.0, 10.0]
     assert nurse.numbers == sent
-    assert {number_of(each) for each in nurse.heard[:5]} == {sent[0]}, "a repetition has the same control id"
+    assert {number_of(each) for each in nurse.heard[:6]} == {sent[0]}, "a repetition has the same control id"
     (standing,) = standings(journal.engine)
     assert (standing.name, standing.number, standing.failing_since) == ("hl7", sent[-1], None)
 
@@ -148,15 +150,32 @@ def test_a_message_that_is_called_faulty_again_and_again_keeps_no_later_alert_ba
     assert [number_of(each) for each in nurse.heard] == [faulty] * 5 + [later]
 
 
-def test_that_one_was_passed_over_is_seen_until_the_next_is_taken(journal, nurse, port):
+def test_a_channel_that_calls_everything_faulty_fails_until_one_is_taken(journal, nurse, port):
     mirrored = mirror(journal, port)
-    faulty = change(journal, EntryType.ALERT_RAISED)
-    nurse.codes = ["AE"] * 5
+    faulty = [change(journal, EntryType.ALERT_RAISED, id=f"a{n}") for n in range(2)]
+    nurse.codes = ["AE"] * 10
+    began = time.time()
     drain(mirrored)
-    assert standings(journal.engine)[0].reason == f"passed over message {faulty}: answered AE"
+    (standing,) = standings(journal.engine)
+    assert (standing.number, standing.told_at) == (faulty[-1], None)
+    assert standing.reason == f"passed over message {faulty[-1]}: answered AE"
+    for later_s, is_ok in ((50.0, True), (70.0, False)):
+        asked = SimpleNamespace(engine=journal.engine, now=lambda later_s=later_s: began + later_s)
+        assert check_mirror(asked)[0] is is_ok
     change(journal, EntryType.ALERT_RAISED, id="a2")
     drain(mirrored)
-    assert standings(journal.engine)[0].reason is None
+    (standing,) = standings(journal.engine)
+    assert (standing.failing_since, standing.reason) == (None, None)
+
+
+def test_a_receiver_that_hung_up_while_all_was_quiet_hears_the_next_alert_at_once(journal, nurse, port):
+    mirrored = mirror(journal, port)
+    sent = []
+    for code in ("last", "AA"):
+        nurse.codes = [code]
+        sent.append(change(journal, EntryType.ALERT_RAISED, id=code))
+        assert drain(mirrored) == []
+    assert (nurse.numbers, nurse.n_calls) == (sent, 2)
 
 
 def test_a_receiver_that_answers_twice_confuses_nothing(journal, nurse, port):
