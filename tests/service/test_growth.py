@@ -182,6 +182,22 @@ def test_what_waited_is_noted_at_once_before_any_of_it_is_judged(place, tmp_path
     assert len(place.indices()) == 1
 
 
+def test_one_that_cannot_be_read_is_noted_after_those_that_came_before_it(place, tmp_path, monkeypatch):
+    """A restart goes on after the newest that is noted: none before it may be missing."""
+    noted, note = [], arrivals.note_arrivals
+    monkeypatch.setattr(
+        arrivals, "note_arrivals", lambda engine, rows: noted.extend(row.number for row in rows) or note(engine, rows)
+    )
+    whole = saved(next(iter(study_of(replace(SCENE, duration_s=1.0)))).content, tmp_path / "whole.dcm").read_bytes()
+    for n, content in enumerate((whole, b"no image", whole)):
+        part = place.spool.begin()
+        part.write(content)
+        place.spool.add(part, Origin(sop_instance_uid=f"1.2.{n}", source="ARM1", received_ns=time.time_ns()))
+    place.watch.turn()
+    assert noted == sorted(noted)
+    assert len(noted) == 3
+
+
 def test_compressed_frames_too(place, tmp_path):
     path = saved(run_of(SCENE, transfer_syntax=sop_classes.RLE), tmp_path / "run.dcm")
     sender = place.sender(path)
