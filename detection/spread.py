@@ -11,7 +11,7 @@ import numpy as np
 from detection.casts import layout_for
 from detection.front import HELD, front_of, is_breached_by
 from detection.memory import Layout, Region, Scene, Track
-from detection.patches import Patch, patch_kept
+from detection.patches import NOWHERE, Patch, patch_kept
 from detection.rules import Rules
 from detection.vocabulary import (
     ZONE_ORDER,
@@ -242,6 +242,7 @@ def _follow(parts: Parts, scene: Scene, stamp: Stamp, rules: Rules) -> tuple[Tra
         old = before.get(key)
         if old is None:
             old = Track(zone=key[0], side=key[1], first_seen=stamp, first_reach_px=parts[key].reach_px)
+        area = area or min(_merged(key, scene), old.peak_px)
         is_here = area > rules.gone_share * old.peak_px
         outline = _as_outline(parts[key].contour) if key in parts and area >= old.peak_px else old.outline
         tracks.append(
@@ -259,6 +260,16 @@ def _follow(parts: Parts, scene: Scene, stamp: Stamp, rules: Rules) -> tuple[Tra
 def _renamed(key: tuple[Zone, Side | None], areas: dict[tuple[Zone, Side | None], float]) -> float:
     """Cement that was soft tissue and is known as a vein now, or the reverse, has not gone."""
     return max((areas.get((zone, key[1]), 0.0) for zone in STRIPS), default=0.0) if key[0] in STRIPS else 0.0
+
+
+def _merged(key: tuple[Zone, Side | None], scene: Scene) -> float:
+    """A cast about an uncertain body that cement has grown about is no cast any more, but it has not gone: what lies where it was."""
+    zone, region, cement = Zone.SOFT_TISSUE if key[0] is Zone.VEIN else key[0], scene.region, scene.cement
+    if region is None or region.is_sure or cement is None:
+        return 0.0
+    patch = patch_kept(cement) or NOWHERE
+    here = cement[patch] & (region.breached.zones[patch] == ZONE_ORDER.index(zone))
+    return float(max(np.count_nonzero(half) for side, half in _by_side(zone, here, patch, region) if side is key[1]))
 
 
 def _has_vanished(track: Track, px_per_mm: float, rules: Rules) -> bool:

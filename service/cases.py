@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
@@ -14,7 +14,7 @@ from db.journal import Journal
 from db.procedures import Opening
 from detection.fit import is_fit
 from detection.rules import ALGORITHM_VERSION, rules_hash
-from detection.vocabulary import Alert, Entry, EntryType, Flag, Mode, Silence, TechnicalCause
+from detection.vocabulary import Act, Alert, Entry, EntryType, Flag, Mode, Silence, TechnicalCause
 from dicom_gateway.frames import mode_of
 from dicom_gateway.spool import Spool
 from service.agreed import Agreed, agreed_before
@@ -52,6 +52,7 @@ class Cases:
         self._watched: OrderedDict[Key, Watched] = OrderedDict()
         self._procedures: dict[tuple[str, str | None], str] = {}
         self._journal = Journal(engine)
+        self._unheard: deque[tuple[str, Act]] = deque()
         desk.pen.fresh_acts()  # what was done before is recalled with each case
 
     def key_of(self, job: Job) -> Key:
@@ -172,13 +173,16 @@ class Cases:
 
     def hear_acts(self, now: float) -> None:
         """Let every case hear what operators did since the last time, frames or no frames."""
-        for procedure, act in self._desk.pen.fresh_acts():
+        self._unheard += self._desk.pen.fresh_acts()
+        while self._unheard:
+            procedure, act = self._unheard[0]
             for key in self._keys_of(procedure):
                 watched = self._watched[key]
                 if watched.case.acts_to < act.number:
                     self.hear(key, Silence(source=key[1], at=now, causes=watched.causes))
                 if act.type is EntryType.PROCEDURE_CLOSED:
                     self._forget(key)
+            self._unheard.popleft()  # only now: the journal may have failed amid it
 
     def is_silent(self, key: Key, now: float) -> bool:
         """Whether a source that was active a while ago has fallen silent; a replay may."""

@@ -236,20 +236,25 @@ class Growth:
             return None
         return before if has_begun else None
 
+    def await_row(self, row: ArrivalRow) -> None:
+        """A new row is to be written, after those that wait already: a restart goes on after the newest that it finds."""
+        self._rows.append(row)
+
     def write_rows(self) -> None:
-        """Write the new rows of arrivals that have been settled, all at once: before any of them is judged."""
+        """Write the rows that wait, all at once: before any of their arrivals is judged."""
         rows, self._rows = self._rows, []
         if rows:
             self._desk.pen.note(lambda: arrivals.note_arrivals(self._engine, rows))
 
     def _note(self, row: ArrivalRow, known: ArrivalRow | None) -> int:
         if known is None:
-            self._rows.append(row)
+            self.await_row(row)
             return 0
         is_done = row.n_frames is not None and known.n_judged >= row.n_frames
         status = Status.DONE if is_done else row.status
         self._put_away(known.number)
         told = replace(row, n_judged=known.n_judged, procedure=known.procedure, status=status)
+        self.write_rows()
         self._desk.pen.note(lambda: arrivals.note_successor(self._engine, told, known.number))
         return known.n_judged
 

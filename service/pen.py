@@ -111,7 +111,8 @@ class Pen:
         try:
             self._read_on()
             if procedure not in self._acts:
-                self._acts[procedure] = list(self._journal.acts_since(procedure, number))
+                # all of them: another case of this procedure may have heard fewer
+                self._acts[procedure] = list(self._journal.acts_since(procedure, 0))
                 while len(self._acts) > MOST_PROCEDURES:
                     self._acts.popitem(last=False)
         except StoreFailure:
@@ -143,6 +144,7 @@ class Pen:
         if self._read_to >= 0:
             acts = self._journal.acts_after(self._read_to)
             self._fresh += acts
+            head = max([head, *(act.number for _, act in acts)])  # more may have been written since it was asked
             for procedure, act in acts:
                 known = self._acts.get(procedure)
                 if known is not None and (not known or act.number > known[-1].number):

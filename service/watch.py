@@ -118,8 +118,8 @@ class Watch:
         try:
             header = self._sources.header_of(arrival)
         except (Unreadable, OSError) as error:
-            row = row_of(arrival, None, Status.OPEN)
-            self._desk.pen.note(lambda: arrivals.note_arrivals(self._engine, [row]))
+            self._growth.await_row(row_of(arrival, None, Status.OPEN))
+            self._growth.write_rows()
             reason = str(error) if isinstance(error, Unreadable) else f"the file cannot be read: {error.strerror}"
             self._unjudged.give_up(arrival.number, None, reason)
             return

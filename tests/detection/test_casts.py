@@ -84,6 +84,29 @@ def test_what_is_told_of_an_uncertain_body_is_as_sure_as_its_margins_not_as_its_
     assert piece.trust >= RULES.least_piece_trust > UNCERTAIN.trust
 
 
+def gone(*masks):
+    """Zones from which cement has vanished at the end of a few frames of each mask."""
+    scene, spread = empty_scene(SIZE, PX_PER_MM, region=region()), None
+    for n, mask in enumerate(mask for mask in masks for _ in range(6)):
+        scene = replace(scene, cement=mask)
+        spread = measure_spread(scene, stamp(n, n / 7.5), RULES)
+        scene = replace(scene, tracks=spread.tracks, front=spread.history, is_breached=spread.is_breached)
+    return {piece.zone for piece in spread.vanished}
+
+
+@pytest.mark.parametrize(
+    ("cast", "bolus"),
+    [
+        ((slice(76, 116), slice(61, 65)), (slice(70, 120), slice(61, 90))),
+        ((slice(80, 112), slice(131, 137)), (slice(78, 114), slice(110, 137))),
+    ],
+)
+def test_a_cast_that_the_bolus_has_grown_about_has_not_been_carried_away(cast, bolus):
+    assert not told(cement(bolus)), "it is no cast any more"
+    assert not gone(cement(cast), cement(bolus))
+    assert gone(cement(cast), cement())
+
+
 def test_casts_have_a_least_length_and_area():
     likely = region().breached
     layer = cement(LAYER)

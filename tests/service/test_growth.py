@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from db import arrivals, queries
+from db import arrivals, procedures, queries
 from db.arrivals import Status
-from db.connect import Engine, appending, connect
+from db.connect import Engine, StoreUnreachable, appending, connect
 from db.heartbeat import heartbeats
 from detection.phantom.scene import SCENARIOS
 from detection.vocabulary import Entry, EntryType
@@ -180,6 +180,50 @@ def test_what_waited_is_noted_at_once_before_any_of_it_is_judged(place, tmp_path
     assert noted == [3]
     assert len(arrivals.open_arrivals(place.engine)) == 2
     assert len(place.indices()) == 1
+
+
+def test_one_that_cannot_be_read_is_noted_after_those_that_came_before_it(place, tmp_path, monkeypatch):
+    """A restart goes on after the newest that is noted: none before it may be missing."""
+    noted, note = [], arrivals.note_arrivals
+    monkeypatch.setattr(
+        arrivals, "note_arrivals", lambda engine, rows: noted.extend(row.number for row in rows) or note(engine, rows)
+    )
+    whole = saved(next(iter(study_of(replace(SCENE, duration_s=1.0)))).content, tmp_path / "whole.dcm").read_bytes()
+    for n, content in enumerate((whole, b"no image", whole)):
+        part = place.spool.begin()
+        part.write(content)
+        place.spool.add(part, Origin(sop_instance_uid=f"1.2.{n}", source="ARM1", received_ns=time.time_ns()))
+    place.watch.turn()
+    assert noted == sorted(noted)
+    assert len(noted) == 3
+
+
+def test_an_act_is_heard_though_the_journal_failed_while_it_was_read(place, tmp_path, monkeypatch):
+    """A procedure that was closed opens again with the next image; one whose close was missed would stay closed."""
+    images = (
+        saved(due.content, tmp_path / "next.dcm").read_bytes() for due in study_of(replace(SCENE, duration_s=1.0))
+    )
+
+    def receive(uid: str) -> str:
+        part = place.spool.begin()
+        part.write(next(images))
+        place.spool.add(part, Origin(sop_instance_uid=uid, source="ARM1", received_ns=time.time_ns()))
+        while place.watch.turn():
+            pass
+        return place.said(EntryType.FRAME_SEEN)[-1].procedure
+
+    def fails(*_: object, **__: object) -> None:
+        raise StoreUnreachable("it is down")
+
+    procedure = receive("1.2.1")
+    procedures.close(place.engine, procedure, at=time.time(), actor="nurse")
+    with monkeypatch.context() as down:
+        down.setattr(queries, "alerts_after", fails)
+        with pytest.raises(StoreUnreachable):
+            place.watch.turn()
+    place.watch.turn()
+    assert receive("1.2.2") == procedure
+    assert procedures.procedure(place.engine, procedure).closed_at is None
 
 
 def test_compressed_frames_too(place, tmp_path):

@@ -118,6 +118,28 @@ def test_an_act_is_heard_once_whoever_wrote_in_between(pen, journal):
     assert pen.acts_since("p2", 0) == ()
 
 
+def test_a_case_that_is_new_hears_what_another_of_its_procedure_heard_long_ago(pen, journal):
+    (plan,) = journal.append([replace(line(1, EntryType.PLAN_SET), actor="nurse")])
+    assert pen.acts_since("p1", plan.number) == ()
+    assert [each.number for each in pen.acts_since("p1", 0)] == [plan.number]
+
+
+def test_an_act_that_comes_while_acts_are_read_is_told_once(pen, journal, monkeypatch):
+    assert pen.fresh_acts() == []
+    act = replace(line(1, EntryType.NOTE), actor="nurse")
+    journal.append([line(1)])
+    head, late = journal.head, []
+
+    def overtaken() -> int:
+        number = head()
+        late.extend(journal.append([act]) if not late else ())
+        return number
+
+    monkeypatch.setattr(journal, "head", overtaken)
+    assert [each.number for _, each in pen.fresh_acts()] == [late[0].number]
+    assert pen.fresh_acts() == []
+
+
 def test_the_journal_is_not_asked_for_acts_unless_others_wrote(pen, journal, monkeypatch):
     pen.append([line(1)])
     pen.acts_since("p1", 0)
