@@ -98,7 +98,7 @@ def test_the_large_distance_and_the_one_on_the_picture_speak_of_one_frame(room, 
     look(room, page)
     expect(page.locator(".wall-words")).to_have_text("16.0 mm")
     held = []
-    page.route("**/1.2.3.2/0.jpg*", lambda route: held.append(route))
+    page.route("**/1.2.3.2/0.jpg*", lambda route: held.append(route))  # noqa: PLW0108 - playwright marks its handler
     seen = page.evaluate_handle("[]")
     page.locator(".source").evaluate(
         """(source, seen) => new MutationObserver(() => {
