@@ -98,6 +98,7 @@ export class Logbook {
       made.addEventListener("click", () => this.setLevels(known, each));
       return made;
     });
+    this.otherLevel.options[0].text = known.length ? "other" : "which level?";
     this.levels.replaceChildren(element("span", "", "At"), ...buttons, this.otherLevel);
     this.levels.dataset.wanted = known.length > 1 && level === null;
   }

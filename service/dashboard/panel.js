@@ -4,8 +4,9 @@ import { Charts, sampleOf } from "./charts.js";
 import { Gauge, STEP_WORDS, stepOf } from "./gauge.js";
 import { ask } from "./link.js";
 import { Logbook } from "./logbook.js";
+import { codeWords } from "./sheets.js";
 import { Stage } from "./stage.js";
-import { STATE_WORDS, age, element, number, percent, plain, say, seconds, zones } from "./words.js";
+import { STATE_WORDS, age, element, nameOf, number, percent, plain, say, seconds, zones } from "./words.js";
 
 const BACK = 3000; // journal lines looked back for the charts of a screen that has just been opened
 const PAGE = 1000;
@@ -146,7 +147,7 @@ export class Panel {
     if (this.procedure !== id) return;
     this.levels = procedure.levels;
     this.logbook.setLevels(procedure.levels);
-    say(this.about, [procedure.patient.name, procedure.levels.join(", "), plain(procedure.kind)].filter(Boolean).join(" · "));
+    say(this.about, [nameOf(procedure.patient), procedure.levels.join(", "), codeWords(procedure.kind)].filter(Boolean).join(" · "));
     this.setMode(procedure.mode);
   }
 
