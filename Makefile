@@ -49,7 +49,7 @@ golden: $(DEV) ## write the golden journals anew; read the difference before com
 docs: $(DEV) ## write the pages of docs/ that come from the code: rules, settings, clinical, conformance, trace
 	$(BIN)/python -m tests.house.reference
 
-pictures: $(DEV) ## take the pictures of docs/user-guide.md anew, from the running system
+pictures: $(DEV) ## take the pictures of README.md and docs/user-guide.md anew, from the running system
 	bash .ci/debian-packages
 	$(BIN)/python -m tests.journeys.pictures
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from db import procedures, replays
-from db.connect import Engine
+from db.connect import Engine, StoreFailure
 from db.replays import UNFINISHED, ReplayState
 from dicom_gateway.header import read_header
 from dicom_gateway.peer import Peer
@@ -21,6 +25,12 @@ from dicom_gateway.sender import Due, Sent, due_from_folder, send
 from service.entrance import secured
 from service.orthanc import fetch_study, instances_of
 from service.settings import Settings
+
+LOG = logging.getLogger(__name__)
+
+AGAIN_S = (0.5, 1.0, 5.0, 30.0)
+"""Pauses between attempts to tell the journal that a replay has ended; the last one repeats."""
+DIED = "the replay process ended unexpectedly"
 
 
 class Replayer:
@@ -46,19 +56,35 @@ class Replayer:
         id = queued.id
         command = [sys.executable, "-m", "service", "play-replay", id]
         with self._lock:
-            self._children[id] = subprocess.Popen(command, env=self._environment, start_new_session=True)
+            child = subprocess.Popen(command, env=self._environment, start_new_session=True)
+            self._children[id] = child
+        threading.Thread(target=self._see_out, args=(id, child), name="replay", daemon=True).start()
         return id
 
-    def progress(self, id: str) -> Mapping[str, Any] | None:
-        """How far it is; a child that died without a word has failed."""
+    def _see_out(self, id: str, child: subprocess.Popen[bytes]) -> None:
+        """Wait for the end of a child, so that nothing of it is left, and say so where it could not."""
+        child.wait()
+        pauses = itertools.chain(AGAIN_S, itertools.repeat(AGAIN_S[-1]))
+        while not self._is_settled(id):
+            time.sleep(next(pauses))
+        _remove(folder_of(self._settings, id))
         with self._lock:
-            child = self._children.get(id)
+            self._children.pop(id, None)
+
+    def _is_settled(self, id: str) -> bool:
+        """Whether the journal knows that a child which is no more has ended; one that died without a word has failed."""
+        try:
+            replays.end_replay(self._engine, id, ReplayState.FAILED, at=self._now(), reason=DIED)
+        except StoreFailure as failure:
+            LOG.warning("the end of a replay waits for the journal (%s)", type(failure).__name__)
+            return False
+        return True
+
+    def progress(self, id: str) -> Mapping[str, Any] | None:
+        """How far it is."""
         known = replays.find_replay(self._engine, id)
         if known is None:
             return None
-        if child is not None and child.poll() not in (None, 0) and known.state in UNFINISHED:
-            reason = "the replay process ended unexpectedly"
-            known = replays.end_replay(self._engine, id, ReplayState.FAILED, at=self._now(), reason=reason)
         opened = procedures.find_procedure(self._engine, known.study_instance_uid or "", id)
         return asdict(known) | {"procedure": opened.id if opened else None}
 
@@ -150,5 +176,5 @@ def _reachable(host: str) -> str:
 def _remove(folder: Path) -> None:
     for path in folder.glob("*"):
         path.unlink(missing_ok=True)
-    if folder.is_dir():
+    with suppress(FileNotFoundError):
         folder.rmdir()

@@ -81,7 +81,8 @@ class Card {
     const unlogged = alert.unlogged ? ", not in the log" : "";
     const who = alert.signal === "acknowledged" && alert.acknowledged_by ? ` by ${alert.acknowledged_by}` : "";
     const ended = alert.condition === "ended" && alert.signal !== "latched" ? "Ended. " : "";
-    say(this.signal, `${ended}${SIGNAL_WORDS[alert.signal] ?? plain(alert.signal)}${who}${doubt}${unlogged}`);
+    const signal = ended && alert.signal === "off" ? "" : (SIGNAL_WORDS[alert.signal] ?? plain(alert.signal));
+    say(this.signal, `${ended}${signal}${who}${signal && doubt}${unlogged}`.trim());
     this.acknowledge.hidden = this.pause.hidden = alert.signal !== "on" || alert.unlogged === true;
     this.reset.hidden = !(alert.condition === "ended" && alert.signal !== "off");
   }

@@ -1,7 +1,8 @@
 // The list of procedures: newest first, searched by the server.
 
 import { ask } from "./link.js";
-import { clock, element, plain, say } from "./words.js";
+import { codeWords } from "./sheets.js";
+import { clock, element, nameOf, plain, say } from "./words.js";
 
 const PAGE = 30;
 const PATIENCE_MS = 350;
@@ -14,7 +15,7 @@ export class Archive {
     this.asked = 0;
     this.node = element("div", "archive");
     const label = element("label", "archive-search", "Find a procedure");
-    this.search = Object.assign(element("input"), { type: "search", placeholder: "name, id, level, 2026-11-21", maxLength: 200, autocomplete: "off" });
+    this.search = Object.assign(element("input"), { type: "search", placeholder: "name, id, level, day", maxLength: 200, autocomplete: "off" });
     label.append(this.search);
     this.list = element("ol", "archive-list");
     this.words = element("p", "archive-words");
@@ -58,9 +59,9 @@ export class Archive {
     const state = procedure.closed_at ? "closed" : "open";
     const mode = procedure.mode && procedure.mode !== "live" ? plain(procedure.mode) : "";
     button.append(
-      element("span", "archive-name", procedure.patient.name || procedure.patient.id || "Patient not named"),
+      element("span", "archive-name", nameOf(procedure.patient) || procedure.patient.id || "Patient not named"),
       element("span", "archive-when", `${procedure.opened_at.slice(0, 10)} ${clock(procedure.opened_at)}`),
-      element("span", "archive-what", [procedure.levels.join(", "), plain(procedure.kind), mode, state].filter(Boolean).join(" · ")),
+      element("span", "archive-what", [procedure.levels.join(", "), codeWords(procedure.kind), mode, state].filter(Boolean).join(" · ")),
     );
     button.addEventListener("click", () => this.chosen(procedure.id));
     item.append(button);

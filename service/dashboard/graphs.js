@@ -2,7 +2,7 @@
 
 import { drawing, path, shape } from "./shapes.js";
 import { codeWords } from "./sheets.js";
-import { number } from "./words.js";
+import { counted, number } from "./words.js";
 
 const WIDE = 720;
 const TONES = 5; // of groups, told apart by mark and place too
@@ -78,7 +78,7 @@ export function survival(title, curves) {
   const [left, right, top, base] = [60, 24, 14, 236];
   const told = Object.entries(curves);
   const last = Math.max(12, ...told.flatMap(([, curve]) => curve.steps.map((step) => step.months)));
-  const svg = drawing("graph", WIDE, base + 44, `${title}: ${told.map(([group, curve]) => `${codeWords(group)} ${curve.n_deaths} deaths of ${curve.n}, median ${curve.median_months === null ? "not reached" : `${number(curve.median_months, 1)} months`}`).join("; ")}`);
+  const svg = drawing("graph", WIDE, base + 44, `${title}: ${told.map(([group, curve]) => `${codeWords(group)} ${counted(curve.n_deaths, "death")} of ${curve.n}, median ${curve.median_months === null ? "not reached" : `${number(curve.median_months, 1)} months`}`).join("; ")}`);
   const x = (months) => left + (months / last) * (WIDE - left - right);
   const y = (share) => base - share * (base - top);
   for (const share of [0, 0.25, 0.5, 0.75, 1]) {

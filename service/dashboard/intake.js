@@ -2,7 +2,7 @@
 
 import { send } from "./link.js";
 import { SHEETS } from "./sheets.js";
-import { element, plain, say, sentence } from "./words.js";
+import { counted, element, plain, say, sentence } from "./words.js";
 
 const PATIENCE_MS = 60_000;
 
@@ -67,10 +67,10 @@ export class Intake {
 
   show({ n_rows, n_new, n_changed, n_same, bad }) {
     this.take.disabled = bad.length > 0 || n_new + n_changed === 0;
-    say(this.take, bad.length ? "Import" : `Import ${n_new + n_changed} rows`);
-    const rows = `${n_rows} rows: ${n_new} new, ${n_changed} changed, ${n_same} there already.`;
+    say(this.take, bad.length ? "Import" : `Import ${counted(n_new + n_changed, "row")}`);
+    const rows = `${counted(n_rows, "row")}: ${n_new} new, ${n_changed} changed, ${n_same} there already.`;
     if (!bad.length) return this.tell("good", `${rows} Every cell can be taken; nothing is written yet.`);
-    this.tell("bad", `${bad.length} ${bad.length === 1 ? "cell" : "cells"} of ${n_rows} rows cannot be taken. Nothing is written: mend the file and choose it again.`);
+    this.tell("bad", `${counted(bad.length, "cell")} of ${counted(n_rows, "row")} cannot be taken. Nothing is written: mend the file and choose it again.`);
     return this.list(bad);
   }
 

@@ -4,7 +4,7 @@ import { LEVELS } from "./corners.js";
 import { ask, send } from "./link.js";
 import { clock, element, plain, say } from "./words.js";
 
-export const LOGGED = ["cement_mixed", "needle_placed", "injection_started", "injection_stopped", "aliquot", "resistance", "note"];
+const READ = ["plan_set", "cement_mixed", "needle_placed", "injection_started", "injection_stopped", "aliquot", "resistance", "note"];
 const ALIQUOTS_ML = [0.5, 1, 1.5, 2];
 const PAGE = 1000;
 const TOLD_MS = 6000;
@@ -12,7 +12,8 @@ const TOLD_MS = 6000;
 export class Logbook {
   constructor(serverNow) {
     this.serverNow = serverNow;
-    this.procedure = null;
+    this.procedure = this.view = null;
+    this.agreed = {};
     this.node = element("section", "logbook");
     this.node.setAttribute("aria-label", "Procedure log");
     this.buttons = element("div", "log-buttons");
@@ -56,18 +57,50 @@ export class Logbook {
     return this.levels;
   }
 
-  setLevels(levels, chosen = levels.length === 1 ? levels[0] : this.level) {
-    this.known = levels;
-    this.level = levels.includes(chosen) ? chosen : null;
-    const buttons = levels.map((level) => {
-      const made = element("button", "act", level);
+  /** The levels of the procedure, and the one that somebody touched; nobody has with null. */
+  setLevels(levels, chosen = this.chosen) {
+    this.known = [...new Set([...levels, ...Object.values(this.agreed).map((each) => each.level)])].filter(Boolean);
+    this.chosen = this.known.includes(chosen) ? chosen : null;
+    this.showLevels();
+  }
+
+  /** What this view looks at is at its landmarks' level, until somebody touches another one. */
+  setView(view) {
+    if (view === this.view) return;
+    this.view = view;
+    this.showLevels();
+  }
+
+  /** The level of the landmarks of this view, else of those that were set last, as alerts name it. */
+  get planned() {
+    const named = Object.values(this.agreed).filter((each) => each.level);
+    const newest = named.sort((left, right) => right.number - left.number)[0];
+    return this.agreed[this.view]?.level ?? newest?.level ?? null;
+  }
+
+  get level() {
+    return this.chosen ?? this.planned ?? (this.known.length === 1 ? this.known[0] : null);
+  }
+
+  /** Landmarks say which body is being filled: they count for more than a touch before them. */
+  agree({ number, data: { view, level } }) {
+    if (this.agreed[view]?.number > number) return;
+    this.agreed[view] = { number, level };
+    this.setLevels(this.known, level ? null : this.chosen);
+  }
+
+  showLevels() {
+    const { known, level } = this;
+    const buttons = known.map((each) => {
+      const made = element("button", "act", each);
       made.type = "button";
-      made.setAttribute("aria-pressed", String(level === this.level));
-      made.addEventListener("click", () => this.setLevels(levels, level));
+      made.setAttribute("aria-pressed", String(each === level));
+      made.addEventListener("click", () => this.setLevels(known, each));
       return made;
     });
+    this.otherLevel.options[0].text = known.length ? "other" : "which level?";
     this.levels.replaceChildren(element("span", "", "At"), ...buttons, this.otherLevel);
-    this.levels.dataset.wanted = levels.length > 1 && this.level === null;
+    this.levels.dataset.wanted = known.length > 1 && level === null;
   }
 
   buildVolumes() {
@@ -114,7 +147,7 @@ export class Logbook {
     this.show();
     let after = 0;
     for (;;) {
-      const page = await ask(`procedures/${encodeURIComponent(procedure)}/log?types=${LOGGED}&after=${after}&limit=${PAGE}`);
+      const page = await ask(`procedures/${encodeURIComponent(procedure)}/log?types=${READ}&after=${after}&limit=${PAGE}`);
       if (this.procedure !== procedure) return;
       for (const entry of page.items) this.see(entry);
       if (page.items.length < PAGE) return;
@@ -124,6 +157,7 @@ export class Logbook {
 
   clear() {
     this.procedure = null;
+    this.agreed = {};
     this.seen = new Set();
     this.mixedAt = this.injectedAt = this.stoppedAt = null;
     this.isInjecting = false;
@@ -135,11 +169,12 @@ export class Logbook {
 
   /** A line of the log, by whomever; each counts once. */
   see(entry) {
-    if (!LOGGED.includes(entry.type) || this.seen.has(entry.number)) return;
+    if (!READ.includes(entry.type) || this.seen.has(entry.number)) return;
     this.seen.add(entry.number);
+    if (entry.type === "plan_set") this.agree(entry);
     const at = Date.parse(entry.at);
     const { level } = entry.data;
-    if (level && !this.known.includes(level)) this.setLevels([...this.known, level], this.level);
+    if (level && !this.known.includes(level)) this.setLevels([...this.known, level], this.planned ? this.chosen : this.level);
     if (entry.type === "cement_mixed") this.mixedAt = at;
     if (entry.type === "needle_placed") this.nNeedles += 1;
     if (entry.type === "injection_started") [this.isInjecting, this.injectedAt] = [true, at];

@@ -4,11 +4,13 @@ import { Charts, sampleOf } from "./charts.js";
 import { Gauge, STEP_WORDS, stepOf } from "./gauge.js";
 import { ask } from "./link.js";
 import { Logbook } from "./logbook.js";
+import { codeWords } from "./sheets.js";
 import { Stage } from "./stage.js";
-import { STATE_WORDS, age, element, number, percent, plain, say, seconds, zones } from "./words.js";
+import { STATE_WORDS, age, element, nameOf, number, percent, plain, say, seconds, zones } from "./words.js";
 
 const BACK = 3000; // journal lines looked back for the charts of a screen that has just been opened
 const PAGE = 1000;
+const PICTURE_PATIENCE_MS = 700; // a distance waits no longer for the picture that it was measured on
 
 function tell(figure, value, digits, more) {
   say(figure.value, number(value, digits));
@@ -43,6 +45,7 @@ export class Panel {
     this.heardAt = 0;
     this.lastNumber = 0;
     this.levels = [];
+    this.forgetWaiting();
     this.node = element("article", "source");
     this.node.dataset.source = name;
     this.node.setAttribute("aria-label", `Source ${name}`);
@@ -114,6 +117,7 @@ export class Panel {
     this.heardAt = performance.now();
     this.view = source.view;
     this.stage.setView(source.view);
+    this.logbook.setView(source.view);
     const isBlind = source.zones_watched.length === 0;
     say(this.watched, isBlind ? "Watched: no zone" : `Watched: ${zones(source.zones_watched)}`);
     const hidden = source.zones_not_visible;
@@ -143,7 +147,7 @@ export class Panel {
     if (this.procedure !== id) return;
     this.levels = procedure.levels;
     this.logbook.setLevels(procedure.levels);
-    say(this.about, [procedure.patient.name, procedure.levels.join(", "), plain(procedure.kind)].filter(Boolean).join(" · "));
+    say(this.about, [nameOf(procedure.patient), procedure.levels.join(", "), codeWords(procedure.kind)].filter(Boolean).join(" · "));
     this.setMode(procedure.mode);
   }
 
@@ -182,11 +186,20 @@ export class Panel {
     }
   }
 
+  /** Of what was measured, only what is shown is told: see `catchSight` and `goOn`. */
+  forgetWaiting() {
+    this.waiting = null;
+    this.unshown = [];
+    this.order = this.toldOrder = 0;
+    this.isBehind = false;
+  }
+
   clear() {
     this.hasLookedBack = false;
     this.lastNumber = 0;
     this.firstSeen = Infinity;
     this.newestAt = -Infinity;
+    this.forgetWaiting();
     this.levels = [];
     this.stage.clear();
     this.charts.clear();
@@ -214,17 +227,33 @@ export class Panel {
     this.lastNumber = entry.number;
     this.firstSeen = Math.min(this.firstSeen, entry.number);
     const item = itemOf(entry);
-    this.charts.add(sampleOf(item));
     const at = Date.parse(entry.frame?.received_at);
-    if (at < this.newestAt) return; // passed over when it came and judged afterwards: for the record, not the present
+    if (at < this.newestAt) return this.charts.add(sampleOf(item)); // passed over when it came and judged afterwards: not the present
+    this.unshown.push(sampleOf(item));
     this.newestAt = at || this.newestAt;
     const { body, view, shape } = entry.data;
     const marks = { shape, corners: (view === "lateral" && body?.corners) || null, distance: item.distance_to_wall_mm };
     this.showBody(body, view);
-    this.measure(item, body?.wall, marks.corners);
+    const told = { order: (this.order += 1), since: this.waiting?.since ?? performance.now(), item, wall: body?.wall, corners: marks.corners };
+    this.waiting = told;
+    if (!item.frame || this.isBehind) this.goOn();
     if (!item.frame) return;
     this.frame = item.frame;
-    this.stage.show(item.frame, this.procedure, marks);
+    this.stage.show(item.frame, this.procedure, marks, () => this.catchSight(told));
+  }
+
+  /** The figures speak of the frame that is shown; they never go back to an older one. */
+  catchSight(told) {
+    if (told.order < this.toldOrder) return this.stage.leaveBehind();
+    this.isBehind = false;
+    this.measure(told);
+  }
+
+  /** A picture that is late or cannot be had holds no distance back; then the number on it, of another frame, goes. */
+  goOn() {
+    this.isBehind = true;
+    this.measure(this.waiting);
+    this.stage.leaveBehind();
   }
 
   /** Where the body is, by whom, and how sure: without a body there is no distance. */
@@ -237,7 +266,12 @@ export class Panel {
     else say(this.body, `Body found automatically, trust ${percent(body.trust)}`);
   }
 
-  measure(item, wall, corners) {
+  measure(told) {
+    const { item, wall, corners } = told;
+    this.toldOrder = told.order;
+    if (told === this.waiting) this.waiting = null;
+    else if (this.waiting) this.waiting.since = performance.now();
+    this.charts.add(...this.unshown.splice(0));
     const { distance, speed, time, volume } = this.figures;
     const left = item.distance_to_wall_mm;
     const tiers = this.tiersOf(item, wall);
@@ -269,6 +303,7 @@ export class Panel {
     const now = this.frameAge === null ? null : this.frameAge + (performance.now() - this.heardAt) / 1000;
     say(this.ageText, now === null ? "no frame yet" : `frame ${age(now)}`);
     this.stage.setAge(now);
+    if (this.waiting && performance.now() - this.waiting.since > PICTURE_PATIENCE_MS) this.goOn();
     this.lookBack();
     this.charts.tick();
     this.logbook.tick();

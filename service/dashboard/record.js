@@ -3,7 +3,7 @@
 import { API, ask, frameUrl, send } from "./link.js";
 import { summaryOf } from "./sheets.js";
 import { Thing } from "./thing.js";
-import { clock, element, say, sentence } from "./words.js";
+import { clock, counted, element, say, sentence } from "./words.js";
 
 const UNDER_LEVEL = [["needle", "Needles"], ["aliquot", "Cement, push by push"], ["leak", "Leaks"]];
 const PATIENCE_MS = 400;
@@ -212,7 +212,7 @@ export class Record {
     const words = operation.confirmed_at ? `Confirmed ${operation.confirmed_at.slice(0, 10)} by ${operation.confirmed_by ?? "somebody"}` : "Confirm the record";
     say(this.confirm, words);
     this.confirm.disabled = Boolean(operation.confirmed_at);
-    say(this.words, waiting ? `${waiting} of ${whole.leak.length} leaks only proposed by live alerts: confirm or reject each.` : "");
+    say(this.words, waiting ? `${waiting} of ${counted(whole.leak.length, "leak")} only proposed by live alerts: confirm or reject each.` : "");
     this.showOutline(whole);
     this.showRemarks(whole);
     if (operation.procedure && operation.confirmed_at) this.showAgreement(operation.procedure);

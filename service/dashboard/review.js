@@ -4,8 +4,9 @@ import { Archive } from "./archive.js";
 import { TOLD, eventOf, spansOf } from "./events.js";
 import { API, ask, frameUrl } from "./link.js";
 import { Reel } from "./reel.js";
+import { codeWords } from "./sheets.js";
 import { Timeline } from "./timeline.js";
-import { clock, element, icon, number, plain, say, sentence } from "./words.js";
+import { clock, counted, element, icon, nameOf, number, plain, say, sentence } from "./words.js";
 
 const PAGE = 1000;
 const STEP_MS = 120;
@@ -123,12 +124,12 @@ export class Review {
   introduce(procedure) {
     const { patient, counts } = procedure;
     const alerts = ["high", "medium", "low"].map((priority) => `${counts.alerts[priority] ?? 0} ${priority}`).join(", ");
-    const until = procedure.closed_at ? clock(procedure.closed_at) : "still open";
+    const until = procedure.closed_at ? `to ${clock(procedure.closed_at)}` : "· still open";
     const mode = procedure.mode === "live" ? "" : sentence(procedure.mode);
     this.head.replaceChildren(
-      element("h2", "", patient.name || patient.id || "Patient not named"),
-      element("p", "", [mode, patient.id, procedure.levels.join(", "), plain(procedure.kind), `${procedure.opened_at.slice(0, 10)}, ${clock(procedure.opened_at)} to ${until}`].filter(Boolean).join(" · ")),
-      element("p", "", `${counts.frames} frames judged${counts.frames_failed ? `, ${counts.frames_failed} could not be read` : ""} · alerts: ${alerts}`),
+      element("h2", "", nameOf(patient) || patient.id || "Patient not named"),
+      element("p", "", [mode, patient.id, procedure.levels.join(", "), codeWords(procedure.kind), `${procedure.opened_at.slice(0, 10)}, ${clock(procedure.opened_at)} ${until}`].filter(Boolean).join(" · ")),
+      element("p", "", `${counted(counts.frames, "frame")} judged${counts.frames_failed ? `, ${counts.frames_failed} could not be read` : ""} · alerts: ${alerts}`),
     );
     const links = EXPORTS.map(([form, label]) => {
       const link = element("a", "act", label);
@@ -184,7 +185,8 @@ export class Review {
     this.place = Math.min(frames.length - 1, Math.max(0, place));
     const frame = frames[this.place];
     this.slider.value = this.place;
-    const distance = frame.distance_to_wall_mm === null ? "" : ` · ${number(frame.distance_to_wall_mm, 1)} mm to the wall`;
+    const left = frame.distance_to_wall_mm;
+    const distance = left === null ? "" : left < 0 ? ` · ${number(-left, 1)} mm beyond the wall` : ` · ${number(left, 1)} mm to the wall`;
     this.slider.setAttribute("aria-valuetext", `Frame ${this.place + 1} of ${frames.length}, ${clock(frame.at)}`);
     say(this.where, `${this.place + 1} / ${frames.length} · ${clock(frame.at)}${distance}`);
     this.timeline.point(frame.at);

@@ -1,7 +1,7 @@
 // How the record's kinds are laid out: what is asked first, at the table, and what waits for the desk. What may stand in a field
 // is the API's own dictionary; here are only order, short titles and the words of codes.
 
-import { plain, sentence } from "./words.js";
+import { counted, plain, sentence } from "./words.js";
 
 export const SHEETS = {
   patient: {
@@ -106,7 +106,7 @@ export function summaryOf(kind, row) {
     aliquot: () => [row.volume_ml !== null && row.volume_ml !== undefined ? `${row.volume_ml} ml` : "not measured"],
     leak: () => [codeWords(row.site), codeWords(row.modality)],
     complication: () => [codeWords(row.kind)],
-    follow_up: () => [row.time_point === "later" && row.months ? `${row.months} months` : codeWords(row.time_point)],
+    follow_up: () => [row.time_point === "later" && row.months ? counted(row.months, "month") : codeWords(row.time_point)],
   }[kind]();
   return told.filter(Boolean).join(" · ");
 }

@@ -43,9 +43,12 @@ export class Stage {
     return this.closer;
   }
 
-  /** Load the newest frame wanted; frames that come faster than pictures load are passed over. */
-  async show(frame, procedure, marks) {
-    this.wanted = { frame, procedure, marks };
+  /**
+   * Load the newest frame wanted; frames that come faster than pictures load are passed over.
+   * `shown` is called as soon as this very frame is seen, and never for one that was passed over.
+   */
+  async show(frame, procedure, marks, shown) {
+    this.wanted = { frame, procedure, marks, shown };
     if (this.isLoading) return;
     this.isLoading = true;
     while (this.wanted && this.wanted !== this.shown) {
@@ -54,10 +57,12 @@ export class Stage {
       picture.src = frameUrl(next.frame, next.procedure, { overlay: true, width: this.width() });
       try {
         await picture.decode();
+        if (this.wanted?.procedure !== next.procedure) continue;
         this.picture.src = picture.src;
         this.picture.hidden = false;
         this.picture.dataset.frame = `${next.frame.sop_instance_uid}/${next.frame.index}`;
         this.mark(next.marks ?? null);
+        next.shown();
       } catch {
         if (this.wanted === next) this.wanted = null;
       }
@@ -71,6 +76,11 @@ export class Stage {
     this.picture.hidden = true;
     delete this.picture.dataset.frame;
     this.mark(null);
+  }
+
+  /** The picture stays behind the figures: a number that is not of their frame goes, its lines stay with their picture. */
+  leaveBehind() {
+    for (const words of this.layer.querySelectorAll(".wall-words")) words.remove();
   }
 
   /** Lines belong to the very frame they lie on: they change with the picture, never before. */

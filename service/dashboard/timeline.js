@@ -1,7 +1,7 @@
 // A procedure from left to right: distance to the wall, which view, alerts, and what people did. A press goes to that moment.
 
 import { drawing, label, path, shape } from "./shapes.js";
-import { number } from "./words.js";
+import { counted, number } from "./words.js";
 
 const WIDE = 1000;
 const LEFT = 92;
@@ -47,14 +47,14 @@ export class Timeline {
     this.high = acts + 22;
     this.node.setAttribute("viewBox", `0 0 ${WIDE} ${this.high}`);
     this.cursor.setAttribute("y2", this.high);
-    const titles = [["To wall", 30], ["View", VIEWS + 11], ["Alerts", ALERTS + 13], ["Log", acts + 5]].map(([words, y]) =>
+    const titles = [["To wall", 38], ["View", VIEWS + 11], ["Alerts", ALERTS + 13], ["Log", acts + 5]].map(([words, y]) =>
       shape("text", { class: "time-title", x: 0, y }, words),
     );
     this.node.replaceChildren(
       ...titles, ...this.distance(frames), ...this.views(frames), ...lanes.flatMap((span) => this.alert(span)),
       ...events.filter((event) => event.isByHand).map((event) => this.act(event, acts)), this.cursor,
     );
-    label(this.node, `Timeline: ${frames.length} frames, ${spans.length} alerts about cement, ${events.filter((event) => event.isByHand).length} entries by hand`);
+    label(this.node, `Timeline: ${counted(frames.length, "frame")}, ${counted(spans.length, "alert")} about cement, ${counted(events.filter((event) => event.isByHand).length, "entry", "entries")} by hand`);
   }
 
   distance(frames) {

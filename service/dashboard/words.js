@@ -54,6 +54,15 @@ export function sentence(word) {
 
 export const number = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits).replace("-", "\u2212"));
 
+/** How many of what: one frame, two frames. */
+export const counted = (n, one, several = `${one}s`) => `${n} ${n === 1 ? one : several}`;
+
+/** A patient's name as people write it, of the parts as DICOM does: family^given^middle. */
+export function nameOf(patient) {
+  const [family, ...rest] = (patient.name ?? "").split("^");
+  return [family, rest.filter(Boolean).join(" ")].filter(Boolean).join(", ");
+}
+
 /** Rounded down: nothing is ever quite sure. */
 export const percent = (share) => `${Math.min(99, Math.floor(100 * share))}\u00a0%`;
 

@@ -88,10 +88,14 @@ def _timeline(line: Timeline) -> str:
         f'<path d="M{x(mark.at)} {base}v12" stroke="#111" stroke-width="2"><title>{escape(mark.words)}</title></path>'
         for mark in line.marks
     ]
-    label = f"Line of time: {len(line.spans)} alerts about cement, {len(line.marks)} acts"
+    label = f"Line of time: {_counted(len(line.spans), 'alert')} about cement, {_counted(len(line.marks), 'act')}"
     return (
         f'<svg viewBox="0 0 {WIDE} {high}" role="img" aria-label="{escape(label)}">'
         f'<path d="M{LEFT} {base + 6}H{WIDE - LEFT}" stroke="#777"/>{"".join(drawn)}'
         f'<text x="{LEFT}" y="{high - 6}" font-size="15">{escape(line.begin)}</text>'
         f'<text x="{WIDE - LEFT}" y="{high - 6}" font-size="15" text-anchor="end">{escape(line.end)}</text></svg>'
     )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what if number == 1 else f'{what}s'}"

@@ -1,4 +1,4 @@
-"""``make pictures``: the pictures of docs/user-guide.md, from the whole system over real DICOM: ``python -m tests.journeys.pictures``."""
+"""``make pictures``: those of README.md and docs/user-guide.md, from the whole system over real DICOM: ``python -m tests.journeys.pictures``."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from tests.conftest import CHECKOUT, SYSTEM_PATH, program
 from tests.journeys.house import House
 from tests.journeys.scenes import Recording, record
 
-PICTURES = CHECKOUT / "docs" / "pictures"
+DOCS = CHECKOUT / "docs"
 WIDTH, HEIGHT = 1440, 900
 MOST_BYTES = 200_000
 SHOWN = (1008, 630)
+SHOWN_FIRST = (1152, 720)
 COLOURS = (256, 128, 64, 32)
 PASSWORD = "correct horse battery"
 PATIENCE_MS = 120_000
@@ -33,16 +34,16 @@ RATE = 4.0
 
 
 class Camera:
-    """Takes numbered pictures of one page."""
+    """Takes pictures of one page, numbered ones for the guide."""
 
     def __init__(self, page: Page, folder: Path) -> None:
         self.page, self.folder = page, folder
 
-    def take(self, name: str) -> None:
+    def take(self, name: str, shown: tuple[int, int] = SHOWN) -> None:
         """One picture, smaller than the screen and with as many colours as its size allows."""
         self.page.wait_for_timeout(700)
         whole = Image.open(io.BytesIO(self.page.screenshot())).convert("RGB")
-        picture = whole.resize(SHOWN, Image.Resampling.LANCZOS)
+        picture = whole.resize(shown, Image.Resampling.LANCZOS)
         path = self.folder / f"{name}.png"
         for n_colours in COLOURS:
             picture.quantize(n_colours, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(path, optimize=True)
@@ -106,6 +107,7 @@ def inject(house: House, camera: Camera, film: Recording, begin: int) -> None:
         expect(card).to_be_visible()
         watching(page)
         camera.take("4-leak")
+        camera.take("../page", SHOWN_FIRST)
     card.get_by_role("button", name="Acknowledge").click()
     expect(page.locator(".alert", has_text="Acknowledged by anna").first).to_be_visible()
     page.get_by_role("button", name="Injection stopped").click()
@@ -129,8 +131,8 @@ def look_back(camera: Camera) -> None:
 def main() -> None:
     """Plays a canal leak and takes a picture of each step."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--out", type=Path, default=PICTURES)
-    out = parser.parse_args().out
+    parser.add_argument("--out", type=Path, default=DOCS)
+    out = parser.parse_args().out / "pictures"
     out.mkdir(parents=True, exist_ok=True)
     expect.set_options(timeout=PATIENCE_MS)
     with tempfile.TemporaryDirectory(prefix="cementwatch-pictures-") as scratch, sync_playwright() as playwright:

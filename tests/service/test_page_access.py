@@ -150,7 +150,7 @@ def test_hostile_names_and_messages_are_text_on_the_page_and_in_the_report(room,
     for i, message in enumerate(HOSTILE):
         room.raise_alert(f"alert {i}", message=message)
     page.goto(room.url + "/")
-    expect(page.locator(".about")).to_contain_text(name)
+    expect(page.locator(".about")).to_contain_text(name.replace("^", ", "))
     for i, message in enumerate(HOSTILE):
         expect(page.locator(f".alert[data-id='alert {i}'] .message")).to_have_text(message)
     page.goto(f"{room.url}/api/v1/procedures/{id}/report.html")

@@ -6,12 +6,13 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from db import procedures
+from db import plans, procedures
+from detection.vocabulary import View
 from tests.screen import keep, screen
 
 
-def watch_page(room, page: Page) -> None:
-    room.open()
+def watch_page(room, page: Page, **opening) -> None:
+    room.open(**opening)
     room.see()
     room.beat()
     page.goto(room.url + "/")
@@ -22,6 +23,26 @@ def logged(room) -> list[tuple[str, object, object]]:
     lines = room.api(f"procedures/{room.procedure}/log")["items"]
     kinds = {"cement_mixed", "injection_started", "injection_stopped", "aliquot", "resistance", "note"}
     return [(line["type"], line["data"]["volume_ml"], line["data"]["text"]) for line in lines if line["type"] in kinds]
+
+
+def aliquots(room) -> list[tuple[object, object]]:
+    lines = room.api(f"procedures/{room.procedure}/log", types="aliquot")["items"]
+    return [(line["data"]["level"], line["data"]["volume_ml"]) for line in lines]
+
+
+def set_landmarks(room, view: View, level: str) -> None:
+    names = {View.LATERAL: ("posterior", "anterior"), View.AP: ("left", "right")}[view]
+    corners = {
+        f"{names[far]}_{end}": [row, 90 + 90 * far]
+        for end, row in (("superior", 84), ("inferior", 172))
+        for far in (0, 1)
+    }
+    plans.put_plan(room.engine, room.procedure, view, {**corners, "level": level}, at=room.deps.now(), actor="anna")
+    room.deps.bell.ring()
+
+
+def at_level(page: Page):
+    return page.locator(".log-levels button[aria-pressed=true]")
 
 
 def press(page: Page, name: str) -> None:
@@ -81,3 +102,30 @@ def test_what_could_not_be_logged_is_said(room, page):
     room.serving.__exit__()
     press(page, "Resistance")
     expect(page.locator(".log-words")).to_contain_text("Not logged: no answer from cementwatch")
+
+
+def test_lines_are_logged_at_the_level_of_the_landmarks_until_somebody_touches_another(room, page):
+    watch_page(room, page, levels=("L4", "L5"))
+    expect(page.locator(".log-levels")).to_have_attribute("data-wanted", "true")
+    expect(at_level(page)).to_have_count(0)
+    set_landmarks(room, View.LATERAL, "L2")
+    expect(at_level(page)).to_have_text("L2")
+    press(page, "Aliquot")
+    press(page, "1 ml")
+    expect(page.locator(".log-words")).to_contain_text("aliquot, 1 ml, L2")
+    set_landmarks(room, View.AP, "L3")
+    expect(page.locator(".log-levels button")).to_have_text(["L4", "L5", "L2", "L3"])
+    expect(at_level(page)).to_have_text("L2")
+    room.beat(view=View.AP)
+    expect(at_level(page)).to_have_text("L3")
+    page.reload()
+    expect(at_level(page)).to_have_text("L3")
+    press(page, "L2")
+    room.beat(view=View.LATERAL)
+    room.beat(view=View.AP)
+    press(page, "Aliquot")
+    press(page, "2 ml")
+    expect(page.locator(".log-words")).to_contain_text("aliquot, 2 ml, L2")
+    set_landmarks(room, View.AP, "L4")
+    expect(at_level(page)).to_have_text("L4")
+    assert aliquots(room) == [("L2", 1.0), ("L2", 2.0)]

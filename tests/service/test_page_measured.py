@@ -92,6 +92,32 @@ def test_the_distance_is_written_beside_the_wall_on_the_picture_it_belongs_to(ro
     expect(page.locator(".wall-words")).to_have_count(0)
 
 
+def test_the_large_distance_and_the_one_on_the_picture_speak_of_one_frame(room, page):
+    room.open()
+    room.see(front=front(0.5))
+    look(room, page)
+    expect(page.locator(".wall-words")).to_have_text("16.0 mm")
+    held = []
+    page.route("**/1.2.3.2/0.jpg*", lambda route: held.append(route))  # noqa: PLW0108 - playwright marks its handler
+    seen = page.evaluate_handle("[]")
+    page.locator(".source").evaluate(
+        """(source, seen) => new MutationObserver(() => {
+            const words = source.querySelector(".wall-words");
+            if (words) seen.push([source.querySelector(".figure.distance .value").textContent, words.textContent]);
+        }).observe(source, { childList: true, characterData: true, subtree: true })""",
+        seen,
+    )
+    room.see(front=front(0.25))
+    expect(page.locator(".figure.distance .value")).to_have_text("8.0")  # a picture that hangs holds no distance back
+    expect(page.locator(".wall-words")).to_have_count(0)
+    held[0].continue_()
+    expect(page.locator(".wall-words")).to_have_text("8.0 mm")
+    room.see(front=front(0.125))
+    expect(page.locator(".wall-words")).to_have_text("4.0 mm")
+    assert {f"{large} mm" for large, _ in seen.json_value()} == {"16.0 mm", "8.0 mm", "4.0 mm"}
+    assert [pair for pair in seen.json_value() if f"{pair[0]} mm" != pair[1]] == []
+
+
 def test_the_close_up_brings_the_body_forward(room, page):
     room.open()
     room.see()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Page, expect
 
 from detection.vocabulary import View
@@ -45,8 +47,9 @@ def test_a_procedure_is_found_by_words_and_opened(room, page):
     expect(page.locator(".archive-line")).to_have_count(1)
     page.locator(".archive-line").click()
     assert page.url.endswith(f"#review/{id}")
-    expect(page.locator(".case-head h2")).to_have_text("MEYER^ANNA")
+    expect(page.locator(".case-head h2")).to_have_text("MEYER, ANNA")
     expect(page.locator(".case-head")).to_contain_text("7 frames judged")
+    expect(page.locator(".case-head")).to_contain_text(re.compile(r"PVP.*, \d\d:\d\d:\d\d · still open"))
     page.get_by_label("Find a procedure").fill("nobody")
     expect(page.locator(".archive-words")).to_have_text("No procedure has these words.")
 
@@ -77,7 +80,7 @@ def test_a_press_on_the_log_or_the_timeline_goes_to_that_moment(room, page):
     page.mouse.click(box["x"] + box["width"] - 2, box["y"] + 30)
     expect(page.locator(".where")).to_contain_text("7 / 7")
     expect(page.locator(".timeline")).to_have_attribute(
-        "aria-label", "Timeline: 7 frames, 1 alerts about cement, 1 entries by hand"
+        "aria-label", "Timeline: 7 frames, 1 alert about cement, 1 entry by hand"
     )
     expect(page.locator(".time-mark.high")).to_have_count(1)
 
