@@ -22,6 +22,8 @@ from detection.vocabulary import Alert, Entry, EntryType, Side, Zone
 from service.clinical.record import fields_of
 from service.clinical.scores_spine import LEVELS
 
+SHORTEST_PULSE_S = 1 / 120
+"""The record takes no faster rate."""
 BEAM_GAP_S = 1.0
 """Frames further apart than this do not belong to one press of the pedal."""
 
@@ -104,11 +106,14 @@ def propose(watched: Watched, patient: str) -> Proposal:
 
 
 def beam_of(times: Sequence[float]) -> tuple[float | None, float | None]:
-    """Seconds of fluoroscopy and frames per second, estimated from the times of frames; None without two of them."""
+    """Seconds of fluoroscopy and frames per second, estimated from the times of frames.
+
+    None without two of them, and where they came faster than any fluoroscope pulses: then their times are those of a transfer.
+    """
     gaps = [later - earlier for earlier, later in pairwise(times) if 0 < later - earlier <= BEAM_GAP_S]
-    if not gaps:
+    typical = median(gaps) if gaps else 0.0
+    if typical < SHORTEST_PULSE_S:
         return None, None
-    typical = median(gaps)
     # Each press of the pedal lasts one frame longer than its gaps.
     n_presses = 1 + sum(later - earlier > BEAM_GAP_S for earlier, later in pairwise(times))
     return round(sum(gaps) + n_presses * typical, 1), round(1 / typical, 2)

@@ -123,7 +123,7 @@ def _send(house: House, path: Path, rate: float | None) -> Sending:
         raise RuntimeError(f"the run was answered with 0x{status:04X}")
 
     def entries() -> list[Entry]:
-        return [each for each in frames_judged(house) if each.frame and each.frame.sop_instance_uid == uid]
+        return [each for each in frames_judged(house, SOURCE) if each.frame and each.frame.sop_instance_uid == uid]
 
     house.until(lambda: len(entries()) >= n_frames, "the run is judged")
     return Sending(sent_at=sent_at, entries=entries())
