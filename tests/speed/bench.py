@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.conftest import CHECKOUT
-from tests.speed import crowd, early, latency, machine, stages, storing, volume, writing
+from tests.speed import cohorts, crowd, early, latency, machine, stages, storing, volume, writing
 from tests.speed.figures import FULL, QUICK, Report, Sizes, Table
 
 DOCUMENT = CHECKOUT / "docs" / "performance.md"
@@ -25,6 +25,7 @@ PARTS: dict[str, Callable[[Sizes, Path], Report]] = {
     "crowd": crowd.measure,
     "early": early.measure,
     "journal": writing.measure,
+    "cohorts": cohorts.measure,
     "volume": volume.measure,
 }
 TARGETS = (
@@ -40,6 +41,10 @@ TARGETS = (
     ("received to visible before 50 listeners and 50 pollers, p95 ms", "crowd_50_visible_p95_ms", 100.0, False),
     ("received to visible before 50 listeners and 50 pollers, p99 ms", "crowd_50_visible_p99_ms", 150.0, False),
     ("a poll that finds nothing new, one of 50, p95 ms", "crowd_50_quiet_poll_p95_ms", 5.0, False),
+    *(
+        (f"{question}, 100,000 operations, p95 ms", f"cohort_100000_{question.replace(' ', '_')}_p95_ms", 1000.0, False)
+        for question in cohorts.QUESTIONS
+    ),
     *(
         (
             f"{question}, a million entries, {database}, p95 ms",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,18 @@ from db.connect import connect, writing
 from db.record import KINDS
 from service.clinical.cohort import cohort_table
 from service.clinical.cohort_series import cohort_course, cohort_leaks, cohort_survival
+from tests.speed.figures import Report, Sizes, Table
+from tests.speed.writing import DATABASES
 
 REPEATS = 9
 BATCH = 5000
+QUESTIONS = (
+    "table of all vertebrae by arm",
+    "patients with a lytic vertebra",
+    "leaks by site and arm",
+    "VAS over time",
+    "survival by arm",
+)
 SITES = ("disc", "paravertebral", "vein", "spinal_canal")
 
 
@@ -85,10 +94,36 @@ def questions(engine: Engine) -> dict[str, Callable[[], object]]:
     }
 
 
-def measure(engine: Engine) -> None:
-    """Print of each question the processor time of server and program, and the time by the clock: median and p95."""
+def measure(sizes: Sizes, folder: Path) -> Report:
+    """The questions on PostgreSQL at every number of operations, each in a database of its own."""
+    rows: list[list[object]] = []
+    figures: dict[str, float] = {}
+    for n in sizes.cohort_sizes:
+        with contextmanager(DATABASES["postgresql"])(folder) as url:
+            if url is None:
+                break
+            for question, ends in asked_of(url, n):
+                rows.append([n, question, *(1000 * end for times in ends for end in times)])
+                figures[f"cohort_{n}_{question.replace(' ', '_')}_p95_ms"] = 1000 * ends[2][1]
+    head = ("operations", "question", "server p50 ms", "p95", "program p50 ms", "p95", "clock p50 ms", "p95")
+    about = (
+        f"What a department asks of its records, {REPEATS} times each after one to warm up: twice as many vertebrae as operations, a leak "
+        "in four of ten, two follow-ups each. Processor time of all of the server's processes, of the program, and the clock."
+    )
+    table = Table(
+        title="Questions of a cohort", head=head, rows=rows or [["-", "PostgreSQL is not installed", *[None] * 6]]
+    )
+    figures = figures or {"n_cohorts": 0.0}
+    return Report(title="Cohorts", about=about, tables=[table], figures=figures)
+
+
+def asked_of(url: str, n: int) -> Iterator[tuple[str, tuple[tuple[float, float], ...]]]:
+    """Each question and, of server, program and clock, the median and the 95th percentile in s; ``url`` is of an empty database."""
+    engine = connect(url)
+    fill(engine, n)
+    with writing(engine) as connection:
+        connection.exec_driver_sql("ANALYZE")
     server = server_of(engine)
-    print(f"  {'':34} {'server s':>15} {'program s':>15} {'clock s':>15}")
     for name, ask in questions(engine).items():
         ask()
         took = []
@@ -96,8 +131,8 @@ def measure(engine: Engine) -> None:
             start = (processor_s(server), time.process_time(), time.perf_counter())
             ask()
             took.append(np.subtract((processor_s(server), time.process_time(), time.perf_counter()), start))
-        ends = np.quantile(took, (0.5, 0.95), axis=0).T
-        print(f"  {name:34} " + " ".join(f"{low:6.2f} / {high:6.2f}" for low, high in ends), flush=True)
+        yield name, tuple((float(low), float(high)) for low, high in np.quantile(took, (0.5, 0.95), axis=0).T)
+    engine.dispose()
 
 
 def server_of(engine: Engine) -> int | None:
@@ -127,18 +162,16 @@ def _stat(place: Path) -> list[str]:
 
 
 def main() -> None:
-    """Fill an empty database and measure."""
+    """Fill an empty database and print what its questions take."""
     told = argparse.ArgumentParser(description=__doc__)
     told.add_argument("url", help="SQLAlchemy URL of an empty database")
     told.add_argument("--n", type=int, default=100_000, help="operations")
     given = told.parse_args()
-    engine = connect(given.url)
-    fill(engine, given.n)
-    with writing(engine) as connection:
-        connection.exec_driver_sql("ANALYZE")
-    print(f"{given.n} operations, {engine.dialect.name}")
-    measure(engine)
-    engine.dispose()
+    print(
+        f"{given.n} operations; median / 95th percentile\n  {'':34} {'server s':>15} {'program s':>15} {'clock s':>15}"
+    )
+    for name, ends in asked_of(given.url, given.n):
+        print(f"  {name:34} " + " ".join(f"{low:6.2f} / {high:6.2f}" for low, high in ends), flush=True)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ class Sizes:
     crowds: tuple[int, ...] = (1, 50)
     crowd_px: int = 512
     crowd_s: float = 20.0
+    cohort_sizes: tuple[int, ...] = (10_000, 100_000)
 
 
 FULL = Sizes()
@@ -55,6 +56,7 @@ QUICK = Sizes(
     crowds=(3,),
     crowd_px=256,
     crowd_s=2.0,
+    cohort_sizes=(40,),
 )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from detection import examine as examining
 from tests.conftest import postgres_programs, program
-from tests.speed import crowd, early, latency, machine, stages, storing, writing
+from tests.speed import cohorts, crowd, early, latency, machine, stages, storing, writing
 from tests.speed.bench import PARTS, main, targets
 from tests.speed.figures import FULL, QUICK, Report, Table, median, spread
 from tests.speed.reel import draw
@@ -109,6 +109,13 @@ def test_every_frame_sent_becomes_visible(tmp_path):
     assert figures["n_256_8fps_sent"] == 16
     assert figures["n_256_8fps_visible"] == 16
     assert {row[2] for row in report.tables[1].rows} == {f"{begin} -> {end}" for begin, end in latency.STEPS}
+
+
+def test_every_question_of_a_cohort_is_timed(tmp_path):
+    program("initdb", "postgresql", postgres_programs())
+    report = cohorts.measure(QUICK, tmp_path)
+    assert_sane(report)
+    assert [row[:2] for row in report.tables[0].rows] == [[40, question] for question in cohorts.QUESTIONS]
 
 
 @pytest.mark.slow
