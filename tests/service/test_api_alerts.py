@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from detection.vocabulary import Condition, EntryType, Mode, Priority, Signal, View
+from tests.service.conftest import until
 
 
 def poll(room, headers=None, **params):
@@ -63,7 +64,7 @@ def test_an_alert_has_every_field_of_the_contract(room):
     room.open()
     room.see()
     room.raise_alert()
-    (alert,) = room.api("alerts")["items"]
+    (alert,) = until(lambda: room.api("alerts")["items"], "the alert is listed")
     assert alert["id"] == "alert-1"
     assert alert["condition"] == "present"
     assert alert["signal"] == "on"
@@ -303,7 +304,7 @@ def test_a_pause_has_a_length_within_reason(room, body):
 def test_a_replay_is_marked_as_one(room):
     room.open()
     room.raise_alert(mode=Mode.REPLAY, view=View.AP)
-    (alert,) = room.api("alerts")["items"]
+    (alert,) = until(lambda: room.api("alerts")["items"], "the alert is listed")
     assert alert["mode"] == "replay"
 
 
