@@ -90,6 +90,7 @@ def test_a_screen_that_is_opened_later_shows_the_same_clocks(room, page, browser
         expect(second.get_by_role("button", name="Cement mixed")).to_contain_text(re.compile(r"0:\d\d ago"))
         expect(second.get_by_role("button", name="Injection started")).to_contain_text("running")
         press(second, "Injection stopped")
+        expect(second.locator(".log-words")).to_contain_text("injection stopped")
     expect(page.get_by_role("button", name="Injection started")).not_to_contain_text("running")
 
 
