@@ -22,7 +22,7 @@ from sqlalchemy import Engine
 from db.arrivals import ArrivalRow, note_arrivals
 from db.connect import connect
 from db.convert import findings_data
-from db.heartbeat import Heartbeat, beat
+from db.heartbeat import Heartbeat, beat, heartbeats
 from db.journal import Journal
 from db.procedures import Opening, open_procedure
 from detection.vocabulary import (
@@ -194,6 +194,15 @@ class Room:
         alert = replace(leak(id, self.procedure, f"1.2.3.{max(self.n_frames, 1)}"), **changes)
         self.tell(alert, EntryType.ALERT_RAISED, from_state="absent", to_state="present", cause="3 of 4 frames")
         return alert
+
+    def caught_up(self) -> None:
+        """The server has heard of everything written so far."""
+
+        def hears() -> bool:
+            beat = self.app.state.pulse.beat
+            return beat.head >= self.deps.journal.head() and beat.sources == heartbeats(self.engine)
+
+        until(hears, "the server follows the journal")
 
     def beat(self, **changes: Any) -> None:
         """The analysis gives a sign of life for one source."""

@@ -15,16 +15,6 @@ def poll(room, headers=None, **params):
     return room.client.get("/api/v1/alerts", params=params, headers=headers)
 
 
-def caught_up(room):
-    """The server has heard of everything written so far."""
-    head = room.deps.journal.head()
-    for _ in range(200):
-        if room.app.state.pulse.beat.head >= head:
-            return
-        time.sleep(0.01)
-    pytest.fail("the server does not follow the journal")
-
-
 class Counted:
     """Counts statements that the database is asked."""
 
@@ -47,8 +37,7 @@ class Counted:
 def test_a_quiet_room_has_no_alerts_and_says_who_is_watching(room):
     room.open()
     room.beat()
-    caught_up(room)
-    time.sleep(0.6)
+    room.caught_up()
     answer = room.api("alerts")
     assert answer["items"] == []
     assert answer["server_time"].endswith("+00:00")
@@ -83,13 +72,14 @@ def test_the_cursor_gives_each_change_once_and_in_order(room):
     room.open()
     room.raise_alert("a")
     room.raise_alert("b", priority=Priority.LOW)
+    room.caught_up()
     first = room.api("alerts", limit=1)
     assert [alert["id"] for alert in first["items"]] == ["a"]
     second = room.api("alerts", after=first["next_after"])
     assert [alert["id"] for alert in second["items"]] == ["b"]
     assert room.api("alerts", after=second["next_after"])["items"] == []
     room.tell(replace(room.alerts["a"], signal=Signal.ACKNOWLEDGED), EntryType.ACKNOWLEDGED)
-    caught_up(room)
+    room.caught_up()
     third = room.api("alerts", after=second["next_after"])
     assert [(alert["id"], alert["signal"]) for alert in third["items"]] == [("a", "acknowledged")]
 
@@ -100,7 +90,7 @@ def test_alerts_can_be_asked_for_by_procedure_and_by_being_active(room):
     room.tell(replace(over, condition=Condition.ABSENT, signal=Signal.OFF), EntryType.RESET)
     here = room.open("1.9.2")
     room.raise_alert("here")
-    caught_up(room)
+    room.caught_up()
     assert [alert["id"] for alert in room.api("alerts", procedure=here)["items"]] == ["here"]
     assert [alert["id"] for alert in room.api("alerts", active=True)["items"]] == ["here"]
     ended = next(alert for alert in room.api("alerts")["items"] if alert["id"] == "over")
@@ -110,7 +100,7 @@ def test_alerts_can_be_asked_for_by_procedure_and_by_being_active(room):
 def test_a_filtered_cursor_moves_past_what_does_not_match(room):
     room.open()
     room.raise_alert()
-    caught_up(room)
+    room.caught_up()
     answer = room.api("alerts", procedure="another")
     assert answer["items"] == []
     assert answer["next_after"] == room.deps.journal.alerts_head()
@@ -119,7 +109,7 @@ def test_a_filtered_cursor_moves_past_what_does_not_match(room):
 def test_an_unchanged_poll_asks_the_database_nothing(room):
     room.open()
     room.raise_alert()
-    caught_up(room)
+    room.caught_up()
     after = room.api("alerts")["next_after"]
     with Counted(room.engine) as counted:
         for _ in range(20):
@@ -130,23 +120,23 @@ def test_an_unchanged_poll_asks_the_database_nothing(room):
 def test_an_unchanged_poll_with_its_etag_is_304(room):
     room.open()
     room.raise_alert()
-    caught_up(room)
+    room.caught_up()
     tag = poll(room).headers["etag"]
     again = poll(room, {"If-None-Match": tag})
     assert again.status_code == 304
     assert again.content == b""
     room.raise_alert("b")
-    caught_up(room)
+    room.caught_up()
     assert poll(room, {"If-None-Match": tag}).status_code == 200
 
 
 def test_a_source_that_falls_silent_changes_the_etag_and_is_called_stopped(room):
     room.open()
     room.beat()
-    time.sleep(0.7)
+    room.caught_up()
     tag = poll(room).headers["etag"]
     room.beat(beat_at=time.time() - 3.5)
-    time.sleep(0.7)
+    room.caught_up()
     answer = poll(room, {"If-None-Match": tag})
     assert answer.status_code == 200
     assert answer.json()["sources"][0]["state"] == "stopped"
@@ -155,7 +145,7 @@ def test_a_source_that_falls_silent_changes_the_etag_and_is_called_stopped(room)
 def test_a_waiting_poll_is_answered_by_the_alert(room):
     room.open()
     room.see()
-    caught_up(room)
+    room.caught_up()
     after = room.api("alerts")["next_after"]
     timer = threading.Timer(0.3, room.raise_alert)
     timer.start()
@@ -172,14 +162,14 @@ def test_a_waiting_poll_comes_back_empty_when_nothing_happens(room):
 def test_a_waiting_poll_tells_at_once_that_a_source_has_stopped(room):
     room.open()
     room.beat(beat_at=time.time() - 2)
-    time.sleep(0.6)
+    room.caught_up()
     answer = room.api("alerts", wait=25)
     assert answer["sources"][0]["state"] == "stopped"
 
 
 def test_many_waiting_polls_do_not_keep_others_from_their_answer(room):
     room.open()
-    caught_up(room)
+    room.caught_up()
     answers = []
 
     def wait():
@@ -312,7 +302,7 @@ def test_the_etag_of_one_cursor_is_no_answer_to_another(room):
     """After a full page the next page is asked for with the tag of the last; 304 would hide the alerts on it."""
     room.open()
     room.raise_alert()
-    caught_up(room)
+    room.caught_up()
     first = poll(room, limit=1)
     tag = {"If-None-Match": first.headers["etag"]}
     assert poll(room, tag, limit=1).status_code == 304

@@ -67,8 +67,12 @@ def test_a_journal_that_does_not_answer_is_503_and_no_quiet_screen(room, tmp_pat
         path.unlink()
     room.engine.dispose()
     (tmp_path / "data" / "journal.sqlite").mkdir()
-    time.sleep(1.2)
-    answer = room.client.get(f"{V1}/alerts", params={"after": 2})
+
+    def refused() -> httpx.Response | None:
+        answer = room.client.get(f"{V1}/alerts", params={"after": 2})
+        return answer if answer.status_code == 503 else None
+
+    answer = until(refused, "the poll is refused")
     assert room.error(answer, 503)["code"] == "unavailable"
     assert answer.headers["retry-after"]
     answer = room.client.get(f"{V1}/procedures")
@@ -199,7 +203,7 @@ def test_metrics_tell_how_the_room_is_doing_and_name_nobody(room):
     id = room.open()
     room.see()
     room.beat()
-    time.sleep(0.6)
+    room.caught_up()
     room.api(f"procedures/{id}")
     for path in ("/metrics", f"{V1}/metrics"):
         room.beat()
