@@ -9,12 +9,14 @@ receiver says is at fault itself is passed over in the end, for it would keep ev
 from __future__ import annotations
 
 import logging
+import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from db.connect import Engine
+from db.connect import Engine, StoreFailure
 from db.convert import alert_from, json_text
 from db.mirrors import keep_standing, standing_of, transitions_after
 from detection.vocabulary import Alert, Entry, EntryType, Mode
@@ -80,6 +82,21 @@ class Mirror:
         self._waiting: deque[Entry] = deque()
         self._n_failed = self._n_refused = 0
 
+    def turn(self) -> float | None:
+        """As ``step``; a surprise is a failure of this channel like any other, told and tried again, and ends nothing.
+
+        What the journal does not answer to is the caller's to wait for.
+        """
+        try:
+            return self.step()
+        except StoreFailure:
+            raise
+        except Exception as surprise:  # noqa: BLE001 - whatever it is, the other alerts are to be told
+            name, place = type(surprise).__name__, _place(surprise)
+            # without a traceback: it could quote what was about to be said
+            LOG.error("the second channel %s failed unexpectedly: %s at %s", self._standing.name, name, place)  # noqa: TRY400
+            return self._fail(f"failed unexpectedly: {name}")
+
     def step(self) -> float | None:
         """Send the next message; how long to wait before the next step, None until the journal moves."""
         self._look()
@@ -128,3 +145,9 @@ class Mirror:
             keep_standing(self._engine, self._standing)
         self._n_failed += 1
         return AGAIN_S[min(self._n_failed, len(AGAIN_S)) - 1]
+
+
+def _place(surprise: Exception) -> str:
+    """The line that it was raised at."""
+    last = traceback.extract_tb(surprise.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"

@@ -285,7 +285,7 @@ def _tell(mirror: Mirror, bell: Bell, stop: threading.Event) -> None:
     with bell.listen() as ear:
         while not stop.is_set():
             try:
-                wait_s = mirror.step()
+                wait_s = mirror.turn()
             except StoreFailure as failure:
                 LOG.error("the journal does not answer: %s", type(failure).__name__)  # noqa: TRY400 - as in run_watch
                 wait_s = RETRY_S

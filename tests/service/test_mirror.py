@@ -149,6 +149,25 @@ def test_a_channel_that_fails_says_since_when_and_why(journal, pager, url):
     assert standing.failing_since is not None
 
 
+def test_a_surprise_ends_no_channel_but_is_told_and_tried_again(journal, pager, url, caplog):
+    post, surprises = sender(url, SECRET, time.time), [ZeroDivisionError("CANARY^PATIENT")]
+
+    def send(number: int, body: bytes) -> None:
+        if surprises:
+            raise surprises.pop()
+        post(number, body)
+
+    mirrored = Mirror(journal.engine, "webhook", wants=is_real, send=send, now=time.time)
+    sent = change(journal, EntryType.ALERT_RAISED)
+    assert mirrored.turn() == 1.0
+    (standing,) = standings(journal.engine)
+    assert standing.reason == "failed unexpectedly: ZeroDivisionError"
+    assert "CANARY" not in caplog.text
+    assert mirrored.turn() == 0.0
+    assert numbers(pager) == [sent]
+    assert standings(journal.engine)[0].reason is None
+
+
 def test_a_restart_goes_on_where_the_last_message_was_taken(journal, pager, url):
     before = mirror(journal, url)
     sent = [change(journal, EntryType.ALERT_RAISED, id=f"a{n}") for n in range(2)]
