@@ -321,7 +321,6 @@ class Frame:
     ceiling: float
     field: Mask | None = None
     mm_per_px: float | None = None
-    mm_uncertainty: float = MM_UNCERTAINTY
     view: View = View.UNKNOWN
     primary_deg: float | None = None
     secondary_deg: float | None = None
