@@ -261,6 +261,19 @@ def test_what_does_not_add_up_is_said_beside_the_record(watched, recorded):
     assert "not a medical device" in told["safety"]
 
 
+def test_vertebrae_stand_from_head_to_foot_and_visits_in_their_order_whatever_was_written_last(watched, recorded):
+    operation, first = recorded["operation"]["id"], recorded["level"][0]
+    told = {"version": 1, "changes": {"lesion": "lytic"}}
+    assert watched.client.patch(f"{V1}/record/levels/{first['id']}", json=told).status_code == 200
+    for time in ({"time_point": "later", "months": 24}, {"time_point": "later", "months": 18}, {"time_point": "m12"}):
+        post(watched, "record/follow-ups", 201, operation=operation, **time)
+    post(watched, "record/follow-ups", 201, operation=operation, time_point="before")
+    whole = watched.api(f"record/operations/{operation}/whole")
+    assert [each["level"] for each in whole["level"]] == ["L2", "L3"]
+    assert [each["time_point"] for each in whole["follow_up"]] == ["before", "m12", "later", "later"]
+    assert [each["months"] for each in whole["follow_up"]] == [None, None, 18, 24]
+
+
 def test_without_record_there_is_nothing_to_agree_with(watched):
     for path in ("record", "agreement"):
         watched.error(watched.client.get(f"{V1}/procedures/{watched.procedure}/{path}"), 404)
