@@ -65,16 +65,17 @@ class JournalBroken(StoreFailure):
     """The record contradicts itself or is not one of ours; writing on would hide it."""
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, *, is_kept: bool = True) -> Engine:
     """The database at ``url`` (SQLite file or PostgreSQL) with its schema brought up to date.
 
-    Safe to call from several processes at once. Raises StoreUnreachable, or JournalBroken when the schema is
+    A SQLite file that is not kept waits for no disk: nobody asks for it after a power cut. Safe to call from several
+    processes at once. Raises StoreUnreachable, or JournalBroken when the schema is
     newer than this program; ValueError for a URL of another kind.
     """
     place = make_url(url)
     match place.get_backend_name():
         case "sqlite":
-            return _connect_sqlite(place)
+            return _connect_sqlite(place, is_kept=is_kept)
         case "postgresql" | "postgres":
             return _connect_postgresql(place)
         case other:
@@ -184,7 +185,7 @@ def _let_go_on_failure(engine: Engine) -> Iterator[None]:
         raise
 
 
-def _connect_sqlite(place: URL) -> Engine:
+def _connect_sqlite(place: URL, *, is_kept: bool) -> Engine:
     if not place.database or place.database == ":memory:":
         raise ValueError("database_url: SQLite needs a file, several processes share it")
     path = Path(place.database)
@@ -197,6 +198,8 @@ def _connect_sqlite(place: URL) -> Engine:
         connect_args={"timeout": PATIENCE_S, "check_same_thread": False},
     )
     event.listen(engine, "connect", _prepare_sqlite)
+    if not is_kept:
+        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
     event.listen(engine, "begin", _begin_sqlite)
     with _let_go_on_failure(engine):
         path.parent.mkdir(parents=True, exist_ok=True)

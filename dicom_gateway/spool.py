@@ -87,8 +87,13 @@ class Part:
 class Spool:
     """The folder of arrivals. Any number of processes may add and read at once."""
 
-    def __init__(self, folder: Path, *, per_shard: int = PER_SHARD, boot: str | None = None) -> None:
-        """``boot`` names the running system that the numbers are counted in; None asks the machine."""
+    def __init__(
+        self, folder: Path, *, per_shard: int = PER_SHARD, boot: str | None = None, is_kept: bool = True
+    ) -> None:
+        """``boot`` names the running system that the numbers are counted in; None asks the machine.
+
+        A spool that is not kept waits for no disk: nobody asks for it after a power cut.
+        """
         self.folder = folder
         self.per_shard = per_shard
         self.boot = _boot_id() if boot is None else boot
@@ -98,7 +103,7 @@ class Spool:
         for each in (self.incoming, self.arrivals, self.quarantined):
             each.mkdir(parents=True, exist_ok=True)
         self._thread_lock = threading.Lock()
-        self._flush = SharedFlush()
+        self._is_kept, self._flush = is_kept, SharedFlush()
         self._known = Known(folder / "known.sqlite", self.boot)
 
     def begin(self) -> Part:
@@ -108,11 +113,13 @@ class Spool:
     def add(self, part: Part, origin: Origin) -> Arrival | Duplicate:
         """Make ``part`` an arrival. On return it is durable; on OSError nothing of it is left."""
         try:
-            part.sync()
+            if self._is_kept:
+                part.sync()
             with self._locked() as last:
                 added = self._place(part, origin, last)
             arrival = added.arrival if isinstance(added, Duplicate) else added
-            self._sync_or_revoke(added, arrival.path)
+            if self._is_kept:
+                self._sync_or_revoke(added, arrival.path)
         finally:
             part.discard()
         return added
@@ -254,7 +261,8 @@ class Spool:
         shard = self._shard(named.number)
         if not shard.is_dir():
             shard.mkdir()
-            sync_folder(self.arrivals)
+            if self._is_kept:
+                sync_folder(self.arrivals)
         arrival = replace(named, path=shard / name_of(named, origin.received_ns), has_rival=has_rival)
         last.claim(arrival.number)
         part.path.rename(arrival.path)

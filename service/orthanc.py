@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +22,13 @@ class OrthancUnreachable(ConnectionError):
 
 def instances_of(url: str, study_instance_uid: str) -> list[str]:
     """Orthanc's own ids of the objects of a study. Raises ``StudyNotFound`` or ``OrthancUnreachable``."""
-    query = {"Level": "Study", "Query": {"StudyInstanceUID": study_instance_uid}}
-    with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
-        found = _json(client, "POST", "/tools/find", query)
-        if not found:
-            raise StudyNotFound("the study is not in Orthanc")
-        return [str(item["ID"]) for study in found for item in _json(client, "GET", f"/studies/{study}/instances")]
+    with _client(url) as client:
+        return _instances(client, study_instance_uid)
 
 
 def studies_in(url: str) -> list[str]:
     """The Study Instance UIDs of all studies, sorted. Raises ``OrthancUnreachable``."""
-    with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
+    with _client(url) as client:
         found = _json(client, "GET", "/studies?expand")
     try:
         return sorted(str(study["MainDicomTags"]["StudyInstanceUID"]) for study in found)
@@ -40,9 +38,9 @@ def studies_in(url: str) -> list[str]:
 
 def fetch_study(url: str, study_instance_uid: str, folder: Path) -> int:
     """Write every object of a study into ``folder``; how many there are."""
-    ids = instances_of(url, study_instance_uid)
-    folder.mkdir(parents=True, exist_ok=True)
-    with httpx.Client(base_url=url, timeout=TIMEOUT_S) as client:
+    with _client(url) as client:
+        ids = _instances(client, study_instance_uid)
+        folder.mkdir(parents=True, exist_ok=True)
         for number, instance in enumerate(ids):
             try:
                 answer = client.get(f"/instances/{instance}/file")
@@ -51,6 +49,24 @@ def fetch_study(url: str, study_instance_uid: str, folder: Path) -> int:
                 raise OrthancUnreachable("Orthanc does not give the object") from error
             (folder / f"{number:06d}.dcm").write_bytes(answer.content)
     return len(ids)
+
+
+def _client(url: str) -> httpx.Client:
+    return httpx.Client(base_url=url, timeout=TIMEOUT_S, verify=_authorities())
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Whom this machine trusts: read once, for it takes as long as three objects."""
+    return httpx.create_ssl_context()
+
+
+def _instances(client: httpx.Client, study_instance_uid: str) -> list[str]:
+    query = {"Level": "Study", "Query": {"StudyInstanceUID": study_instance_uid}}
+    found = _json(client, "POST", "/tools/find", query)
+    if not found:
+        raise StudyNotFound("the study is not in Orthanc")
+    return [str(item["ID"]) for study in found for item in _json(client, "GET", f"/studies/{study}/instances")]
 
 
 def _json(client: httpx.Client, method: str, path: str, body: Any = None) -> Any:

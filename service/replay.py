@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from db.convert import plain
 from detection.vocabulary import Entry, EntryType, Seen
 from dicom_gateway.arrival import Origin
 from dicom_gateway.dicomdir import is_directory, listed_in
-from dicom_gateway.header import read_header
+from dicom_gateway.header import read_outline
 from dicom_gateway.refusal import Unreadable
 from dicom_gateway.sender import Due, due_from, due_from_folder
 from dicom_gateway.spool import Spool
@@ -28,6 +29,7 @@ from service.orthanc import fetch_study
 from service.roles import make_watch
 from service.settings import Settings
 
+JOURNAL = "journal.sqlite"
 OF_AN_ALERT = (
     *("kind", "zone", "side", "priority", "condition", "signal", "message", "technical_cause"),
     *("area_mm2", "distance_to_wall_mm", "outline"),
@@ -56,9 +58,10 @@ def replayed(
             sources_file=exported.sources_file if exported else None,
         )
         settings.data_dir.mkdir()
-        if not _fill(Spool(settings.spool_dir), recording, exported, now):
+        if not _fill(Spool(settings.spool_dir, is_kept=False), recording, exported, now):
             raise LookupError("no DICOM object in this recording")
-        engine = connect(settings.journal_url)
+        (settings.data_dir / JOURNAL).write_bytes(_empty_journal())
+        engine = connect(f"sqlite:///{settings.data_dir / JOURNAL}", is_kept=False)
         before = exported.remember(engine) if exported else None
         # the clock stands still: how fast this machine judges must not show in what it prints
         began = now()
@@ -70,6 +73,15 @@ def replayed(
         engine.dispose()
 
 
+@cache
+def _empty_journal() -> bytes:
+    """A journal without a line: the making of its tables takes as long as the judging of some frames."""
+    with tempfile.TemporaryDirectory(prefix="cementwatch-replay-") as scratch:
+        path = Path(scratch) / JOURNAL
+        connect(f"sqlite:///{path}", is_kept=False).dispose()
+        return path.read_bytes()
+
+
 def _fill(spool: Spool, recording: Path, exported: ExportedFolder | None, now: Callable[[], float]) -> int:
     """Make every object of the recording an arrival, in the order of its acquisition; how many there are."""
     n_objects = 0
@@ -77,7 +89,7 @@ def _fill(spool: Spool, recording: Path, exported: ExportedFolder | None, now: C
         if not isinstance(item.content, Path):
             continue
         try:
-            uid = read_header(item.content).sop_instance_uid
+            uid = read_outline(item.content).sop_instance_uid
         except Unreadable:
             continue
         source = exported.source_of(item.content) if exported else SOURCE

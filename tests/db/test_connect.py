@@ -40,6 +40,13 @@ def test_sqlite_writes_ahead_and_syncs_every_commit(tmp_path):
     engine.dispose()
 
 
+def test_a_sqlite_file_that_is_not_kept_waits_for_no_disk(tmp_path):
+    engine = connect(f"sqlite:///{tmp_path}/j.sqlite", is_kept=False)
+    with reading(engine) as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 0
+    engine.dispose()
+
+
 @pytest.mark.parametrize("odd", ["100% sure", "a b", "ü"])
 def test_odd_folder_names_do_no_harm(tmp_path, odd):
     engine = connect(f"sqlite:///{tmp_path}/{odd}/j.sqlite")

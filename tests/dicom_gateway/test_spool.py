@@ -41,6 +41,17 @@ def test_an_arrival_is_one_file_whose_name_says_all(spool):
     assert "1.2.3" not in found.path.name
 
 
+def test_a_spool_that_is_not_kept_waits_for_no_disk(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr("os.fsync", flushed.append)
+    assert put(Spool(tmp_path / "kept"), b"pixels", origin()).number == 1
+    assert flushed
+    flushed.clear()
+    added = put(Spool(tmp_path / "scratch", is_kept=False), b"pixels", origin())
+    assert Spool(tmp_path / "scratch").after(0) == [added]
+    assert flushed == []
+
+
 def test_numbers_ascend_and_are_read_from_any_point(spool):
     for each in range(5):
         put(spool, b"x", origin(f"1.{each}"))

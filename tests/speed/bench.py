@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.conftest import CHECKOUT
-from tests.speed import cohorts, crowd, early, latency, machine, stages, storing, volume, writing
+from tests.speed import batches, cohorts, crowd, early, latency, machine, stages, storing, volume, writing
 from tests.speed.figures import FULL, QUICK, Report, Sizes, Table
 
 DOCUMENT = CHECKOUT / "docs" / "performance.md"
@@ -24,6 +24,7 @@ PARTS: dict[str, Callable[[Sizes, Path], Report]] = {
     "latency": latency.measure,
     "crowd": crowd.measure,
     "early": early.measure,
+    "batches": batches.measure,
     "journal": writing.measure,
     "cohorts": cohorts.measure,
     "volume": volume.measure,

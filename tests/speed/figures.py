@@ -33,6 +33,9 @@ class Sizes:
     crowd_px: int = 512
     crowd_s: float = 20.0
     cohort_sizes: tuple[int, ...] = (10_000, 100_000)
+    n_studies: int = 50
+    n_study_frames: int = 40
+    study_px: int = 512
 
 
 FULL = Sizes()
@@ -57,6 +60,9 @@ QUICK = Sizes(
     crowd_px=256,
     crowd_s=2.0,
     cohort_sizes=(40,),
+    n_studies=1,
+    n_study_frames=6,
+    study_px=256,
 )
 
 

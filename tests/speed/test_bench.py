@@ -10,7 +10,7 @@ import pytest
 
 from detection import examine as examining
 from tests.conftest import postgres_programs, program
-from tests.speed import cohorts, crowd, early, latency, machine, stages, storing, writing
+from tests.speed import batches, cohorts, crowd, early, latency, machine, stages, storing, writing
 from tests.speed.bench import PARTS, main, targets
 from tests.speed.figures import FULL, QUICK, Report, Table, median, spread
 from tests.speed.reel import draw
@@ -116,6 +116,22 @@ def test_every_question_of_a_cohort_is_timed(tmp_path):
     report = cohorts.measure(QUICK, tmp_path)
     assert_sane(report)
     assert [row[:2] for row in report.tables[0].rows] == [[40, question] for question in cohorts.QUESTIONS]
+
+
+@pytest.mark.slow
+def test_a_batch_of_recordings_is_held_against_examine_alone(tmp_path):
+    program("Orthanc", "orthanc")
+    before = {name: getattr(owner, word) for name, (owner, word) in batches.STEPS.items()}
+    report = batches.measure(QUICK, tmp_path)
+    assert_sane(report)
+    figures, (rate, steps) = report.figures, report.tables
+    assert figures["n_batch_frames"] == QUICK.n_studies * QUICK.n_study_frames
+    assert 0 < figures["batch_processor_ratio"] < 1, "examine is a part of what the command does"
+    assert rate.rows[2][1] == pytest.approx(rate.rows[0][1] / rate.rows[1][1])
+    assert [row[0] for row in steps.rows[: len(batches.STEPS)]] == list(batches.STEPS)
+    assert all(row[2] > 0 for row in steps.rows), "each step was met, and none twice"
+    assert {name: getattr(owner, word) for name, (owner, word) in batches.STEPS.items()} == before
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
