@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from db import procedures, queries
 from db.connect import connect
 from detection.vocabulary import Entry, EntryType
-from dicom_gateway.compose import run_of
+from dicom_gateway.compose import run_of, study_of
 from dicom_gateway.report.forms import Form
 from dicom_gateway.report.stored import Made
 from dicom_gateway.spool import Origin, Spool
@@ -55,26 +55,28 @@ class Played:
         return queries.log_of(self.engine, self.id, types=types, limit=1000)
 
 
-def played(folder: Path, archives: tuple[Archive, ...] = ()) -> Played:
-    """The scene as one multi-frame object of a device that writes Latin-1, tells its zone and names its maker."""
+def played(folder: Path, archives: tuple[Archive, ...] = (), *, is_run: bool = True) -> Played:
+    """The scene as one multi-frame object, or single images, of a device that writes Latin-1, tells its zone and names its maker."""
     settings = Settings(data_dir=folder, unlogged_after_s=3600, archives=archives, report_pictures=True)
     folder.mkdir(parents=True, exist_ok=True)
-    run = run_of(SCENE, study_uid="2.25.20261122", started_at=BEGAN)
-    run.SpecificCharacterSet, run.PatientName, run.PatientSex = "ISO_IR 100", PATIENT, "O"
-    run.StudyID, run.AccessionNumber, run.TimezoneOffsetFromUTC = "77", "A-1", "+0100"
-    content = io.BytesIO()
-    run.save_as(content, enforce_file_format=True)
+    about = {"study_uid": "2.25.20261122", "started_at": BEGAN}
+    sources = [run_of(SCENE, **about)] if is_run else [due.content for due in study_of(SCENE, **about)]
     spool = Spool(settings.spool_dir)
-    part = spool.begin()
-    part.write(content.getvalue())
-    origin = Origin(sop_instance_uid=str(run.SOPInstanceUID), source="ARM1", received_ns=int(JUDGED * 1e9))
-    spool.add(part, origin)
+    for source in sources:
+        source.SpecificCharacterSet, source.PatientName, source.PatientSex = "ISO_IR 100", PATIENT, "O"
+        source.StudyID, source.AccessionNumber, source.TimezoneOffsetFromUTC = "77", "A-1", "+0100"
+        content = io.BytesIO()
+        source.save_as(content, enforce_file_format=True)
+        part = spool.begin()
+        part.write(content.getvalue())
+        origin = Origin(sop_instance_uid=str(source.SOPInstanceUID), source="ARM1", received_ns=int(JUDGED * 1e9))
+        spool.add(part, origin)
     engine = connect(settings.journal_url)
     watch = make_watch(settings, engine, Bell(settings.data_dir / "bells"), lambda: JUDGED)
     while watch.turn():
         pass
     watch.close()
-    house = Played(folder=folder, settings=settings, engine=engine, source=run)
+    house = Played(folder=folder, settings=settings, engine=engine, source=sources[0])
     procedures.change(engine, house.id, {"levels": ["L2"]}, at=JUDGED)
     procedures.close(engine, house.id, at=CLOSED)
     house.made = house.dispatch()
