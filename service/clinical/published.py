@@ -47,11 +47,14 @@ class Fraction(Part):
     printed: dict[str, Printed] = {}
     wording: str | None = None
     where: list[Where] = Field([], description="Which things of the record the numerator counts.")
+    is_made: bool = Field(default=False, description="Nothing else makes it: so many are given the first of each code.")
 
     @model_validator(mode="after")
     def _counted(self) -> Self:
         if self.where:
             _countable(self.unit)
+        if self.is_made and (self.unit != "patient" or not self.where or not all(each.among for each in self.where)):
+            raise ValueError("is_made: expected patients, and where with codes to give them")
         return self
 
 

@@ -16,7 +16,7 @@ from db.record import KINDS
 from service.clinical.cohort_series import SEEN_WITH
 from service.clinical.finding import Finding, Verdict
 from service.clinical.grid import draw
-from service.clinical.published import Course, Figure, Leaks, Published, Sum
+from service.clinical.published import Course, Figure, Fraction, Leaks, Published, Sum
 from service.clinical.scores_drawn import way_of
 from service.clinical.shape import SCORED
 
@@ -42,6 +42,9 @@ def simulate(published: Published, name: str, seed: int) -> Series:
     series = Series(name=name, rows=_things(published, name))
     for total in published.sum:
         _count(series, total, chance)
+    for fraction in published.fraction:
+        if fraction.is_made:
+            _mark(series, fraction, chance)
     for figure in published.figure:
         _measure(series, figure, chance)
     for leaks in published.leaks:
@@ -97,6 +100,22 @@ def _count(series: Series, total: Sum, chance: np.random.Generator) -> None:
     for place, word in zip(chance.permutation(len(things)), words, strict=True):
         if word is not None:
             things[place][name] = word
+
+
+def _mark(series: Series, fraction: Fraction, chance: np.random.Generator) -> None:
+    """Give as many patients what the fraction counts; of vertebrae one each, and nothing is said of the others."""
+    n_patients = len(series.rows["patient"])
+    chosen = chance.permutation(n_patients)[: fraction.numerator]
+    for where in fraction.where:
+        kind, _, name = where.field.partition(".")
+        things = series.rows[kind][:n_patients]
+        if fraction.numerator > n_patients or len(things) < n_patients:
+            series.findings.append(
+                _impossible(fraction.label, where.field, f"{len(things)} things of {n_patients} patients")
+            )
+            return
+        for place in chosen:
+            things[place][name] = (where.among or [None])[0]
 
 
 def _turn(codes: Sequence[Any], n: int) -> Any:

@@ -43,6 +43,9 @@ def one(name, about, printed=""):
         ("patients with fever or leg discomfort", "extremely low", Verdict.FLAG, "8/34"),
         ("leaks into the canal", "", Verdict.NOTE, "exact 95 % 0.5-13.7"),
         ("embolism", "", Verdict.NOTE, "0.0-10.3"),
+        ("pathological fracture", "", Verdict.NOTE, "58.8 %"),
+        ("posterior cortex ruptured", "", Verdict.NOTE, "44.1 %"),
+        ("root compression", "", Verdict.NOTE, "14.7 %"),
         ("VAS", "n by time", Verdict.FLAG, "34 is assumed"),
         ("VAS: before, h24", "", Verdict.REPRODUCES, "t 52"),
         ("ODI: before, h24", "", Verdict.REPRODUCES, "t 40.8"),
@@ -77,6 +80,9 @@ def test_the_zhengzhou_series(about, printed, verdict, words):
         ("age", "", Verdict.FLAG, "78 (figure)"),
         ("VAS and QLQ-BM22", "median +- SD", Verdict.FLAG, "the results call the same numbers means"),
         ("VAS: before, week", "", Verdict.OPEN, "p 0.0088 at r = 0, 0.00051 at r = 0.5"),
+        ("VAS: before, m3", "p 0.002", Verdict.OPEN, "p 0.00051 at r = 0, 4.8e-06 at r = 0.5"),
+        ("QLQ-BM22: before, week", "p 0.001", Verdict.OPEN, "p 0.010 at r = 0, 0.00059 at r = 0.5"),
+        ("QLQ-BM22: before, m3", "p < 0.001", Verdict.OPEN, "p 0.00071 at r = 0, 7.7e-06 at r = 0.5"),
     ],
 )
 def test_the_beijing_series(about, printed, verdict, words):
@@ -92,6 +98,8 @@ def test_the_table_of_the_bologna_review():
     cortet = one("bologna", "Cortet 1997, no relief")
     assert cortet.verdict is Verdict.FLAG
     assert "2.7 %" in cortet.found
+    for printed in ("Weill 1996, radiculopathy", "Weill 1996, deaths", "Cortet 1997, radiculopathy"):
+        assert one("bologna", printed).verdict is Verdict.REPRODUCES
     assert one("bologna", "Gangi 1999, complications").verdict is Verdict.REPRODUCES
 
 

@@ -203,6 +203,28 @@ def test_a_summary_without_sense_is_refused_by_name(old, new, named):
         read(FIGURE.replace(old, new))
 
 
+MARKED = """title = "a fraction of patients"
+units = { patient = 4, vertebra = 6 }
+[[fraction]]
+label = "ruptured"
+numerator = 3
+denominator = 4
+unit = "patient"
+where = [{ field = "level.posterior_wall", among = ["broken"] }]
+is_made = true
+"""
+
+
+def test_a_fraction_of_patients_is_made_and_nothing_is_said_of_the_others():
+    series = simulate(read(MARKED), "x", seed=1)
+    walls = {each["operation"]: each["posterior_wall"] for each in series.rows["level"] if "posterior_wall" in each}
+    assert list(walls.values()) == ["broken"] * 3, "three vertebrae of three patients"
+    too_many = simulate(read(MARKED.replace("patient = 4", "patient = 2")), "x", seed=1)
+    assert [(each.verdict, each.about) for each in too_many.findings] == [(Verdict.FLAG, "ruptured")]
+    with pytest.raises(ValueError, match="is_made: expected patients"):
+        read(MARKED.replace('unit = "patient"', 'unit = "vertebra"'))
+
+
 @pytest.mark.parametrize("field", ["aliquot.volume_ml", "needle.gauge_g"])
 def test_what_no_summary_makes_is_said(field):
     told = simulate(read(FIGURE.replace("level.volume_ml", field)), "x", seed=1).findings
