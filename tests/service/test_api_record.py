@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
+
+from db.connect import reading, rows_of
+from db.record import KINDS
 
 V1 = "/api/v1"
 SINS = {"location": "junctional", "pain": "none", "lesion": "lytic", "alignment": "normal", "collapse": "none"}
@@ -109,6 +113,23 @@ def test_who_changed_what_is_shown(room, operation):
     assert room.api("record/operations")["items"] == []
     assert room.api(f"record/operations/{id}")["is_withdrawn"] is True
     assert room.api(f"record/operations/{id}", version=1)["blood_loss_ml"] is None
+
+
+def test_nothing_of_the_record_is_deleted_every_version_stays_a_row(room, operation):
+    id = operation["id"]
+    paths = room.api("openapi.json")["paths"]
+    assert [path for path, verbs in paths.items() if "/record" in path and {"delete", "put"} & verbs.keys()] == []
+    assert room.client.delete(f"{V1}/record/operations/{id}").status_code == 405
+    change(room, "operations", id, 1, blood_loss_ml=50)
+    room.client.post(f"{V1}/record/operations/{id}/withdraw", json={"version": 2, "reason": "entered twice"})
+    table = KINDS["operation"].table
+    with reading(room.engine) as connection:
+        rows = rows_of(connection, select(table).where(table.c.id == id).order_by(table.c.version))
+    assert [(row["version"], row["is_current"], row["is_withdrawn"], row["blood_loss_ml"]) for row in rows] == [
+        (1, False, False, None),
+        (2, False, False, 50.0),
+        (3, True, True, 50.0),
+    ]
 
 
 def test_a_pseudonym_in_use_and_an_owner_with_things_are_conflicts(room, operation):
