@@ -115,7 +115,7 @@ def _mark(series: Series, fraction: Fraction, chance: np.random.Generator) -> No
             )
             return
         for place in chosen:
-            things[place][name] = (where.among or [None])[0]
+            things[place][name] = next(iter(where.among or ()))
 
 
 def _turn(codes: Sequence[Any], n: int) -> Any:
