@@ -8,6 +8,7 @@ from datetime import datetime
 from detection.vocabulary import EntryType, Kind
 from service.api import wire
 from service.clinical.remarks import Whole
+from service.clinical.scores_spine import LEVELS
 from service.printout.parts import Cell, Mark, Part, Picture, Pictures, Printout, Section, Span, Table, Timeline, Words
 from service.printout.record import moment, sections_of, words_of
 
@@ -61,13 +62,22 @@ def _about(report: wire.Report) -> Iterator[tuple[Cell, ...]]:
     yield "Mode", about.mode
     yield "Kind", about.kind
     yield "Patient", " ".join(str(value) for value in about.patient.values() if value)
-    yield "Levels", ", ".join(about.levels)
+    yield "Levels", ", ".join(_levels(report))
     yield "Opened", moment(about.opened_at)
     yield "Closed", moment(about.closed_at) if about.closed_at else "still open"
     yield "Dose", _dose_in_words(about.dose)
     yield "Frames judged", about.counts.frames if about.counts else None
     yield "Report made", moment(report.made_at)
     yield "Software", f"{version.software}, algorithm {version.algorithm}, rules {version.rules}"
+
+
+def _levels(report: wire.Report) -> list[str]:
+    """Those that the procedure was opened for, and those that landmarks or the log name, from head to foot."""
+    told = {*report.procedure.levels, *(str(entry.data.get("level")) for entry in report.log)}
+    return [
+        *(level for level in LEVELS if level in told),
+        *(level for level in report.procedure.levels if level not in LEVELS),
+    ]
 
 
 def _dose_in_words(dose: wire.Dose | None) -> str:

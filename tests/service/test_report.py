@@ -46,6 +46,14 @@ def words_of_page(html: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", shown).split())
 
 
+def test_levels_that_only_the_log_names_are_levels_of_the_report(room):
+    room.open(levels=())
+    act(room, "injection_started", level="L4")
+    act(room, "aliquot", level="T12", volume_ml=1.5)
+    html = room.client.get(f"{V1}/procedures/{room.procedure}/report.html").text
+    assert "Levels T12, L4 Opened" in words_of_page(html)
+
+
 def test_page_and_pdf_tell_the_same_of_record_alerts_and_log(reported):
     path = f"{V1}/procedures/{reported.procedure}/report"
     html = reported.client.get(f"{path}.html")
