@@ -87,7 +87,10 @@ def _fitness(outcomes: Sequence[Outcome]) -> Iterator[Figure]:
 
 
 def breakdowns(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Tables of recall and false alarms by zone, view, confounder, dose and cement: a title and its lines."""
+    """Tables of recall and false alarms by zone, view, confounder, dose and cement: a title and its lines.
+
+    By view once more with every leak, whether it shows in projection or not: as CT would count them.
+    """
     labels: dict[str, Label] = {
         "true zone": lambda each: {str(FAMILY[zone]) for zone in each.leakage.zones},
         "view": lambda each: (each.about.view,),
@@ -99,13 +102,18 @@ def breakdowns(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, tuple[str, ..
     for title, label in labels.items():
         rows = sorted(set(chain.from_iterable(label(each) for each in outcomes)))
         yield title, tuple(_row(row, [each for each in outcomes if row in label(each)]) for row in rows)
+    views = sorted({each.about.view for each in outcomes})
+    yield (
+        "view, leaks in 3-D",
+        tuple(_row(view, [each for each in outcomes if each.about.view is view], is_3d=True) for view in views),
+    )
 
 
 BREAKDOWN_HEAD = f"{'':28}{'leaks':>6}{'recall':>8}{'95 %':>15}{'levels':>8}{'false audible':>15}{'false HIGH':>12}"
 
 
-def _row(name: str, outcomes: Sequence[Outcome]) -> str:
-    leaks = [each for each in outcomes if each.has_visible_leak]
+def _row(name: str, outcomes: Sequence[Outcome], *, is_3d: bool = False) -> str:
+    leaks = [each for each in outcomes if (each.leakage.onset_3d is not None if is_3d else each.has_visible_leak)]
     recall = share("", [each.caught is not None for each in leaks])
     value = "-" if recall.value is None else f"{recall.value:.2f}"
     interval = "" if recall.low is None else f"{recall.low:.2f} to {recall.high:.2f}"

@@ -198,7 +198,7 @@ def row_of(treatment: Treatment, pairs: Sequence[Pair]) -> str:
         both(lambda each: len(each.false_alarms)),
         f"{np.mean(later):+.1f}" if later else "-",
         both(lambda each: each.n_unfit_clear),
-        "; ".join(_words(pair) for pair in pairs if any(pair.harms())) or "nothing",
+        "; ".join(_words(pair) for pair in pairs if any(pair.harms())) or "nothing: no scene of ours needs it",
     )
     return "| " + " | ".join(cells) + " |"
 

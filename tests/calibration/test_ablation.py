@@ -13,6 +13,8 @@ from detection.vocabulary import Zone
 from tests.calibration.ablation import Pair, place_of, played, taken_out
 from tests.calibration.treatments import TREATMENTS
 from tests.calibration.trials import CONTROLS, LEAKS, OWN, trial_named
+from tests.calibration.views import Both, lines_of
+from tests.detection.outcomes import leakage, outcome, telling
 from tests.house.tree import CHECKOUT
 
 NAMED = {each.name: each for each in TREATMENTS}
@@ -31,7 +33,8 @@ def test_what_is_taken_out_is_there_and_comes_back(treatment):
 
 def test_every_treatment_has_one_row_in_the_guide():
     guide = (CHECKOUT / "docs" / "algorithm.md").read_text(encoding="utf-8")
-    rows = [line.split("|")[1].strip() for line in guide.splitlines() if line.startswith("|")]
+    section = guide.partition("### Each treatment taken out")[2].partition("\n#")[0]
+    rows = [line.split("|")[1].strip() for line in section.splitlines() if line.startswith("|")]
     assert [rows.count(name) for name in NAMED] == [1] * len(TREATMENTS)
 
 
@@ -60,3 +63,10 @@ def test_contrast_agent_is_taken_for_a_leak_into_the_canal_once_it_is_not_told_f
     assert not whole.false_alarms
     assert Zone.CANAL in {each.zone for each in without.false_high}
     assert Pair(trial=trial, whole=whole, without=without).is_failed
+
+
+def test_a_leak_that_one_view_hides_counts_as_a_leak_of_both():
+    seen, hidden = outcome(telling(104, is_true=True), leak=leakage()), outcome(leak=leakage(onset=None))
+    lines = list(lines_of([Both(kind="vein", lateral=hidden, ap=seen), Both(kind="disc", lateral=seen, ap=seen)]))
+    assert "| vein | 1 | 0 | 0 | 1 | 1 | 1 |" in lines
+    assert "| all | 2 | 1 | 1 | 2 | 2 | 2 |" in lines

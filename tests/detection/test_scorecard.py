@@ -10,7 +10,7 @@ from detection.intervals import byar, median, pooled, rank_about_median, rate, s
 from detection.outcome import Contact, Precision
 from detection.scorecard import breakdowns, curve_of, figures_of
 from detection.targets import targets_of
-from detection.vocabulary import Kind, Priority, Zone
+from detection.vocabulary import Kind, Priority, View, Zone
 from tests.detection.outcomes import leakage, outcome, telling
 
 CAUGHT = outcome(telling(104, is_true=True), leak=leakage())
@@ -167,6 +167,16 @@ def test_tables_have_a_row_for_each_label():
     assert [row.split()[0] for row in tables["dose"]] == ["low", "usual"]
     assert [row.split()[0] for row in tables["true zone"]] == ["canal", "vein"]
     assert tables["confounder"][0].split()[1:3] == ["2", "0.50"]
+
+
+def test_a_leak_that_its_view_hides_counts_against_three_dimensions_alone():
+    hidden = outcome(leak=leakage(onset=None), view=View.AP)
+    tables = dict(breakdowns([CAUGHT, MISSED, hidden]))
+    assert [row.split()[:3] for row in tables["view"]] == [["ap", "0", "-"], ["lateral", "2", "0.50"]]
+    assert [row.split()[:3] for row in tables["view, leaks in 3-D"]] == [
+        ["ap", "1", "0.00"],
+        ["lateral", "2", "0.50"],
+    ]
 
 
 def test_keeping_back_small_alerts_costs_recall_and_spares_false_alarms():
