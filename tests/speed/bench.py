@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.conftest import CHECKOUT
-from tests.speed import batches, cohorts, crowd, early, latency, machine, stages, storing, volume, writing
+from tests.speed import batches, cohorts, crowd, early, latency, machine, peers, stages, storing, volume, writing
 from tests.speed.figures import FULL, QUICK, Report, Sizes, Table
 
 DOCUMENT = CHECKOUT / "docs" / "performance.md"
 PARTS: dict[str, Callable[[Sizes, Path], Report]] = {
     "store": storing.measure,
+    "peers": peers.measure,
     "stages": stages.measure,
     "latency": latency.measure,
     "crowd": crowd.measure,
@@ -33,6 +34,16 @@ TARGETS = (
     ("decode and examine, 1024 x 1024, one core, median ms", "decode_examine_1024_p50_ms", 15.0, False),
     ("decode and examine, 1024 x 1024, one core, p99 ms", "decode_examine_1024_p99_ms", 25.0, False),
     ("objects of 2 MiB a second from one sender", "cementwatch_default_objects_per_s", 60.0, True),
+    *(
+        (f"{objects}, least of all senders: ours / {receiver}", f"peers_{kind}_{figure}_least_ratio", value, True)
+        for objects, kind in (("single images", "single"), ("runs of 100 frames", "run"))
+        for receiver, figure, value in (
+            ("Orthanc, default", "orthanc_default", 5.0),
+            ("Orthanc, TCP_NODELAY=1", "orthanc_nodelay", 1.5),
+            ("storescp, TCP_NODELAY=1", "storescp_nodelay", 1.5),
+        )
+    ),
+    ("C-STORE round trip of an unmodified sender at 30 fps, p99 ms", "peers_paced_cementwatch_p99_ms", 15.0, False),
     ("C-STORE round trip at 30 fps, 1024 x 1024, p99 ms", "store_1024_30fps_p99_ms", 20.0, False),
     ("first frame of a 50 MiB run judged after its last byte, ms", "early_paced_first_ms", 20.0, False),
     ("success to visible at 15 fps, 1024 x 1024, p95 ms", "visible_1024_15fps_p95_ms", 150.0, False),

@@ -5,8 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 SHARES = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "max": 1.0}
+
+
+class Batch(NamedTuple):
+    """Objects of one kind, and how many of them a sender has."""
+
+    px: int
+    bits: int
+    n_frames: int
+    n_objects: int
+
+    def __str__(self) -> str:
+        return f"{self.px} x {self.px}, {self.bits} bit" + (f", {self.n_frames} frames" if self.n_frames > 1 else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +31,13 @@ class Sizes:
     n_repeats: int = 3
     object_px: int = 1024
     n_disk: int = 100
+    batches: tuple[Batch, ...] = (
+        Batch(1024, 16, 1, 20),
+        Batch(512, 8, 1, 40),
+        Batch(1024, 16, 100, 1),
+        Batch(512, 8, 100, 2),
+    )
+    pace_s: float = 6.0
     stage_px: tuple[int, ...] = (512, 1024)
     n_stage_frames: int = 200
     latency_px: tuple[int, ...] = (512, 1024)
@@ -45,6 +65,8 @@ QUICK = Sizes(
     n_repeats=1,
     object_px=256,
     n_disk=4,
+    batches=(Batch(128, 16, 1, 2), Batch(128, 8, 3, 1)),
+    pace_s=0.5,
     stage_px=(256,),
     n_stage_frames=16,
     latency_px=(256,),

@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
-
-from dicom_gateway.peer import Peer, echo
+from dicom_gateway.peer import Peer
 from dicom_gateway.sender import Due, send
-from tests.conftest import CHECKOUT, SYSTEM_PATH, orthanc_settings, running, unused_port, wait_until
+from tests.conftest import SYSTEM_PATH
 from tests.speed.figures import Report, Sizes, Table, median, spread
 from tests.speed.machine import OBJECT_BYTES, disk_ms, rate_of
+from tests.speed.receivers import ENVIRONMENTS, OURS, RECEIVERS, Start, is_installed, wait_stored
 from tests.speed.reel import draw
 
 TITLE = "C-STORE"
-OURS = "cementwatch"
-ENVIRONMENTS: dict[str, dict[str, str]] = {"default": {}, "TCP_NODELAY=1": {"TCP_NODELAY": "1"}}
-Start = Callable[[Path, dict[str, str]], "Iterator[Receiver]"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receiver:
-    """A receiver that runs: how it is called, and how many objects lie in its store."""
-
-    peer: Peer
-    n_stored: Callable[[], int]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,10 +50,10 @@ class Load:
 
 def measure(sizes: Sizes, folder: Path) -> Report:
     """Rates and round trips of every receiver that is installed, the repeats interleaved."""
-    if not _found("storescu"):
+    if not is_installed("storescu"):
         return Report(title=TITLE, about="Not measured: DCMTK is not installed; apt-get install dcmtk orthanc.")
     load = _load(sizes, folder / "objects")
-    receivers = {name: start for name, (program, start) in RECEIVERS.items() if _found(program)}
+    receivers = {name: start for name, (program, start) in RECEIVERS.items() if is_installed(program)}
     timings: dict[tuple[str, str], Timings] = defaultdict(Timings)
     disk: list[float] = []
     for _ in range(sizes.n_repeats):
@@ -140,7 +124,7 @@ def _repeat(start: Start, environment: dict[str, str], load: Load, folder: Path,
             took_s = _storescu(receiver.peer, load.many, environment)
             trips, n_unanswered = _send(receiver.peer, load.single)
             n_sent = sum(len(list(path.glob("*.dcm"))) for path in (load.warm, load.many, load.single[0].parent))
-            _wait_stored(receiver, n_sent)
+            wait_stored(receiver, n_sent)
     except RuntimeError as error:
         error.add_note((store / "log").read_text(encoding="utf-8", errors="replace")[-2000:])
         raise
@@ -149,15 +133,6 @@ def _repeat(start: Start, environment: dict[str, str], load: Load, folder: Path,
     timings.rates.append(len(list(load.many.glob("*.dcm"))) / took_s)
     timings.round_trips.append(spread(trips))
     timings.n_unanswered += n_unanswered
-
-
-def _wait_stored(receiver: Receiver, n_sent: int, limit_s: float = 10.0) -> None:
-    """A receiver that lost objects would be fast for a bad reason."""
-    until = time.monotonic() + limit_s
-    while (n_stored := receiver.n_stored()) != n_sent:
-        if time.monotonic() > until:
-            raise RuntimeError(f"{receiver.peer.called} was sent {n_sent} objects and holds {n_stored}")
-        time.sleep(0.1)
 
 
 def _storescu(peer: Peer, folder: Path, environment: dict[str, str]) -> float:
@@ -181,50 +156,3 @@ def _send(peer: Peer, paths: list[Path]) -> tuple[list[float], int]:
         raise RuntimeError(f"{peer.called} refused objects (place, status): {refused}")
     answered = [1000 * (each.answered_at - each.sent_at) for each in sent if each.status is not None]
     return answered, len(sent) - len(answered)
-
-
-def _found(program: str) -> bool:
-    return shutil.which(program, path=SYSTEM_PATH) is not None
-
-
-def _peer(called: str) -> Peer:
-    return Peer(host="127.0.0.1", port=unused_port(), called=called, calling="BENCH")
-
-
-def _start_ours(folder: Path, environment: dict[str, str]) -> Iterator[Receiver]:
-    peer, data, log = _peer("CEMENTWATCH"), folder / "data", folder / "log"
-    told = {"PYTHONPATH": str(CHECKOUT), "CEMENTWATCH_DATA_DIR": str(data), "CEMENTWATCH_DICOM_PORT": str(peer.port)}
-    with running([sys.executable, "-m", "service", "receive"], log, **environment, **told) as child:
-        wait_until(lambda: echo(peer), child, log)
-        yield Receiver(peer=peer, n_stored=lambda: len(list(data.glob("spool/arrivals/*/*.dcm"))))
-
-
-def _start_orthanc(folder: Path, environment: dict[str, str]) -> Iterator[Receiver]:
-    peer, http_port, log = _peer("ORTHANC"), unused_port(), folder / "log"
-    config = folder / "orthanc.json"
-    config.write_text(json.dumps(orthanc_settings(folder, http_port, peer.port)), encoding="utf-8")
-
-    def count() -> int:
-        return int(httpx.get(f"http://127.0.0.1:{http_port}/statistics", timeout=10).json()["CountInstances"])
-
-    command = [str(shutil.which("Orthanc", path=SYSTEM_PATH)), config]
-    with running(command, log, stop=signal.SIGKILL, **environment) as child:
-        wait_until(lambda: echo(peer), child, log)
-        yield Receiver(peer=peer, n_stored=count)
-
-
-def _start_storescp(folder: Path, environment: dict[str, str]) -> Iterator[Receiver]:
-    peer, log, store = _peer("STORESCP"), folder / "log", folder / "store"
-    store.mkdir()
-    command = [str(shutil.which("storescp", path=SYSTEM_PATH)), "-od", store, str(peer.port)]
-    with running(command, log, **environment) as child:
-        wait_until(lambda: echo(peer), child, log)
-        yield Receiver(peer=peer, n_stored=lambda: len(list(store.iterdir())))
-
-
-RECEIVERS: dict[str, tuple[str, Start]] = {
-    OURS: ("storescu", _start_ours),
-    "orthanc": ("Orthanc", _start_orthanc),
-    "storescp": ("storescp", _start_storescp),
-}
-"""Program whose presence decides, and how it is started."""

@@ -10,7 +10,7 @@ import pytest
 
 from detection import examine as examining
 from tests.conftest import postgres_programs, program
-from tests.speed import batches, cohorts, crowd, early, latency, machine, stages, storing, writing
+from tests.speed import batches, cohorts, crowd, early, latency, machine, peers, receivers, stages, storing, writing
 from tests.speed.bench import PARTS, main, targets
 from tests.speed.figures import FULL, QUICK, Report, Table, median, spread
 from tests.speed.reel import draw
@@ -73,14 +73,28 @@ def test_every_receiver_stores_every_object(tmp_path, dcmtk):
     report = storing.measure(QUICK, tmp_path)
     assert_sane(report)
     measured = {(row[0], row[1]) for row in report.tables[0].rows[:-1]}
-    assert measured == {(name, words) for name in storing.RECEIVERS for words in storing.ENVIRONMENTS}
+    assert measured == {(name, words) for name in receivers.RECEIVERS for words in receivers.ENVIRONMENTS}
     assert report.figures["cementwatch_default_ours_ratio"] == 1.0
 
 
 def test_a_receiver_that_loses_an_object_is_not_measured(tmp_path):
-    peer = storing._peer("NOBODY")
+    peer = receivers.new_peer("NOBODY")
     with pytest.raises(RuntimeError, match="was sent 2 objects and holds 1"):
-        storing._wait_stored(storing.Receiver(peer=peer, n_stored=lambda: 1), 2, limit_s=0.0)
+        receivers.wait_stored(receivers.Receiver(peer=peer, n_stored=lambda: 1), 2, limit_s=0.0)
+
+
+@pytest.mark.slow
+def test_every_sender_brings_every_object_to_every_receiver(tmp_path, dcmtk):
+    program("Orthanc", "orthanc")
+    report = peers.measure(QUICK, tmp_path)
+    assert_sane(report)
+    ours, paced = report.tables
+    assert {tuple(row[:3]) for row in ours.rows} == {
+        (str(batch), sender, n) for batch in QUICK.batches for sender in peers.SENDERS for n in (1, peers.N_SENDERS)
+    }
+    assert all(row[at] is not None for row in ours.rows for at in (5, 6, 7)), "beside every peer"
+    assert [row[0] for row in paced.rows] == [*receivers.RECEIVERS, peers.SINK]
+    assert not list(tmp_path.iterdir())
 
 
 def test_stages_are_timed_where_examine_calls_them(tmp_path):
