@@ -1,4 +1,4 @@
-"""One flush of a folder for all who wait for one.
+"""One flush of a folder for all who wait for one, and a beginning before anybody waits.
 
 A flush covers every name that was in the folder when it *began*. Whoever comes while one runs cannot know whether it
 covers him, and takes part in the next: so there is one that runs and one that is waited for, whatever the number of
@@ -7,11 +7,25 @@ arrivals, and each of them returns only when a flush that began after its own re
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+
+_WRITE_OUT = 2
+"""SYNC_FILE_RANGE_WRITE: begin, and do not wait."""
+_libc = ctypes.CDLL(None)
+_sync_file_range = getattr(_libc, "sync_file_range", None)
+if _sync_file_range is not None:
+    _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+
+
+def begin_write_out(fd: int, at: int, n_bytes: int) -> None:
+    """Let the disk begin with these bytes, so that an fsync has less to wait for. Promises nothing, and never fails."""
+    if _sync_file_range is not None:
+        _sync_file_range(fd, at, n_bytes, _WRITE_OUT)
 
 
 def sync_folder(folder: Path) -> None:

@@ -30,12 +30,12 @@ class Announced:
     transfer_syntax_uid: str
 
 
-def check(path: Path, announced: Announced, *, max_bytes: int) -> Outline:
-    """The outline of an object that may be kept. Raises ``NotThisClass`` or ``Unreadable``."""
+def check(path: Path, announced: Announced, *, max_bytes: int, known: Outline | None = None) -> Outline:
+    """The outline of an object that may be kept; ``known`` where its header has been read. Raises ``NotThisClass`` or ``Unreadable``."""
     n_bytes = path.stat().st_size
     if n_bytes > max_bytes:
         raise Unreadable("larger than the limit")
-    outline = read_outline(path)
+    outline = read_outline(path) if known is None else known
     check_identity(outline, announced)
     if outline.is_image:
         check_shape(outline)

@@ -209,7 +209,8 @@ class Listener:
         )
         if announced.sop_class_uid != str(event.context.abstract_syntax):
             raise NotYou("a SOP class other than the context's")
-        guard.check(intake.path, announced, max_bytes=self._limits[0])
+        known = None if intake.progress is None else intake.progress.outline
+        guard.check(intake.path, announced, max_bytes=self._limits[0], known=known)
         intake.end(is_kept=False)
         try:
             added = self._spool.add(intake.part, origin)

@@ -39,6 +39,8 @@ class Progress:
 
     def __init__(self, herald: Herald, part: Part, announced: Announced, origin: Origin) -> None:
         self._herald, self._part, self._announced, self._origin = herald, part, announced, origin
+        self.outline: Outline | None = None
+        """What the header says, once it has been read; what is still to come changes nothing of it."""
         self._framing: Framing | None = None
         self._n_told = 0
         self._look_at: float = FIRST_LOOK_BYTES if announced.sop_class_uid in sop_classes.MULTI_FRAME else float("inf")
@@ -68,7 +70,7 @@ class Progress:
 
     def _look(self) -> None:
         """At the header; it is not whole yet when it cannot be read."""
-        outline = self._outline()
+        self.outline = outline = self._outline()
         if outline is None:
             self._look_at = 2 * self._part.size if self._part.size < MAX_HEADER_BYTES else float("inf")
             return

@@ -90,6 +90,17 @@ class PromptSocket(AssociationSocket):
                 break
         return head
 
+    def send_now(self, pdu: bytes) -> bool:
+        """Send a PDU from another thread than the library's; False where that is not safe (OpenSSL) or comes too late."""
+        sock = self.socket
+        if sock is None or isinstance(sock, ssl.SSLSocket):
+            return False
+        try:
+            sock.sendall(pdu)
+        except OSError:
+            self.event_queue.put(_CLOSED)
+        return True
+
     def _has_more(self) -> bool:
         sock = cast("socket.socket", self.socket)
         return _has_decrypted(sock) or bool(select.select([sock], [], [], 0)[0])

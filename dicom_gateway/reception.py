@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from pynetdicom.association import Association
 
 
+RELEASE_ASKED = "Evt12"
+"""The library's word for an A-RELEASE-RQ (PS3.8 table 9-10)."""
+
+
 class SteadyMachine(StateMachine):
     """The library's state machine; what it has no transition for ends the association, not a thread with a traceback."""
 
@@ -36,6 +40,8 @@ class SteadyMachine(StateMachine):
             self.dul.kill_dul()
             if self.dul.socket is not None:
                 self.dul.socket.close()
+        if event == RELEASE_ASKED and isinstance(self.dul.assoc.dimse, SpoolingProvider):
+            self.dul.assoc.dimse.look_up()
 
 
 class Reception(RequestHandler):

@@ -29,11 +29,13 @@ from pathlib import Path
 
 from dicom_gateway import quarantine
 from dicom_gateway.arrival import Arrival, Duplicate, Origin, arrival_at, hash_of, name_of
-from dicom_gateway.flush import SharedFlush, sync_folder
+from dicom_gateway.flush import SharedFlush, begin_write_out, sync_folder
 from dicom_gateway.known import Known, Row
 from dicom_gateway.quarantine import Note
 
 PER_SHARD = 1000
+EARLY_BYTES = 2**19
+"""Of an object that is still coming, handed to the disk at one go."""
 N_REMEMBERED = 100_000
 """Arrivals among which a duplicate is recognised after a boot; an older one becomes a further arrival."""
 
@@ -45,6 +47,7 @@ class Part:
         self.path = path
         self.size = 0
         self.grew_as: int | None = None
+        self._n_early = 0
         self._fd = -1
         self._digest = hashlib.sha256()
         self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o640)
@@ -61,6 +64,9 @@ class Part:
             view = view[os.write(self._fd, view) :]
         self._digest.update(piece)
         self.size += len(piece)
+        if self.size - self._n_early >= EARLY_BYTES:
+            begin_write_out(self._fd, self._n_early, self.size - self._n_early)
+            self._n_early = self.size
         return len(piece)
 
     @property
