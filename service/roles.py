@@ -9,6 +9,7 @@ import fcntl
 import gc
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -57,6 +58,8 @@ FED_EVERY_S = 2.0
 GATHER_S = 0.5
 """Forwarding takes in together what comes within this time: each of its transactions keeps the judging of a frame waiting."""
 FORWARD_BEAT_S = 10.0
+SWITCH_S = 0.001
+"""While a thread of ``serve`` reads the journal, polls and streams wait for the interpreter no longer than this (Python: 5 ms)."""
 NICER = 5
 """Forwarding yields to receiving and judging where processors are scarce."""
 CHECKPOINT_AGE_S = 7 * 86400.0
@@ -200,6 +203,7 @@ def run_serve(settings: Settings) -> None:
     from service.api.deps import Deps
 
     refuse_if_exposed(settings, has_users=None)
+    sys.setswitchinterval(SWITCH_S)
     stop = threading.Event()
     engine = _connect(settings, stop)
     if engine is None:

@@ -40,6 +40,19 @@ class Poll:
     limit: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """How every source stands at one moment, the alerts of this question that the journal does not have, and an ETag.
+
+    The ETag changes with any alert and with the state, view, zones or flags of any source, and is of one question only.
+    """
+
+    at: float
+    sources: list[wire.Source]
+    unlogged: list[wire.Alert]
+    tag: str
+
+
 @router.get("", response_model=wire.Alerts, responses={304: {"description": "Nothing changed."}})
 async def list_alerts(
     deps: DepsHere,
@@ -54,24 +67,25 @@ async def list_alerts(
     """Alerts changed after the cursor, and whether each source is being judged right now."""
     poll = Poll(after=after, procedure=procedure, active=active, limit=limit)
     beat = await check_cursor(pulse, after, deps.now())
-    began, first_tag, scanned = deps.now(), tag_of(beat, deps.now(), poll), after
+    seen = sight_of(beat, deps.now(), poll)
+    began, first_tag, scanned = seen.at, seen.tag, after
     give_up = began + wait
     while True:
-        tag = tag_of(beat, deps.now(), poll)
-        is_known = if_none_match == tag
+        is_known = if_none_match == seen.tag
         if beat.alerts_head > scanned and not is_known:
             items = await run_in_threadpool(_read, deps, poll)
             if items or wait == 0:
-                return _answer(deps, beat, poll, _page(poll, items, beat))
+                return _answer(beat, poll, sight_of(beat, deps.now(), poll), _page(poll, items, beat))
         scanned = max(scanned, beat.alerts_head)
-        has_unlogged = bool(unlogged_alerts(beat, deps.now(), procedure)) and not is_known
+        has_unlogged = bool(seen.unlogged) and not is_known
         remaining = min(give_up, began + LOOK_AGAIN_S if has_unlogged else give_up) - deps.now()
-        if remaining <= 0 or (wait > 0 and tag != first_tag):
+        if remaining <= 0 or (wait > 0 and seen.tag != first_tag):
             break
         beat = still_good(await pulse.change(beat, min(remaining, LOOK_AGAIN_S)), deps.now())
+        seen = sight_of(beat, deps.now(), poll)
     if is_known:
-        return Response(status_code=304, headers={"ETag": tag, "Cache-Control": "no-cache"})
-    return _answer(deps, beat, poll, ([], scanned))
+        return Response(status_code=304, headers={"ETag": seen.tag, "Cache-Control": "no-cache"})
+    return _answer(beat, poll, seen, ([], scanned))
 
 
 async def check_cursor(pulse: Pulse, after: int, now: float) -> Beat:
@@ -97,14 +111,17 @@ def still_good(beat: Beat, now: float) -> Beat:
     return beat
 
 
-def tag_of(beat: Beat, now: float, poll: Poll) -> str:
-    """An ETag of one question that changes with any alert and with the state, view, zones or flags of any source."""
+def sight_of(beat: Beat, now: float, poll: Poll) -> Sight:
+    """What one question sees besides the journal, made once for its answer."""
+    sources, unlogged = sources_now(beat, now), unlogged_alerts(beat, now)
     states = [
         (each.name, each.procedure, each.state, each.view, each.zones_watched, each.zones_not_visible, each.flags)
-        for each in sources_now(beat, now)
+        for each in sources
     ]
-    unlogged = [(each.id, each.condition, each.signal, each.priority) for each in unlogged_alerts(beat, now)]
-    return f'W/"{beat.alerts_head}-{zlib.crc32(repr((poll, states, unlogged)).encode()):08x}"'
+    signals = [(each.id, each.condition, each.signal, each.priority) for each in unlogged]
+    tag = f'W/"{beat.alerts_head}-{zlib.crc32(repr((poll, states, signals)).encode()):08x}"'
+    wanted = [each for each in unlogged if poll.procedure in {None, each.procedure}]
+    return Sight(at=now, sources=sources, unlogged=wanted, tag=tag)
 
 
 def _read(deps: Deps, poll: Poll) -> list[wire.Alert]:
@@ -118,18 +135,17 @@ def _page(poll: Poll, items: list[wire.Alert], beat: Beat) -> tuple[list[wire.Al
     return items, newest if len(items) == poll.limit else max(newest, beat.alerts_head)
 
 
-def _answer(deps: Deps, beat: Beat, poll: Poll, page: tuple[list[wire.Alert], int]) -> Response:
-    now = deps.now()
+def _answer(beat: Beat, poll: Poll, seen: Sight, page: tuple[list[wire.Alert], int]) -> Response:
     items, next_after = page
-    unlogged = {each.id: each for each in unlogged_alerts(beat, now, poll.procedure) if poll.active is not False}
+    unlogged = {each.id: each for each in seen.unlogged if poll.active is not False}
     body = wire.Alerts(
         items=[*(item for item in items if item.id not in unlogged), *unlogged.values()],
         next_after=next_after,
-        server_time=time_of(now),
-        sources=sources_now(beat, now),
-        journal=journal_trouble(beat, now),
+        server_time=time_of(seen.at),
+        sources=seen.sources,
+        journal=journal_trouble(beat, seen.at),
     )
-    headers = {"ETag": tag_of(beat, now, poll), "Cache-Control": "no-cache"}
+    headers = {"ETag": seen.tag, "Cache-Control": "no-cache"}
     return Response(body.model_dump_json(by_alias=True), media_type="application/json", headers=headers)
 
 

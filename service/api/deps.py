@@ -45,25 +45,27 @@ class Deps:
     environment: Mapping[str, str]
 
 
-def _deps_of(request: Request) -> Deps:
+# coroutines, although they wait for nothing: of a plain function the framework makes a trip to another thread and back,
+# and while others hold the interpreter each trip may take milliseconds
+async def _deps_of(request: Request) -> Deps:
     return cast("Deps", request.app.state.deps)
 
 
-def _pulse_of(request: Request) -> Pulse:
+async def _pulse_of(request: Request) -> Pulse:
     return cast("Pulse", request.app.state.pulse)
 
 
-def _access_of(request: Request) -> Access:
+async def _access_of(request: Request) -> Access:
     return cast("Access", request.app.state.access)
 
 
-def _identity_of(request: Request) -> Identity | None:
+async def _identity_of(request: Request) -> Identity | None:
     return cast("Identity | None", request.scope["state"]["identity"])
 
 
-def _actor_of(request: Request) -> str:
+async def _actor_of(request: Request) -> str:
     """Whoever was let in; never what a body says."""
-    identity = _identity_of(request)
+    identity = await _identity_of(request)
     if identity is None:
         raise Refused(401, "Sign in, or send a token that is valid.")
     return identity.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass
+from itertools import takewhile
 
 from db.connect import Engine
 from db.queries import entries_after
@@ -56,7 +57,9 @@ class Tape:
         with self._lock:
             if after < self._start or self._end == 0:
                 return None
-            wanted = [each for each in self._events if each.number > after and procedure in {None, each.procedure}]
+            # from the end, for most listeners lack the last one only
+            newer = list(takewhile(lambda each: each.number > after, reversed(self._events)))
+            wanted = [each for each in reversed(newer) if procedure in {None, each.procedure}]
             return wanted, max(after, self._end)
 
 

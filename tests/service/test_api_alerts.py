@@ -1,5 +1,8 @@
 """What a dashboard polls, and what an operator does about it."""
 
+import json
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -7,8 +10,22 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import event
 
+from db.convert import alert_data
 from detection.vocabulary import Condition, EntryType, Mode, Priority, Signal, View
-from tests.service.conftest import until
+from tests.conftest import CHECKOUT
+from tests.service.conftest import leak, until
+
+ANOTHER_PROCESS = """
+import json, sys
+from db.connect import connect
+from db.convert import alert_from
+from db.journal import Journal
+from detection.vocabulary import Entry, EntryType
+alert = alert_from(json.loads(sys.argv[2]))
+entry = Entry(at=alert.changed_at, type=EntryType.ALERT_RAISED, procedure=alert.procedure, source=alert.source, alert=alert.id)
+Journal(connect(sys.argv[1])).append([entry], alerts=[alert])
+"""
+"""Writes an alert and rings no bell."""
 
 
 def poll(room, headers=None, **params):
@@ -115,6 +132,44 @@ def test_an_unchanged_poll_asks_the_database_nothing(room):
         for _ in range(20):
             assert room.api("alerts", after=after)["items"] == []
     assert counted.n == 0
+
+
+def test_a_poll_that_finds_nothing_says_the_same_as_one_that_reads_the_journal(room):
+    room.open()
+    room.beat(beat_at=time.time() + 60)
+    room.raise_alert()
+    caught_up(room)
+    time.sleep(0.6)
+    long, short = poll(room), poll(room, after=room.deps.journal.alerts_head())
+    assert [alert["id"] for alert in long.json()["items"]] == ["alert-1"]
+    assert short.json()["items"] == []
+    for answer in (long, short):
+        told = answer.json()
+        moving = {"items", "server_time"}
+        told["sources"][0].pop("frame_age_s")
+        assert {name: told[name] for name in told.keys() - moving} == {
+            "next_after": room.deps.journal.alerts_head(),
+            "sources": told["sources"],
+            "journal": None,
+        }
+    assert long.json()["sources"][0].keys() == short.json()["sources"][0].keys()
+    varying = {"date", "etag", "content-length"}
+    assert {n: v for n, v in long.headers.items() if n not in varying} == {
+        n: v for n, v in short.headers.items() if n not in varying
+    }
+
+
+def test_a_poll_finds_what_another_process_has_written_without_ringing(room):
+    room.open()
+    caught_up(room)
+    after = room.api("alerts")["next_after"]
+    assert room.api("alerts", after=after)["items"] == []
+    alert = json.dumps(alert_data(leak("from-elsewhere", room.procedure, "1.2.3.1")))
+    command = [sys.executable, "-c", ANOTHER_PROCESS, str(room.engine.url), alert]
+    subprocess.run(command, cwd=CHECKOUT, check=True, timeout=60)
+    until(lambda: room.api("alerts", after=after)["items"], "the alert is told")
+    (told,) = room.api("alerts", after=after)["items"]
+    assert told["id"] == "from-elsewhere"
 
 
 def test_an_unchanged_poll_with_its_etag_is_304(room):

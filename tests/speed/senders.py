@@ -73,7 +73,8 @@ def pushing_orthanc(home: Path, environment: Mapping[str, str], folders: Sequenc
 
         def push(peer: Peer, folder: Path) -> None:
             modality = f"{peer.called}-{peer.port}"
-            orthanc.add_modality(modality, peer.called, peer.port, peer.host)
+            where = {"AET": peer.called, "Host": peer.host, "Port": peer.port, "Timeout": LIMIT_S}
+            orthanc.put(f"/modalities/{modality}", where)
             asked = {"Resources": ids[str(folder)], "Synchronous": True, "LocalAet": peer.calling}
             answer = httpx.post(f"{orthanc.http}/modalities/{modality}/store", json=asked, timeout=LIMIT_S)
             if answer.status_code != httpx.codes.OK or answer.json()["FailedInstancesCount"]:
