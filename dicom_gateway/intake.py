@@ -139,17 +139,20 @@ class SpoolingProvider(DIMSEServiceProvider):
             super().send_msg(primitive, context_id)
 
     def _is_answered(self, primitive: Any, context_id: int) -> bool:
-        if not isinstance(primitive, C_STORE) or primitive.MessageIDBeingRespondedTo is None:
+        if (
+            not isinstance(primitive, C_STORE)
+            or primitive.MessageIDBeingRespondedTo is None
+            or primitive.Status is None
+        ):
             return False
         if self.dul.state_machine.current_state != TRANSFERRING or not self.dul.to_provider_queue.empty():
             return False
-        pdu = store_response(
-            context_id,
-            str(primitive.AffectedSOPClassUID),
-            str(primitive.AffectedSOPInstanceUID),
-            primitive.MessageIDBeingRespondedTo,
-            int(primitive.Status or 0),
-        )
+        uids = str(primitive.AffectedSOPClassUID), str(primitive.AffectedSOPInstanceUID)
+        if not all(uid.isascii() for uid in uids):
+            return False
+        pdu = store_response(context_id, *uids, primitive.MessageIDBeingRespondedTo, int(primitive.Status))
+        if 0 < self.maximum_pdu_size < len(pdu):
+            return False
         return cast("PromptSocket", self.dul.socket).send_now(pdu)
 
     def receive_primitive(self, primitive: P_DATA) -> None:
@@ -206,28 +209,23 @@ class SpoolingProvider(DIMSEServiceProvider):
         message = self.message
         if not isinstance(message, C_STORE_RQ) or message._data_set_file is not None:  # noqa: SLF001
             return
+        announced = self._announced(message, context_id)
         intake = Intake(self._spool, **self._limits)
-        intake.write(self._file_head(message, context_id))
+        intake.write(file_head(announced.sop_class_uid, announced.sop_instance_uid, announced.transfer_syntax_uid))
         if self.herald is not None and intake.part is not None:
-            intake.progress = Progress(self.herald, intake.part, *self._whence(message, context_id))
+            origin = origin_of(caller_of(self.assoc), announced.sop_instance_uid, self.herald.now_ns())
+            intake.progress = Progress(self.herald, intake.part, announced, origin)
         message._data_set_file = cast("Any", intake)  # noqa: SLF001
         message._data_set_path = intake.path  # noqa: SLF001
         self._intake = intake
 
-    def _whence(self, message: DIMSEMessage, context_id: int) -> tuple[Announced, Origin]:
+    def _announced(self, message: DIMSEMessage, context_id: int) -> Announced:
         command = message.command_set
-        announced = Announced(
+        return Announced(
             sop_class_uid=str(command.AffectedSOPClassUID),
             sop_instance_uid=str(command.AffectedSOPInstanceUID),
             transfer_syntax_uid=str(self.assoc._accepted_cx[context_id].transfer_syntax[0]),  # noqa: SLF001
         )
-        now_ns = 0 if self.herald is None else self.herald.now_ns()
-        return announced, origin_of(caller_of(self.assoc), announced.sop_instance_uid, now_ns)
-
-    def _file_head(self, message: DIMSEMessage, context_id: int) -> bytes:
-        command = message.command_set
-        syntax = self.assoc._accepted_cx[context_id].transfer_syntax[0]  # noqa: SLF001
-        return file_head(str(command.AffectedSOPClassUID), str(command.AffectedSOPInstanceUID), str(syntax))
 
 
 def caller_of(assoc: Association) -> str:
