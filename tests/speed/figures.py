@@ -37,6 +37,7 @@ class Sizes:
         Batch(1024, 16, 100, 1),
         Batch(512, 8, 100, 2),
     )
+    environments: tuple[str, ...] = ("default", "TCP_NODELAY=1")
     pace_s: float = 6.0
     stage_px: tuple[int, ...] = (512, 1024)
     n_stage_frames: int = 200
@@ -66,6 +67,7 @@ QUICK = Sizes(
     object_px=256,
     n_disk=4,
     batches=(Batch(128, 16, 1, 2), Batch(128, 8, 3, 1)),
+    environments=("TCP_NODELAY=1",),
     pace_s=0.5,
     stage_px=(256,),
     n_stage_frames=16,

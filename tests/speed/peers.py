@@ -74,13 +74,15 @@ def measure(sizes: Sizes, folder: Path) -> Report:
     piles = [_pile(batch, place / f"{at}") for at, batch in enumerate(sizes.batches)]
     disk = {pile.batch: rate_of(disk_ms(place, pile.object_bytes, max(2, pile.batch.n_objects))) for pile in piles}
     cells: dict[str, dict[Key, Cell]] = {name: {} for name in (*RECEIVERS, SINK)}
-    for words, environment in ENVIRONMENTS.items():
+    for words in sizes.environments:
+        environment = ENVIRONMENTS[words]
         for sender in [name for name, program in SENDERS.items() if is_installed(program)]:
             with _pusher(sender, place, environment, piles) as push:
                 for name, start in _receivers(words).items():
                     told = _play(start, environment, push, piles, place)
                     cells[name] |= {(sender, words, batch, n): cell for (batch, n), cell in told.items()}
-    paced = {name: _paced(start, sizes, place) for name, start in _receivers(NODELAY).items()}
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as sender:
+        paced = {name: _paced(start, sizes, place, sender) for name, start in _receivers(NODELAY).items()}
     shutil.rmtree(place)
     tables = [
         Table(title="Ours beside its peers", head=HEAD, rows=_rows(cells, piles, disk), notes=NOTES),
@@ -188,8 +190,9 @@ def _rows(
     for pile in piles:
         for sender, n in sorted({(key[0], key[3]) for key in cells[OURS]}, key=lambda each: (each[1], each[0])):
             at = [(sender, words, pile.batch, n) for words in ENVIRONMENTS]
-            ours = max(cells[OURS][key].per_s for key in at)
-            evenness = min(cells[OURS][key].evenness for key in at) if n > 1 else None
+            own = [cells[OURS][key] for key in at if key in cells[OURS]]
+            ours = max(cell.per_s for cell in own)
+            evenness = min(cell.evenness for cell in own) if n > 1 else None
             ratios = [
                 _ratio(cells, name, key) for name, key in (("orthanc", at[0]), ("orthanc", at[1]), ("storescp", at[1]))
             ]
@@ -200,7 +203,8 @@ def _rows(
 
 
 def _ratio(cells: Mapping[str, Mapping[Key, Cell]], name: str, key: Key) -> float | None:
-    return cells[OURS][key].per_s / cells[name][key].per_s if key in cells[name] else None
+    is_known = key in cells[OURS] and key in cells[name]
+    return cells[OURS][key].per_s / cells[name][key].per_s if is_known else None
 
 
 def _figures(cells: Mapping[str, Mapping[Key, Cell]]) -> dict[str, float]:
@@ -217,15 +221,14 @@ def _figures(cells: Mapping[str, Mapping[Key, Cell]]) -> dict[str, float]:
     return figures
 
 
-def _paced(start: Start, sizes: Sizes, place: Path) -> list[float]:
+def _paced(start: Start, sizes: Sizes, place: Path, sender: ProcessPoolExecutor) -> list[float]:
     """Round trips at the pace of a C-arm, in the default environment."""
     batch = sizes.batches[0]._replace(n_objects=round(PACE * sizes.pace_s))
     pile = Path(tempfile.mkdtemp(prefix="paced-", dir=place))
     paths = draw(batch.px, 4).write(pile, batch.n_objects)
     with _opened(start, ENVIRONMENTS[DEFAULT], place) as receiver:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as sender:
-            sender.submit(keep_pace_plainly, paths[:5], receiver.peer, PACE).result()
-            trips = sender.submit(keep_pace_plainly, paths[5:], receiver.peer, PACE).result()
+        sender.submit(keep_pace_plainly, paths[:5], receiver.peer, PACE).result()
+        trips = sender.submit(keep_pace_plainly, paths[5:], receiver.peer, PACE).result()
         wait_stored(receiver, len(paths))
     shutil.rmtree(pile)
     return trips
