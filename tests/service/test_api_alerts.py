@@ -138,8 +138,7 @@ def test_a_poll_that_finds_nothing_says_the_same_as_one_that_reads_the_journal(r
     room.open()
     room.beat(beat_at=time.time() + 60)
     room.raise_alert()
-    caught_up(room)
-    time.sleep(0.6)
+    room.caught_up()
     long, short = poll(room), poll(room, after=room.deps.journal.alerts_head())
     assert [alert["id"] for alert in long.json()["items"]] == ["alert-1"]
     assert short.json()["items"] == []
@@ -161,7 +160,7 @@ def test_a_poll_that_finds_nothing_says_the_same_as_one_that_reads_the_journal(r
 
 def test_a_poll_finds_what_another_process_has_written_without_ringing(room):
     room.open()
-    caught_up(room)
+    room.caught_up()
     after = room.api("alerts")["next_after"]
     assert room.api("alerts", after=after)["items"] == []
     alert = json.dumps(alert_data(leak("from-elsewhere", room.procedure, "1.2.3.1")))
