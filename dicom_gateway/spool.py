@@ -43,11 +43,11 @@ N_REMEMBERED = 100_000
 class Part:
     """An object on its way in: bytes are written and counted, the digest grows with them."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_kept: bool = True) -> None:
         self.path = path
         self.size = 0
         self.grew_as: int | None = None
-        self._n_early = 0
+        self._is_kept, self._n_early = is_kept, 0
         self._fd = -1
         self._digest = hashlib.sha256()
         self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o640)
@@ -64,7 +64,7 @@ class Part:
             view = view[os.write(self._fd, view) :]
         self._digest.update(piece)
         self.size += len(piece)
-        if self.size - self._n_early >= EARLY_BYTES:
+        if self._is_kept and self.size - self._n_early >= EARLY_BYTES:
             begin_write_out(self._fd, self._n_early, self.size - self._n_early)
             self._n_early = self.size
         return len(piece)
@@ -114,7 +114,7 @@ class Spool:
 
     def begin(self) -> Part:
         """A new part in ``incoming``."""
-        return Part(self.incoming / f"{uuid.uuid4().hex}.part")
+        return Part(self.incoming / f"{uuid.uuid4().hex}.part", is_kept=self._is_kept)
 
     def add(self, part: Part, origin: Origin) -> Arrival | Duplicate:
         """Make ``part`` an arrival. On return it is durable; on OSError nothing of it is left."""
