@@ -172,6 +172,13 @@ def arrivals_of(engine: Engine, procedure: str, after: int, limit: int) -> list[
         return [_from_row(row) for row in rows_of(connection, query.order_by(ARRIVAL.c.number).limit(limit))]
 
 
+def sources_of(engine: Engine, procedure: str) -> tuple[str, ...]:
+    """Who has sent images of ``procedure``, by name."""
+    query = select(ARRIVAL.c.source).where(ARRIVAL.c.procedure == procedure).distinct()
+    with reading(engine) as connection:
+        return tuple(sorted(source for (source,) in connection.execute(query)))
+
+
 def counts_by_source(engine: Engine) -> dict[str, tuple[int, int]]:
     """Frames received and frames judged so far, for each source that ever sent an image."""
     query = (

@@ -37,6 +37,7 @@ from detection.vocabulary import (
     Validity,
     View,
     Wall,
+    Witness,
     Zone,
 )
 
@@ -129,7 +130,31 @@ def alert_data(alert: Alert) -> Json:
         "volume_ml": _band_data(alert.volume_ml),
         "outline": [[float(row), float(col)] for row, col in alert.outline],
         "escalation": alert.escalation,
+        "witnesses": [_witness_data(witness) for witness in alert.witnesses],
     }
+
+
+def _witness_data(witness: Witness) -> Json:
+    words = ("view", "condition", "priority", "side")
+    return {
+        "source": witness.source,
+        **{name: _word(getattr(witness, name)) for name in words},
+        **{name: _number(getattr(witness, name)) for name in ("area_mm2", "length_mm", "trust")},
+        "first_frame": seen_data(witness.first_frame),
+        "last_frame": seen_data(witness.last_frame),
+    }
+
+
+def _witness_from(data: Mapping[str, Any]) -> Witness:
+    return Witness(
+        **{name: data[name] for name in ("source", "area_mm2", "length_mm", "trust")},
+        view=View(data["view"]),
+        condition=Condition(data["condition"]),
+        priority=Priority(data["priority"]),
+        side=Side(data["side"]) if data["side"] else None,
+        first_frame=seen_from(data["first_frame"]),
+        last_frame=seen_from(data["last_frame"]),
+    )
 
 
 def alert_from(data: Mapping[str, Any]) -> Alert:
@@ -156,6 +181,7 @@ def alert_from(data: Mapping[str, Any]) -> Alert:
         volume_ml=Band(**volume) if volume else None,
         outline=tuple((row, col) for row, col in data["outline"]),
         escalation=data.get("escalation", 0),
+        witnesses=tuple(map(_witness_from, data.get("witnesses", ()))),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy import Engine, delete, select
 from db.connect import reading, rows_of, upsert, writing
 from db.convert import json_text
 from db.tables import ROLE, SOURCE
-from detection.vocabulary import Flag, View, Zone
+from detection.vocabulary import Flag, Glance, Sight, View, Zone
 
 
 class SourceState(StrEnum):
@@ -42,6 +42,7 @@ class Heartbeat:
     zones_not_visible: tuple[Zone, ...]
     flags: frozenset[Flag]
     beat_at: float
+    sight: Sight = field(default_factory=Sight)
 
 
 def beat(engine: Engine, rows: Sequence[Heartbeat], *, at: float, role: str = "watch") -> None:
@@ -75,7 +76,25 @@ def heartbeat_data(row: Heartbeat) -> dict[str, Any]:
     """A heartbeat in plain words, as its row holds it."""
     lists = {name: json_text(list(getattr(row, name))) for name in ("zones_watched", "zones_not_visible")}
     flags = json_text(sorted(map(str, row.flags)))
-    return {**asdict(row), **lists, "flags": flags, "state": str(row.state), "view": str(row.view)}
+    words = {"state": str(row.state), "view": str(row.view), "sight": json_text(_sight_data(row.sight))}
+    return {**asdict(row), **lists, "flags": flags, **words}
+
+
+def _sight_data(sight: Sight) -> dict[str, Any]:
+    glances = [
+        {"source": each.source, "view": str(each.view), "at": each.at, "zones_shown": list(map(str, each.zones_shown))}
+        for each in sight.glances
+    ]
+    return {"glances": glances, "zones_blind": list(map(str, sight.zones_blind))}
+
+
+def _sight_from(text: str) -> Sight:
+    told = json.loads(text)
+    glances = tuple(
+        Glance(**{**each, "view": View(each["view"]), "zones_shown": tuple(map(Zone, each["zones_shown"]))})
+        for each in told["glances"]
+    )
+    return Sight(glances=glances, zones_blind=tuple(map(Zone, told["zones_blind"])))
 
 
 def heartbeat_from(row: Mapping[str, Any]) -> Heartbeat:
@@ -88,5 +107,6 @@ def heartbeat_from(row: Mapping[str, Any]) -> Heartbeat:
             "zones_watched": tuple(map(Zone, json.loads(row["zones_watched"]))),
             "zones_not_visible": tuple(map(Zone, json.loads(row["zones_not_visible"]))),
             "flags": frozenset(map(Flag, json.loads(row["flags"]))),
+            "sight": _sight_from(row["sight"]),
         }
     )

@@ -151,10 +151,18 @@ def _is_told_by(word: str) -> ColumnElement[bool]:
 
 
 def log_of(
-    engine: Engine, procedure: str, after: int = 0, types: Collection[EntryType] | None = None, limit: int = 100
+    engine: Engine,
+    procedure: str,
+    after: int = 0,
+    types: Collection[EntryType] | None = None,
+    limit: int = 100,
+    *,
+    source: str | None = None,
 ) -> list[Entry]:
-    """The journal of one procedure after line ``after``, in order; only ``types`` where given."""
+    """The journal of one procedure after line ``after``, in order; only ``types`` and of one ``source`` where given."""
     query = select(ENTRY).where(ENTRY.c.procedure == procedure, ENTRY.c.number > after)
+    if source is not None:
+        query = query.where(ENTRY.c.source == source)
     if types is not None:
         query = query.where(ENTRY.c.type.in_(sorted(map(str, types))))
     return _entries(engine, query.order_by(ENTRY.c.number).limit(limit))
@@ -185,9 +193,11 @@ def history_of(engine: Engine, alert_id: str, after: int = 0, limit: int = 100) 
     return _entries(engine, query.order_by(ENTRY.c.number).limit(limit))
 
 
-def frames_of(engine: Engine, procedure: str, after: int = 0, limit: int = 100) -> list[Entry]:
-    """The FRAME_SEEN lines of a procedure after line ``after``, in order."""
-    return log_of(engine, procedure, after, (EntryType.FRAME_SEEN,), limit)
+def frames_of(
+    engine: Engine, procedure: str, after: int = 0, limit: int = 100, *, source: str | None = None
+) -> list[Entry]:
+    """The FRAME_SEEN lines of a procedure after line ``after``, in order; of one ``source`` where given."""
+    return log_of(engine, procedure, after, (EntryType.FRAME_SEEN,), limit, source=source)
 
 
 def frames_back(engine: Engine, procedure: str, most: int) -> Iterator[Entry]:

@@ -188,6 +188,7 @@ class SourceTable(Table):
     zones_not_visible: Mapped[str]
     flags: Mapped[str]
     beat_at: Mapped[float]
+    sight: Mapped[str]
 
 
 class RoleTable(Table):

@@ -1,4 +1,4 @@
-"""All alarms of one source in one case: the judge, who hears evidence and operators."""
+"""All alarms of one procedure: the judge, who hears the evidence of every source, and operators."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from detection.claims import Claim, claims_of, technical_claim
-from detection.concern import Concern, Key, Moment, Setting, Told, key_of, shown
+from detection.concern import Concern, Key, Moment, Setting, key_of, shown
+from detection.eyes import Eye, Told
 from detection.states import SIGNAL_TABLE, Event, Refusal, Sight, settled
 from detection.verdict import UNNOTED, Step, changed, dated, escalate, forgotten, sounding, weigh
 from detection.vocabulary import (
@@ -21,6 +22,7 @@ from detection.vocabulary import (
     Signal,
     Silence,
     TechnicalCause,
+    View,
     Zone,
 )
 
@@ -29,10 +31,14 @@ __all__ = ["Alarm", "Setting", "judge", "reconciled", "resume"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """All conditions and signals of one source in one case."""
+    """All conditions and signals of one procedure, whichever sources show them.
+
+    ``sources`` are those of which a frame was seen, ``acts_to`` is the last act that was obeyed: every source hears every act.
+    """
 
     concerns: tuple[Concern, ...] = ()
-    has_seen_frames: bool = False
+    sources: frozenset[str] = frozenset()
+    acts_to: int = 0
 
     def alerts(self) -> tuple[Alert, ...]:
         """Current snapshots of all alerts that a screen must show, oldest condition first."""
@@ -44,13 +50,16 @@ def judge(
 ) -> tuple[tuple[Change, ...], Alarm]:
     """What changes by this evidence and these acts, in order, and the alarm after it. Pure; reads no clock.
 
-    Acts count before the evidence. An act on an alert that this alarm does not know changes nothing here.
-    After PROCEDURE_CLOSED everything is over and the evidence is not weighed.
+    The evidence is of one source; what other sources have shown of the same place counts with it. Acts count before the evidence,
+    and once: those up to ``alarm.acts_to`` were obeyed when another source's evidence came. An act on an alert that this alarm
+    does not know changes nothing here. After PROCEDURE_CLOSED everything is over and the evidence is not weighed.
     """
     moment = Moment(evidence=evidence, setting=setting, at=at)
     changes: list[Change] = []
     concerns = {concern.key: concern for concern in _with_level(alarm.concerns, moment.level)}
-    for act in sorted(acts, key=lambda act: act.number):
+    fresh = sorted((act for act in acts if act.number > alarm.acts_to), key=lambda act: act.number)
+    alarm = replace(alarm, acts_to=max([alarm.acts_to, *(act.number for act in fresh)]))
+    for act in fresh:
         for key, concern in concerns.items():
             step, concerns[key] = _obey(concern, act, moment)
             changes += step
@@ -69,7 +78,8 @@ def judge(
         for concern in concerns.values()
         if concern.alert is not None or concern.condition is not Condition.ABSENT
     )
-    return tuple(changes), Alarm(concerns=kept, has_seen_frames=alarm.has_seen_frames or moment.findings is not None)
+    sources = alarm.sources if moment.findings is None else alarm.sources | {setting.source}
+    return tuple(changes), replace(alarm, concerns=kept, sources=sources)
 
 
 def _with_level(concerns: tuple[Concern, ...], level: str | None) -> tuple[Concern, ...]:
@@ -87,13 +97,14 @@ def _with_level(concerns: tuple[Concern, ...], level: str | None) -> tuple[Conce
 
 def _claims(moment: Moment, alarm: Alarm, known: tuple[Key, ...]) -> dict[Key, Claim]:
     """What the evidence claims, by condition. The first picture of all is no change of view."""
+    source = moment.setting.source
     if isinstance(moment.evidence, Silence):
         causes = (cause for cause in TechnicalCause if cause in moment.evidence.causes)
-        return {key_of(claim, None): claim for claim in map(technical_claim, causes)}
+        return {key_of(claim, None, source): claim for claim in map(technical_claim, causes)}
     claims = claims_of(moment.evidence, moment.rules, moment.setting.plan)
-    if not alarm.has_seen_frames:
+    if source not in alarm.sources:
         claims = tuple(claim for claim in claims if claim.technical_cause is not TechnicalCause.VIEW_CHANGED)
-    return {_known_key(key_of(claim, moment.level), known): claim for claim in claims}
+    return {_known_key(key_of(claim, moment.level, source), known): claim for claim in claims}
 
 
 def _known_key(key: Key, known: tuple[Key, ...]) -> Key:
@@ -154,7 +165,12 @@ def _end_pause(concern: Concern, at: float) -> Step:
 
 def _close(concern: Concern, act: Act, at: float) -> Step:
     after = sounding(
-        replace(forgotten(concern), condition=settled(concern.condition, Sight.CLOSED), paused_until=None), Event.CLOSED
+        replace(
+            forgotten(replace(concern, eyes=())),
+            condition=settled(concern.condition, Sight.CLOSED),
+            paused_until=None,
+        ),
+        Event.CLOSED,
     )
     if not concern.is_active:
         return (), after
@@ -162,31 +178,70 @@ def _close(concern: Concern, act: Act, at: float) -> Step:
 
 
 def resume(alerts: Iterable[Alert]) -> Alarm:
-    """An alarm from the alerts that a journal kept, all of one case and source, when its frames cannot be told again.
+    """An alarm from the alerts that a journal kept, all of one procedure, when its frames cannot be told again.
 
     Counters start anew and a pause does not survive: what was paused sounds.
     """
     concerns: dict[Key, Concern] = {}
-    for alert in sorted(alerts, key=lambda alert: (alert.raised_at, alert.id)):
-        side = alert.side if alert.zone is Zone.DISC else None
-        key = Key(kind=alert.kind, zone=alert.zone, side=side, cause=alert.technical_cause, level=alert.level)
-        signal = Signal.ON if alert.signal is Signal.PAUSED else alert.signal
+    kept = sorted(alerts, key=lambda alert: (alert.raised_at, alert.id))
+    for alert in kept:
+        key = _key_of_alert(alert)
+        if key in concerns and concerns[key].is_active:
+            key = replace(key, source=alert.source)  # of the time when each source had alerts of its own
         n_before = concerns[key].occurrence if key in concerns else 0
-        concern = Concern(
-            key=key,
-            condition=alert.condition,
-            signal=signal,
-            rank=(PRIORITY_ORDER.index(alert.priority), 0),
-            told=Told(size_mm2=alert.area_mm2 or 0.0, sides=frozenset({alert.side} if alert.side else ())),
-            view=alert.view,
-            first_frame=alert.first_frame,
-            occurrence=n_before + 1,
-            alert=alert,
-            valid_at=alert.changed_at,
-            sounds_since=alert.changed_at if signal in UNNOTED else None,
+        concerns[key] = _resumed(key, alert, n_before + 1)
+    return Alarm(concerns=tuple(concerns.values()), sources=frozenset(alert.source for alert in kept))
+
+
+def _key_of_alert(alert: Alert) -> Key:
+    side = alert.side if alert.zone is Zone.DISC else None
+    source = alert.source if alert.kind is Kind.TECHNICAL else None
+    return Key(
+        kind=alert.kind, zone=alert.zone, side=side, cause=alert.technical_cause, level=alert.level, source=source
+    )
+
+
+def _resumed(key: Key, alert: Alert, occurrence: int) -> Concern:
+    signal = Signal.ON if alert.signal is Signal.PAUSED else alert.signal
+    concern = Concern(
+        key=key,
+        condition=alert.condition,
+        signal=signal,
+        rank=(PRIORITY_ORDER.index(alert.priority), 0),
+        eyes=_eyes_of(alert) if alert.condition is Condition.PRESENT else (),
+        occurrence=occurrence,
+        alert=alert,
+        sounds_since=alert.changed_at if signal in UNNOTED else None,
+    )
+    return shown(concern)
+
+
+def _eyes_of(alert: Alert) -> tuple[Eye, ...]:
+    """What each view had shown, as far as the alert tells; one that names no witness rests on the view that it names."""
+    own = Eye(
+        source=alert.source,
+        view=View.UNKNOWN if alert.kind is Kind.TECHNICAL else alert.view,
+        condition=Condition.PRESENT,
+        rank=(PRIORITY_ORDER.index(alert.priority), 0),
+        told=Told(size_mm2=alert.area_mm2 or 0.0, sides=frozenset({alert.side} if alert.side else ())),
+        has_shown=True,
+        first_frame=alert.first_frame,
+        last_frame=alert.last_frame,
+        valid_at=alert.changed_at,
+    )
+    return tuple(
+        replace(
+            own,
+            source=witness.source,
+            view=witness.view,
+            condition=witness.condition,
+            rank=(PRIORITY_ORDER.index(witness.priority), 0),
+            told=Told(size_mm2=witness.area_mm2 or 0.0, sides=frozenset({witness.side} if witness.side else ())),
+            first_frame=witness.first_frame,
+            last_frame=witness.last_frame,
         )
-        concerns[key] = shown(concern)
-    return Alarm(concerns=tuple(concerns.values()), has_seen_frames=bool(concerns))
+        for witness in alert.witnesses
+    ) or (own,)
 
 
 def reconciled(alarm: Alarm, alerts: Iterable[Alert]) -> Alarm:

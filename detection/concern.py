@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid5
 
 from detection.claims import Claim, level_of
-from detection.priorities import FRAME_CAUSES, Pace
+from detection.eyes import Eye, spokesman, with_eye, witnesses_of, worst_condition
+from detection.priorities import FRAME_CAUSES
 from detection.rules import Rules
-from detection.sightings import AT_ONCE, Need, Rank, Sightings, need_of, priority_of
+from detection.sightings import AT_ONCE, Need, Rank, need_of, priority_of
 from detection.vocabulary import (
     Alert,
     Condition,
@@ -34,7 +35,7 @@ ALERTS = UUID("6b1d3f0e-2c53-5c1f-9a54-6f0d8e1c7a42")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """All that a verdict depends on besides evidence, acts, alarm and time."""
+    """All that a verdict depends on besides evidence, acts, alarm and time. ``source`` is where the evidence comes from."""
 
     procedure: str
     source: str
@@ -68,6 +69,11 @@ class Moment:
         return self.evidence.stamp.time_s if isinstance(self.evidence, Findings) else self.evidence.at
 
     @property
+    def view(self) -> View:
+        """How the beam looks in this evidence; unknown where it is no frame."""
+        return self.evidence.view if isinstance(self.evidence, Findings) else View.UNKNOWN
+
+    @property
     def level(self) -> str | None:
         """The level that is being looked at."""
         own = level_of(self.evidence, self.setting.plan) if isinstance(self.evidence, Findings) else None
@@ -81,13 +87,14 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """What makes two findings the same condition."""
+    """What makes two findings the same condition; cement is the same whichever source shows it, trouble is one source's own."""
 
     kind: Kind
     zone: Zone | None = None
     side: Side | None = None
     cause: TechnicalCause | None = None
     level: str | None = None
+    source: str | None = None
 
     @property
     def is_told(self) -> bool:
@@ -96,31 +103,17 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What the operator has been told; growth is measured against it."""
-
-    size_mm2: float = 0.0
-    share: float | None = None
-    sides: frozenset[Side] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Concern:
-    """Condition and signal of one key, with the counters between them."""
+    """Condition and signal of one key, with what each eye has seen between them. The condition is that of the eye that shows most."""
 
     key: Key
     condition: Condition = Condition.ABSENT
     signal: Signal = Signal.OFF
-    sightings: Sightings = field(default_factory=Sightings)
+    eyes: tuple[Eye, ...] = ()
     rank: Rank = (0, 0)
-    told: Told = field(default_factory=Told)
-    view: View = View.UNKNOWN
-    first_frame: Seen | None = None
     occurrence: int = 0
     alert: Alert | None = None
     paused_until: float | None = None
-    valid_at: float | None = None
-    valid_time_s: float | None = None
     ended_s: float | None = None
     sounds_since: float | None = None
 
@@ -133,6 +126,28 @@ class Concern:
     def is_active(self) -> bool:
         """Whether a screen must still show it."""
         return self.condition is Condition.PRESENT or self.signal is not Signal.OFF
+
+    @property
+    def first_frame(self) -> Seen | None:
+        """The first evidence of all eyes."""
+        firsts = [eye.first_frame for eye in self.eyes if eye.first_frame is not None]
+        return min(firsts, key=lambda seen: seen.judged_at, default=None)
+
+    def is_about(self, moment: Moment) -> bool:
+        """Whether this evidence can have a say in it: what silence tells no frame does, and trouble is one source's own."""
+        if self.key.is_told and moment.findings is not None:
+            return False
+        return self.key.source in {None, moment.setting.source}
+
+    def eye_of(self, moment: Moment) -> Eye:
+        """The eye that this evidence comes from; for trouble a source has but one."""
+        blank = Eye(source=moment.setting.source, view=View.UNKNOWN if self.key.source is not None else moment.view)
+        return next((eye for eye in self.eyes if (eye.source, eye.view) == (blank.source, blank.view)), blank)
+
+    def with_eye(self, eye: Eye) -> Concern:
+        """The concern after one eye has looked; its condition follows."""
+        eyes = with_eye(self.eyes, eye)
+        return replace(self, eyes=eyes, condition=worst_condition(eyes))
 
     def need(self, rules: Rules) -> Need:
         """The N, M and end window of this concern."""
@@ -150,19 +165,21 @@ def seen_of(stamp: Stamp, at: float) -> Seen:
     )
 
 
-def key_of(claim: Claim, level: str | None) -> Key:
-    """The condition that a claim speaks of. Superior and inferior disc are two; other sides are directions of one."""
+def key_of(claim: Claim, level: str | None, source: str) -> Key:
+    """The condition that a claim of one source speaks of. Superior and inferior disc are two; other sides are directions of one."""
+    is_technical = claim.kind is Kind.TECHNICAL
     return Key(
         kind=claim.kind,
         zone=claim.zone,
         side=claim.side if claim.zone is Zone.DISC else None,
         cause=claim.technical_cause,
-        level=None if claim.kind is Kind.TECHNICAL else level,
+        level=None if is_technical else level,
+        source=source if is_technical else None,
     )
 
 
 def alert_id(key: Key, occurrence: int, setting: Setting) -> str:
-    """The same for the same condition of the same case, whoever judges it and when."""
+    """The same for the same condition of the same case, whoever judges it and when; ``setting`` names the source that saw it first."""
     words = (
         setting.procedure,
         setting.source,
@@ -177,14 +194,14 @@ def alert_id(key: Key, occurrence: int, setting: Setting) -> str:
     return str(uuid5(ALERTS, "|".join("" if word is None else str(word) for word in words)))
 
 
-def raised(concern: Concern, claim: Claim | None, pace: Pace, moment: Moment) -> Concern:
+def raised(concern: Concern, moment: Moment) -> Concern:
     """The concern with an alert: a new one, or the old one again when it is still latched or only just over."""
     old = concern.alert
     is_recent = concern.ended_s is not None and abs(moment.time_s - concern.ended_s) <= moment.rules.repeat_s
     if old is not None and (concern.signal is Signal.LATCHED or is_recent):
-        return refreshed(replace(concern, alert=replace(old, acknowledged_by=None)), claim, pace, moment)
+        return refreshed(replace(concern, alert=replace(old, acknowledged_by=None)), moment)
     concern = replace(concern, occurrence=concern.occurrence + 1, alert=_new_alert(concern, moment))
-    return refreshed(concern, claim, pace, moment)
+    return refreshed(concern, moment)
 
 
 def _new_alert(concern: Concern, moment: Moment) -> Alert:
@@ -223,28 +240,36 @@ def _new_alert(concern: Concern, moment: Moment) -> Alert:
     )
 
 
-def refreshed(concern: Concern, claim: Claim | None, pace: Pace, moment: Moment) -> Concern:
-    """The concern with the numbers of the latest evidence in its alert."""
-    if concern.alert is None or claim is None:
+def refreshed(concern: Concern, moment: Moment) -> Concern:
+    """The concern with what its eyes show now in its alert: the numbers are those of the eye that speaks for all."""
+    if concern.alert is None:
         return concern
-    front = claim.front
-    alert = replace(
-        concern.alert,
-        side=claim.side,
-        priority=priority_of(concern.rank),
-        view=claim.view,
-        level=concern.key.level,
-        message=sentence(claim, pace=pace, level=concern.key.level),
-        last_frame=moment.seen,
-        area_mm2=claim.area_mm2,
-        length_mm=claim.length_mm,
-        volume_ml=claim.volume_ml,
-        distance_to_wall_mm=front.distance_mm if front else None,
-        speed_mm_s=front.speed_mm_s if front else None,
-        seconds_to_wall=front.seconds_to_wall if front else None,
-        trust=claim.trust,
-        outline=claim.outline,
-    )
+    is_technical = concern.key.kind is Kind.TECHNICAL
+    alert = replace(concern.alert, witnesses=() if is_technical else witnesses_of(concern.eyes))
+    eye = spokesman(concern.eyes, moment.at, moment.rules.valid_s)
+    if eye is not None and eye.claim is not None:
+        claim, front = eye.claim, eye.claim.front
+        others = [other for other in concern.eyes if other.is_open and other != eye and other.claim is not None]
+        alert = replace(
+            alert,
+            source=eye.source,
+            side=claim.side,
+            priority=priority_of(concern.rank),
+            view=claim.view,
+            level=concern.key.level,
+            message=sentence(
+                claim, pace=eye.pace, level=concern.key.level, others=[o.claim for o in others if o.claim]
+            ),
+            last_frame=eye.last_frame,
+            area_mm2=claim.area_mm2,
+            length_mm=claim.length_mm,
+            volume_ml=claim.volume_ml,
+            distance_to_wall_mm=front.distance_mm if front else None,
+            speed_mm_s=front.speed_mm_s if front else None,
+            seconds_to_wall=front.seconds_to_wall if front else None,
+            trust=claim.trust,
+            outline=claim.outline,
+        )
     return shown(replace(concern, alert=alert))
 
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 from math import log2
 
 from detection.claims import Claim
-from detection.concern import Concern, Moment, Told, raised, refreshed, shown
+from detection.concern import Concern, Moment, raised, refreshed, shown
+from detection.eyes import Eye, Told, settled_down, worst_condition
 from detection.priorities import TIER_ORDER, Pace
-from detection.sightings import AT_ONCE, Look, Need, Rank, Sightings, look_at, pace_of, priority_of
+from detection.sightings import AT_ONCE, Look, Need, Rank, look_at, pace_of, priority_of
 from detection.states import SIGNAL_TABLE, Event, Refusal, Sight, settled
 from detection.vocabulary import (
     Act,
@@ -20,10 +21,13 @@ from detection.vocabulary import (
     Kind,
     Mode,
     Priority,
+    Side,
     Signal,
     Validity,
     Zone,
 )
+from detection.wording import VIEWS
+from detection.zones import not_visible
 
 UNNOTED = frozenset({Signal.ON, Signal.LATCHED})
 """Signals of alerts that nobody has taken note of."""
@@ -37,36 +41,41 @@ Step = tuple[tuple[Change, ...], Concern]
 
 
 def weigh(concern: Concern, claim: Claim | None, moment: Moment) -> Step:
-    """One piece of evidence against one condition."""
-    if concern.key.is_told and moment.findings is not None:
+    """One piece of evidence against one condition: one eye looks, and the condition is that of all eyes."""
+    if not concern.is_about(moment):
         return (), concern
-    pace = Pace.STILL if claim is None else pace_of(claim, concern.sightings.looks, moment.time_s, moment.rules)
-    look = _look(concern, claim, pace, moment)
+    eye = concern.eye_of(moment)
+    pace = Pace.STILL if claim is None else pace_of(claim, eye.sightings.looks, moment.time_s, moment.rules)
+    look = _look(concern, eye, claim, pace, moment)
     if look is None:
-        return _doubt(replace(concern, condition=settled(concern.condition, Sight.BLIND)), moment)
+        return _doubt(concern, moment)
     need = concern.need(moment.rules)
-    seen = _looked(concern, look, need, moment)
-    after = replace(seen, condition=settled(concern.condition, _sight(seen, need)))
+    seen = _looked(eye, look, need, moment)
+    if claim is not None:
+        seen = replace(
+            seen, claim=claim, pace=pace, last_frame=moment.seen, first_frame=seen.first_frame or moment.seen
+        )
+    after = concern.with_eye(seen)
     match concern.condition, after.condition:
         case Condition.PRESENT, Condition.PRESENT:
-            return _keep(concern, after, claim, pace, moment)
+            return _keep(concern, after, claim, moment)
         case Condition.PRESENT, _:
             return _end(concern, after, need, moment)
         case _, Condition.PRESENT:
-            return _raise(concern, after, claim, pace, moment)
-        case _, Condition.PENDING:
-            return (), after
+            return _raise(concern, after, moment)
         case _:
             return (), forgotten(after)
 
 
-def _look(concern: Concern, claim: Claim | None, pace: Pace, moment: Moment) -> Look | None:
+def _look(concern: Concern, eye: Eye, claim: Claim | None, pace: Pace, moment: Moment) -> Look | None:
     """The answer of this evidence about this concern, or None when it cannot tell."""
     findings = moment.findings
     if findings is not None and Flag.DUPLICATE in findings.flags:
         return None
     if claim is not None:
         return look_at(claim, pace, moment.time_s)
+    if eye.condition is Condition.ABSENT:
+        return None  # this eye has shown nothing that could be gone
     if findings is None:
         return Look(time_s=moment.time_s) if concern.key.is_told else None
     return Look(time_s=moment.time_s) if _could_show(concern, findings, moment.level) else None
@@ -79,95 +88,138 @@ def _could_show(concern: Concern, findings: Findings, level: str | None) -> bool
     key = concern.key
     if key.kind is Kind.TECHNICAL:
         return True
-    if findings.view is not concern.view or (level is not None and key.level is not None and level != key.level):
+    if level is not None and key.level is not None and level != key.level:
         return False
     if {Flag.REFERENCE_BUILDING, Flag.CONTRAST_AGENT} & findings.flags:
         return False
     return key.zone in findings.zones_watched or key.zone is Zone.ELSEWHERE
 
 
-def _looked(concern: Concern, look: Look, need: Need, moment: Moment) -> Concern:
-    """The concern after one look more."""
-    sightings = concern.sightings.with_look(look, need, moment.rules)
-    concern = replace(concern, sightings=sightings, valid_at=moment.at, valid_time_s=moment.time_s)
-    if look.rank is None:
-        return concern
-    first = concern.first_frame or moment.seen
-    view = moment.findings.view if moment.findings is not None else concern.view
-    return replace(concern, first_frame=first, view=view)
+def _looked(eye: Eye, look: Look, need: Need, moment: Moment) -> Eye:
+    """The eye after one look more."""
+    sightings = eye.sightings.with_look(look, need, moment.rules)
+    looked = replace(eye, sightings=sightings, valid_at=moment.at, valid_time_s=moment.time_s)
+    condition = settled(eye.condition, _sight(looked, need))
+    rank = max(looked.rank, sightings.lasting_rank(need) or looked.rank)
+    has_shown = eye.has_shown or condition is Condition.PRESENT
+    looked = replace(looked, condition=condition, rank=rank, has_shown=has_shown)
+    return settled_down(looked) if condition is Condition.ABSENT else looked
 
 
-def _sight(concern: Concern, need: Need) -> Sight:
+def _sight(eye: Eye, need: Need) -> Sight:
     """What the newest look means, given those before it."""
-    sightings = concern.sightings
+    sightings = eye.sightings
     if sightings.is_seen():
         return Sight.CONFIRMED if sightings.is_enough(need) else Sight.GLIMPSED
-    is_over = sightings.is_cleared(need) if concern.condition is Condition.PRESENT else sightings.is_forgotten(need)
+    is_over = sightings.is_cleared(need) if eye.condition is Condition.PRESENT else sightings.is_forgotten(need)
     return Sight.CLEARED if is_over else Sight.MISSED
 
 
-def _raise(before: Concern, after: Concern, claim: Claim | None, pace: Pace, moment: Moment) -> Step:
+def _raise(before: Concern, after: Concern, moment: Moment) -> Step:
     need = after.need(moment.rules)
     before = replace(before, condition=Condition.PENDING)  # if only within this one step
-    rank = after.sightings.lasting_rank(need) or (0, 0)
-    after = raised(replace(after, rank=rank, told=_told(after, need)), claim, pace, moment)
-    after = dated(sounding(after, Event.RAISED), moment.at)
+    after = _announced(after, need, moment)
+    after = dated(sounding(raised(after, moment), Event.RAISED), moment.at)
     return changed(
         EntryType.ALERT_RAISED, before, after, "told" if need == AT_ONCE else f"seen on {need.n} of {need.m} frames"
     )
 
 
-def _keep(before: Concern, after: Concern, claim: Claim | None, pace: Pace, moment: Moment) -> Step:
+def _announced(concern: Concern, need: Need, moment: Moment) -> Concern:
+    """The concern of which the operator is told what the eye of this moment sees."""
+    eye = concern.eye_of(moment)
+    return replace(concern.with_eye(replace(eye, told=_told(eye, need))), rank=max(concern.rank, eye.rank))
+
+
+def _keep(before: Concern, after: Concern, claim: Claim | None, moment: Moment) -> Step:
     """A present condition, seen or not yet gone: refresh its numbers, believe it, sound again if it is worse."""
-    changes, after = _believe(before, refreshed(after, claim, pace, moment), moment)
+    eye, was_open = after.eye_of(moment), before.eye_of(moment).is_open
+    if not eye.is_open:
+        return _doubt(after, moment) if not was_open else _left_to_others(after, moment)
+    changes, after = _believe(before, refreshed(after, moment), moment)
     if claim is None or after.alert is None:
         return changes, after
     need = after.need(moment.rules)
-    rank = max(after.rank, after.sightings.lasting_rank(need) or after.rank)
-    causes = _worse(after, rank, need, moment)
+    causes = _worse(after, eye, need, moment) if was_open else _further(before, after, eye, need)
     if not causes:
-        return changes, after
-    louder = replace(after, rank=rank, told=_told(after, need), paused_until=None)
-    louder = replace(louder, alert=replace(after.alert, priority=priority_of(rank), acknowledged_by=None))
+        if was_open:
+            return changes, after
+        told = dated(refreshed(_announced(after, need, moment), moment), moment.at)
+        joined, told = changed(EntryType.ALERT_CHANGED, after, told, f"seen in the {VIEWS[eye.view]} too")
+        return (*changes, *joined), told
+    louder = replace(_announced(after, need, moment), paused_until=None)
+    louder = refreshed(replace(louder, alert=replace(after.alert, acknowledged_by=None)), moment)
     louder = dated(sounding(louder, Event.WORSENED), moment.at)
     worsened, louder = changed(EntryType.ALERT_WORSENED, after, louder, "; ".join(causes))
     return (*changes, *worsened), louder
 
 
+def _left_to_others(concern: Concern, moment: Moment) -> Step:
+    """One eye no longer shows what another one does: the condition stays, on the word of the other."""
+    after = dated(refreshed(concern, moment), moment.at)
+    return changed(
+        EntryType.ALERT_CHANGED, concern, after, f"no longer seen in the {VIEWS[concern.eye_of(moment).view]}"
+    )
+
+
 def _end(before: Concern, after: Concern, need: Need, moment: Moment) -> Step:
     is_loud = after.alert is not None and after.alert.priority is not Priority.LOW
     event = Event.ENDED_LATCHING if is_loud and after.key.kind in LATCHING else Event.ENDED
-    cause = "the cause is gone" if need == AT_ONCE else f"{after.sightings.n_clear} valid frames without it"
+    n_clear = before.eye_of(moment).sightings.n_clear + 1
+    cause = "the cause is gone" if need == AT_ONCE else f"{n_clear} valid frames without it"
+    after = refreshed(after, moment)
     after = sounding(replace(forgotten(after), ended_s=moment.time_s, paused_until=None), event)
     if after.alert is not None:
         after = replace(after, alert=replace(after.alert, validity=Validity.VALID))
     return changed(EntryType.ALERT_ENDED, before, dated(after, moment.at), cause)
 
 
-def _worse(concern: Concern, rank: Rank, need: Need, moment: Moment) -> tuple[str, ...]:
-    """Why this is worse than what the operator was told, in words."""
+def _worse(concern: Concern, eye: Eye, need: Need, moment: Moment) -> tuple[str, ...]:
+    """Why what this eye sees is worse than what the operator was told, in words."""
     if concern.key.kind is Kind.TECHNICAL:
         return ()
-    causes = []
-    rules, told, sightings = moment.rules, concern.told, concern.sightings
-    if rank[0] > concern.rank[0]:
-        causes.append(f"priority {priority_of(concern.rank)} to {priority_of(rank)}")
-    if rank[1] > concern.rank[1]:
-        causes.append(f"wall {TIER_ORDER[concern.rank[1]]} to {TIER_ORDER[rank[1]]}")
+    causes = _graver(concern.rank, eye.rank)
+    rules, told, sightings = moment.rules, eye.told, eye.sightings
     size = sightings.steady_size_mm2(need)
     if size - told.size_mm2 >= max(rules.step_mm2, rules.step_share * told.size_mm2):
         causes.append("grown by a step")
     share = sightings.steady_share(need)
     if share is not None and told.share is not None and told.share - share >= rules.approach_step_share:
         causes.append("nearer by a step")
-    fresh = sightings.lasting_sides(need) - told.sides
-    causes.extend(f"new direction: {side}" for side in sorted(fresh))
+    causes.extend(_directions(sightings.lasting_sides(need) - told.sides))
     return tuple(causes)
 
 
-def _told(concern: Concern, need: Need) -> Told:
+def _further(before: Concern, after: Concern, eye: Eye, need: Need) -> tuple[str, ...]:
+    """Why what another view shows of a standing condition is more than further evidence of it.
+
+    Size and sides of two projections cannot be compared; but what leaves by a way that the views so far show in part at most may
+    be another leak into the same zone.
+    """
+    causes = _graver(after.rank, eye.rank)
+    shown_by = [other for other in before.eyes if other.has_shown]
+    if all(after.key.zone in not_visible(other.view) for other in shown_by):
+        told = frozenset(side for other in shown_by for side in other.told.sides)
+        causes.extend(_directions(eye.sightings.lasting_sides(need) - told))
+    return tuple(causes)
+
+
+def _graver(told: Rank, now: Rank) -> list[str]:
+    causes = []
+    if now[0] > told[0]:
+        causes.append(f"priority {priority_of(told)} to {priority_of(now)}")
+    if now[1] > told[1]:
+        causes.append(f"wall {TIER_ORDER[told[1]]} to {TIER_ORDER[now[1]]}")
+    return causes
+
+
+def _directions(sides: frozenset[Side]) -> list[str]:
+    return [f"new direction: {side}" for side in sorted(sides)]
+
+
+def _told(eye: Eye, need: Need) -> Told:
     """What the operator is told now, on top of what was told before: never less cement, never farther away."""
-    told, sightings = concern.told, concern.sightings
+    told, sightings = eye.told, eye.sightings
     shares = [share for share in (told.share, sightings.steady_share(need)) if share is not None]
     return Told(
         size_mm2=max(told.size_mm2, sightings.steady_size_mm2(need)),
@@ -209,16 +261,21 @@ def _believe(before: Concern, after: Concern, moment: Moment) -> Step:
 
 
 def _doubt(concern: Concern, moment: Moment) -> Step:
-    """This evidence cannot tell; when none has for a while, a present condition becomes questionable."""
+    """This evidence cannot tell; when no eye that shows it has told for a while, a present condition becomes questionable."""
     alert = concern.alert
     if concern.condition is not Condition.PRESENT or alert is None or alert.validity is Validity.QUESTIONABLE:
         return (), concern
-    # frames are compared in their own time base, silence in ours: the two may be far apart
-    now, last = (moment.at, concern.valid_at) if moment.findings is None else (moment.time_s, concern.valid_time_s)
-    if last is not None and now - last <= moment.rules.valid_s:
+    if any(_is_believed(eye, moment) for eye in concern.eyes if eye.is_open):
         return (), concern
     after = dated(replace(concern, alert=replace(alert, validity=Validity.QUESTIONABLE)), moment.at)
     return changed(EntryType.ALERT_CHANGED, concern, after, "no valid frames")
+
+
+def _is_believed(eye: Eye, moment: Moment) -> bool:
+    """Whether its last say is fresh: of one source by its own frames' times, else by our clock, for the two may be far apart."""
+    if moment.findings is None or eye.source != moment.setting.source:
+        return eye.is_fresh(moment.at, moment.rules.valid_s)
+    return eye.valid_time_s is not None and moment.time_s - eye.valid_time_s <= moment.rules.valid_s
 
 
 # Small steps
@@ -231,8 +288,9 @@ def sounding(concern: Concern, event: Event) -> Concern:
 
 
 def forgotten(concern: Concern) -> Concern:
-    """The concern without its counters: the next sighting begins anew."""
-    return replace(concern, sightings=Sightings(), rank=(0, 0), told=Told(), first_frame=None)
+    """The concern without what its eyes counted, but for glimpses that others have now: the next sighting begins anew."""
+    glimpsing = tuple(eye for eye in concern.eyes if eye.condition is Condition.PENDING)
+    return replace(concern, eyes=glimpsing, condition=worst_condition(glimpsing), rank=(0, 0))
 
 
 def dated(concern: Concern, at: float) -> Concern:

@@ -480,6 +480,24 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """The last time that one view of one source could be judged, by our clock, and the zones that it shows whole."""
+
+    source: str
+    view: View
+    at: float
+    zones_shown: tuple[Zone, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What the views of one procedure show together: the last glance of each, newest first, and what none in use shows."""
+
+    glances: tuple[Glance, ...] = ()
+    zones_blind: tuple[Zone, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
     """An entry that an operator caused."""
 
@@ -503,8 +521,27 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """One view of one source that has shown what an alert is about: whether it shows it still, and how much of it."""
+
+    source: str
+    view: View
+    condition: Condition
+    priority: Priority
+    side: Side | None
+    area_mm2: float | None
+    length_mm: float | None
+    trust: float | None
+    first_frame: Seen | None
+    last_frame: Seen | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One alarm as screens show it: condition and signal, with the evidence behind them."""
+    """One alarm as screens show it: condition and signal, with the evidence behind them.
+
+    ``source``, ``view`` and what is measured are those of the witness that shows it worst.
+    """
 
     id: str
     procedure: str
@@ -536,6 +573,7 @@ class Alert:
     acknowledged_by: str | None
     technical_cause: TechnicalCause | None
     escalation: int = 0
+    witnesses: tuple[Witness, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

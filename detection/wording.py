@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from detection.claims import Claim
 from detection.priorities import Pace, Tier
@@ -36,6 +36,9 @@ VIEWS: Mapping[View, str] = {
     View.UNKNOWN: "view unknown",
 }
 
+SIDELESS = frozenset({Zone.CANAL, Zone.FORAMEN})
+"""Their names say on which side of the body they lie."""
+
 PACES: Mapping[Pace, str] = {Pace.STILL: "", Pace.GROWING: "growing", Pace.FAST: "running off fast"}
 
 TECHNICAL: Mapping[TechnicalCause, str] = {
@@ -61,10 +64,22 @@ TECHNICAL: Mapping[TechnicalCause, str] = {
 }
 
 
-def sentence(claim: Claim, *, pace: Pace, level: str | None) -> str:
-    """The message of one alert, as its latest evidence has it."""
+def sentence(claim: Claim, *, pace: Pace, level: str | None, others: Sequence[Claim] = ()) -> str:
+    """The message of one alert, as its latest evidence has it, and what ``others``, the same place in other views, add to it."""
     if claim.technical_cause is not None:
         return TECHNICAL[claim.technical_cause]
+    return " ".join([_one(claim, pace, level), *(_also(other) for other in others)])
+
+
+def _also(claim: Claim) -> str:
+    """What another view shows of the same leak."""
+    side = SIDES[claim.side] if claim.side is not None and claim.zone not in SIDELESS else ""
+    said = ", ".join(word for word in (side, "" if claim.kind is Kind.APPROACH else _size(claim)) if word)
+    return f"Also in the {VIEWS[claim.view]}: {said}." if said else f"Also in the {VIEWS[claim.view]}."
+
+
+def _one(claim: Claim, pace: Pace, level: str | None) -> str:
+    """What one view shows."""
     where = ", ".join(word for word in (level, VIEWS[claim.view]) if word)
     if claim.kind is Kind.APPROACH:
         return _approach(claim, where)
@@ -82,7 +97,7 @@ def _likely(claim: Claim) -> str:
 def _place(claim: Claim) -> str:
     """Where, with the side unless the zone's name says it."""
     place = PLACES[claim.zone] if claim.zone is not None else PLACES[Zone.ELSEWHERE]
-    if claim.side is None or claim.zone in {Zone.CANAL, Zone.FORAMEN}:
+    if claim.side is None or claim.zone in SIDELESS:
         return place
     return f"{place}, {SIDES[claim.side]}"
 

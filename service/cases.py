@@ -14,7 +14,8 @@ from db.journal import Journal
 from db.procedures import Opening
 from detection.fit import is_fit
 from detection.rules import ALGORITHM_VERSION, rules_hash
-from detection.vocabulary import Act, Alert, Entry, EntryType, Flag, Mode, Silence, TechnicalCause
+from detection.sight import sight_of
+from detection.vocabulary import Act, Alert, Entry, EntryType, Flag, Mode, Sight, Silence, TechnicalCause
 from dicom_gateway.frames import mode_of
 from dicom_gateway.spool import Spool
 from service.agreed import Agreed, agreed_before
@@ -78,14 +79,21 @@ class Cases:
 
     def alerts(self) -> tuple[Alert, ...]:
         """What the screens must show of every case under watch."""
-        return tuple(alert for watched in self._watched.values() for alert in watched.case.alarm.alerts())
+        shown = (alert for watched in self._watched.values() for alert in watched.case.alarm.alerts())
+        return tuple({alert.id: alert for alert in shown}.values())
+
+    def sight_of(self, key: Key, now: float) -> Sight:
+        """What the views of all sources of one procedure show together."""
+        seen_by = (watched.case for other, watched in self._watched.items() if _is_of(other, key))
+        return sight_of((each for case in seen_by for each in case.glances), now, self._desk.rules)
 
     def case(self, key: Key) -> Case:
         """The case as it stands, recalled from checkpoint and journal if this process has not met it yet."""
         if key not in self._watched:
             agreed = agreed_before(self._engine, key[0]) if key[2] is Mode.REPLAY else {}
             self._agree(key, agreed.get(None, ()))
-            case = self._recall.case(key)
+            beside = next((each.case.alarm for other, each in self._watched.items() if _is_of(other, key)), None)
+            case = self._recall.case(key, beside)
             self._watched[key] = Watched(case=case, last_frame_at=self._recall.judged_at(case), agreed=agreed)
         return self._watched[key].case
 
@@ -93,6 +101,7 @@ class Cases:
         """The case after a frame; saved to disk every now and then."""
         watched = self._watched[key]
         watched.case = case
+        self._share(key, case)
         if case.last is not None and Flag.DUPLICATE not in case.last.flags:
             # a screen must not take old or repeated pictures for fresh ones
             watched.last_frame_at = max(watched.last_frame_at or 0.0, case.last.stamp.received_at)
@@ -170,6 +179,13 @@ class Cases:
         watched = self._watched[key]
         watched.causes = silence.causes
         watched.case = hear(silence, watched.case, self._desk)
+        self._share(key, watched.case)
+
+    def _share(self, key: Key, case: Case) -> None:
+        """One alarm for all cases of a procedure: what one source shows and what operators did hold for the others, too."""
+        for other, watched in self._watched.items():
+            if other != key and _is_of(other, key):
+                watched.case = replace(watched.case, alarm=case.alarm)
 
     def hear_acts(self, now: float) -> None:
         """Let every case hear what operators did since the last time, frames or no frames."""
@@ -246,6 +262,11 @@ class Cases:
         for listed in queries.alerts_after(self._engine, procedure=procedure, active=True, limit=MOST_ALERTS):
             self.case(key_of_alert(listed.alert))
         return tuple(key for key in self._watched if key[0] == procedure)
+
+
+def _is_of(key: Key, other: Key) -> bool:
+    """Whether two cases are of one procedure, their images coming alike."""
+    return (key[0], key[2]) == (other[0], other[2])
 
 
 def state_of(watched: Watched, now: float, *, is_late: bool) -> SourceState:

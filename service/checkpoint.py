@@ -17,13 +17,16 @@ from service.journey import Case
 
 LOG = logging.getLogger(__name__)
 
+SHAPE = 2
+"""Raised when what a case is made of changes: a checkpoint of another shape is ignored."""
+
 
 class Checkpoints:
     """The folder of checkpoints, one file for each case."""
 
     def __init__(self, folder: Path, rules_hash: str) -> None:
         self._folder = folder
-        self._rules_hash = rules_hash
+        self._made_for = (SHAPE, rules_hash)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def save(self, case: Case) -> None:
@@ -31,7 +34,7 @@ class Checkpoints:
         path = self._path(case.procedure, case.source, case.mode)
         part = path.with_suffix(".part")
         with part.open("wb") as file:  # pictures go straight into the file; as bytes they would be in memory twice
-            pickle.dump((self._rules_hash, case), file, protocol=pickle.HIGHEST_PROTOCOL)
+            pickle.dump((self._made_for, case), file, protocol=pickle.HIGHEST_PROTOCOL)
         part.replace(path)
 
     def load(self, procedure: str, source: str, mode: Mode) -> Case | None:
@@ -40,13 +43,13 @@ class Checkpoints:
         try:
             if path.stat().st_uid != os.getuid():
                 return None
-            rules_hash, case = pickle.loads(path.read_bytes())  # noqa: S301 - our own file in our own folder, see above
+            made_for, case = pickle.loads(path.read_bytes())  # noqa: S301 - our own file in our own folder, see above
         except FileNotFoundError:
             return None
         except Exception:  # noqa: BLE001 - whatever is wrong with it, the journal knows better
             LOG.warning("checkpoint unreadable; the case is rebuilt from the spool")
             return None
-        return case if rules_hash == self._rules_hash and isinstance(case, Case) else None
+        return case if made_for == self._made_for and isinstance(case, Case) else None
 
     def sweep(self, before: float) -> None:
         """Remove what was last saved before this time, in seconds since 1970."""

@@ -15,6 +15,7 @@ from detection.alarm import Alarm, Setting, judge
 from detection.examine import examine
 from detection.memory import Memory
 from detection.rules import Rules
+from detection.sight import glanced
 from detection.vocabulary import (
     Act,
     Change,
@@ -22,6 +23,7 @@ from detection.vocabulary import (
     EntryType,
     Findings,
     Frame,
+    Glance,
     Landmarks,
     Mode,
     Plan,
@@ -37,6 +39,8 @@ from service.pen import Pen
 class Case:
     """One source of one procedure under watch. A value: handed in with a frame, handed back with its successor.
 
+    ``alarm`` is that of the whole procedure: all its cases hold the same. ``glances`` are the last of each view of this source.
+
     ``acts_to`` is the number of the last act that was heard; ``entry`` that of the last frame entry. ``aside`` is the
     memory as it was when frames were passed over, for looking at them afterwards.
     """
@@ -51,6 +55,7 @@ class Case:
     entry: int = 0
     last: Findings | None = None
     aside: Memory | None = None
+    glances: tuple[Glance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +119,9 @@ def weigh(frame: Frame, case: Case, acts: tuple[Act, ...], rules: Rules, *, judg
     """The verdict on one frame, given a case that has heeded its acts. Pure."""
     findings, memory = examine(frame, case.memory, case.plan, rules)
     changes, alarm = judge(findings, acts, case.alarm, setting_of(case, rules), judged_at)
-    return Verdict(findings=findings, changes=changes, case=replace(case, memory=memory, alarm=alarm, last=findings))
+    glances = glanced(case.glances, findings)
+    after = replace(case, memory=memory, alarm=alarm, last=findings, glances=glances)
+    return Verdict(findings=findings, changes=changes, case=after)
 
 
 def write(
@@ -141,7 +148,7 @@ def write(
         times=times,
         data={**said, "acts_to": case.acts_to, "is_afterwards": is_afterwards},
     )
-    entries = (own, *(entry_of(change, seen, times, judged_at) for change in verdict.changes))
+    entries = (own, *(entry_of(change, case.source, seen, times, judged_at) for change in verdict.changes))
     written = desk.pen.append(entries, alerts=[change.alert for change in verdict.changes], progress=progress)
     desk.ring()
     return replace(case, entry=written[0].number or case.entry)
@@ -153,7 +160,7 @@ def hear(silence: Silence, case: Case, desk: Desk) -> Case:
     case = heed(case, acts, desk)
     changes, alarm = judge(silence, acts, case.alarm, setting_of(case, desk.rules), silence.at)
     if changes:
-        entries = [entry_of(change, None, {}, silence.at, acts_to=case.acts_to) for change in changes]
+        entries = [entry_of(change, case.source, None, {}, silence.at, acts_to=case.acts_to) for change in changes]
         desk.pen.append(entries, alerts=[change.alert for change in changes])
         desk.ring()
     return replace(case, alarm=alarm)
@@ -168,9 +175,18 @@ def heed(case: Case, acts: tuple[Act, ...], desk: Desk) -> Case:
 
 
 def entry_of(
-    change: Change, seen: Seen | None, times: Mapping[str, float | None], at: float, *, acts_to: int | None = None
+    change: Change,
+    source: str,
+    seen: Seen | None,
+    times: Mapping[str, float | None],
+    at: float,
+    *,
+    acts_to: int | None = None,
 ) -> Entry:
-    """The journal's line about one transition of an alert; without a frame it tells up to which act was heard."""
+    """The journal's line about one transition of an alert on the evidence of ``source``, which need not be the one that the alert shows.
+
+    Without a frame it tells up to which act was heard.
+    """
     alert = change.alert
     data: dict[str, Any] = {
         "kind": alert.kind.value,
@@ -187,7 +203,7 @@ def entry_of(
         at=at,
         type=change.type,
         procedure=alert.procedure,
-        source=alert.source,
+        source=source,
         alert=alert.id,
         from_state=change.from_state,
         to_state=change.to_state,

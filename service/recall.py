@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import heapq
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
 
-from db import queries
+from db import arrivals, queries
 from db.connect import Engine
 from db.journal import Journal
 from db.plans import plan_of
-from detection.alarm import judge, reconciled, resume
+from db.queries import END
+from detection.alarm import Alarm, judge, reconciled, resume
 from detection.vocabulary import ACTS, Alert, Entry, EntryType, Frame, Mode, Silence
 from dicom_gateway.decoding import Decoder
 from dicom_gateway.frames import frames_of
@@ -46,18 +48,40 @@ class Recall:
         self._journal = Journal(engine)
         self._sources = Sources(settings)
 
-    def case(self, key: Key) -> Case:
-        """Checkpoint, then every frame that the journal knows beyond it, judged again but not written again."""
-        case = self._checkpoints.load(*key) or Case(procedure=key[0], source=key[1], mode=key[2])
-        every = queries.frames_of(self._engine, key[0], case.entry, MOST_REBUILT + 1)
-        entries = [entry for entry in every if (entry.source, entry.data.get("mode")) == (key[1], key[2])]
-        alerts = [alert for alert in self._alerts_of(key[0]) if key_of_alert(alert) == key]
-        if len(every) > MOST_REBUILT:
-            return self._from_alerts(case, alerts)
-        for entry, frame in self._seen_again(entries):
-            case = self._judge_again(case, entry, frame)
-        case = self._hear_again(case)
+    def case(self, key: Key, alarm: Alarm | None = None) -> Case:
+        """Checkpoint, then every frame that the journal knows beyond it, judged again but not written again.
+
+        ``alarm`` is that of the procedure where another case of it is under watch; else it is told again from the frames of all its sources.
+        """
+        procedure, source, mode = key
+        told_by = {source} if alarm is not None else {source, *arrivals.sources_of(self._engine, procedure)}
+        cases = {name: self._begun((procedure, name, mode)) for name in sorted(told_by)}
+        entries = [self._entries_beyond(case) for case in cases.values()]
+        alerts = [alert for alert in self._alerts_of(procedure) if alert.mode is mode]
+        if sum(map(len, entries)) > MOST_REBUILT:
+            return self._from_alerts(cases[source], alerts, alarm)
+        newest = max(cases.values(), key=lambda case: case.entry)
+        told = newest.alarm if alarm is None else alarm
+        judged_to = newest.entry if alarm is None else END
+        in_order = heapq.merge(*map(self._seen_again, entries), key=lambda seen: seen[0].number or 0)
+        for entry, frame in in_order:
+            name = entry.source or source
+            again = self._judge_again(replace(cases[name], alarm=told), entry, frame)
+            cases[name] = again
+            told = again.alarm if again.entry > judged_to else told
+        case = replace(cases[source], alarm=told)
+        if alarm is not None:
+            return replace(self._hear_again(case, case.entry), alarm=alarm)
+        case = self._hear_again(case, max(each.entry for each in cases.values()))
         return replace(case, alarm=reconciled(case.alarm, alerts))
+
+    def _begun(self, key: Key) -> Case:
+        return self._checkpoints.load(*key) or Case(procedure=key[0], source=key[1], mode=key[2])
+
+    def _entries_beyond(self, case: Case) -> list[Entry]:
+        """The frames of one source that its checkpoint does not know."""
+        own = queries.frames_of(self._engine, case.procedure, case.entry, MOST_REBUILT + 1, source=case.source)
+        return [entry for entry in own if entry.data.get("mode") == case.mode]
 
     def judged_at(self, case: Case) -> float | None:
         """When the last frame of a case was judged."""
@@ -66,24 +90,23 @@ class Recall:
         last = queries.frames_of(self._engine, case.procedure, case.entry - 1, 1)
         return last[0].at if last else None
 
-    def _from_alerts(self, case: Case, alerts: list[Alert]) -> Case:
+    def _from_alerts(self, case: Case, alerts: list[Alert], alarm: Alarm | None) -> Case:
         """A case too long to be told again: plan and alerts as the journal has them, the pictures anew."""
         last = queries.latest_frame(self._engine, case.procedure)
         entry, acts_to = (0, 0) if last is None else (last.number or 0, int(last.data.get("acts_to", 0)))
-        return replace(
-            case, alarm=resume(alerts), plan=plan_of(self._engine, case.procedure), acts_to=acts_to, entry=entry
-        )
+        alarm = replace(resume(alerts), acts_to=acts_to) if alarm is None else alarm
+        return replace(case, alarm=alarm, plan=plan_of(self._engine, case.procedure), acts_to=acts_to, entry=entry)
 
-    def _hear_again(self, case: Case) -> Case:
-        """The acts that were heard after the last frame, heard again but not written again."""
-        later = queries.log_of(self._engine, case.procedure, case.entry, TRANSITIONS, MOST_ALERTS)
-        own = (case.source, case.mode)
-        for entry in (entry for entry in later if (entry.source, entry.data.get("mode")) == own):
+    def _hear_again(self, case: Case, after: int) -> Case:
+        """The acts that were heard after line ``after``, whichever case heard them, heard again but not written again."""
+        later = queries.log_of(self._engine, case.procedure, after, TRANSITIONS, MOST_ALERTS)
+        for entry in (entry for entry in later if entry.data.get("mode") == case.mode):
             heard_to = int(entry.data.get("acts_to", 0))
-            if heard_to > case.acts_to:
-                acts = self._journal.acts_since(case.procedure, case.acts_to)
+            known_to = min(case.acts_to, case.alarm.acts_to)
+            if heard_to > known_to:
+                acts = self._journal.acts_since(case.procedure, known_to)
                 acts = tuple(act for act in acts if act.number <= heard_to)
-                case = heed(case, acts, self._desk)
+                case = heed(case, tuple(act for act in acts if act.number > case.acts_to), self._desk)
                 silence = Silence(source=case.source, at=entry.at, causes=frozenset())
                 _, alarm = judge(silence, acts, case.alarm, setting_of(case, self._desk.rules), entry.at)
                 case = replace(case, alarm=alarm)
@@ -125,5 +148,5 @@ class Recall:
 
 
 def key_of_alert(alert: Alert) -> Key:
-    """The case that an alert belongs to."""
+    """A case that an alert belongs to: that of the source that it shows."""
     return alert.procedure, alert.source, alert.mode

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from db.deliveries import Standing
 from db.heartbeat import Heartbeat, SourceState
-from detection.vocabulary import TechnicalCause, View
+from detection.vocabulary import Sight, TechnicalCause, View
 from service.cases import Watched, state_of
 from service.lines import Line
 from service.settings import Settings
 
 
-def beat_of(line: Line, watched: Watched | None, causes: frozenset[TechnicalCause], now: float) -> Heartbeat:
-    """The heartbeat of one source."""
+def beat_of(
+    line: Line, watched: Watched | None, causes: frozenset[TechnicalCause], now: float, sight: Sight
+) -> Heartbeat:
+    """The heartbeat of one source; ``sight`` is that of its procedure."""
     last = watched.case.last if watched else None
     is_late = TechnicalCause.ANALYSIS_LATE in causes
     return Heartbeat(
@@ -27,6 +29,7 @@ def beat_of(line: Line, watched: Watched | None, causes: frozenset[TechnicalCaus
         zones_not_visible=last.zones_not_visible if last else (),
         flags=last.flags if last else frozenset(),
         beat_at=now,
+        sight=sight,
     )
 
 

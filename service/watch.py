@@ -14,7 +14,7 @@ from db import arrivals, deliveries, heartbeat
 from db.arrivals import Status
 from db.connect import Engine, StoreFailure, StoreUnreachable
 from db.heartbeat import Heartbeat
-from detection.vocabulary import Silence, TechnicalCause
+from detection.vocabulary import Sight, Silence, TechnicalCause
 from dicom_gateway.arrival import Arrival
 from dicom_gateway.callers import REPLAY_CALLER
 from dicom_gateway.refusal import Undecodable, Unreadable
@@ -249,7 +249,8 @@ class Watch:
             for other in self._cases.others_of(line.source, key):
                 self._cases.hear(other, Silence(source=line.source, at=now, causes=frozenset()))
             last = self._cases.peek(key) if key else None
-            rows.append(beat_of(line, last, causes, now))
+            sight = self._cases.sight_of(key, now) if key else Sight()
+            rows.append(beat_of(line, last, causes, now, sight))
         pen, told = self._desk.pen, tuple(rows)
         pen.beat(lambda: heartbeat.beat(self._engine, told, at=now))
         if pen.trouble is not None:

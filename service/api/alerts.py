@@ -115,7 +115,10 @@ def sight_of(beat: Beat, now: float, poll: Poll) -> Sight:
     """What one question sees besides the journal, made once for its answer."""
     sources, unlogged = sources_now(beat, now), unlogged_alerts(beat, now)
     states = [
-        (each.name, each.procedure, each.state, each.view, each.zones_watched, each.zones_not_visible, each.flags)
+        (
+            *(each.name, each.procedure, each.state, each.view, each.flags),
+            *(each.zones_watched, each.zones_not_visible, each.zones_blind),
+        )
         for each in sources
     ]
     signals = [(each.id, each.condition, each.signal, each.priority) for each in unlogged]

@@ -15,7 +15,7 @@ from db.heartbeat import Heartbeat, SourceState
 from db.procedures import Procedure
 from db.queries import Counts, Latencies, Measurement
 from db.schedule import Performed
-from detection.vocabulary import Alert, Condition, Entry, Seen
+from detection.vocabulary import Alert, Condition, Entry, Glance, Seen, Witness
 from service.api import wire
 
 DOSE_TOTALS = ("air_kerma_mgy", "dose_area_product_gy_cm2", "fluoroscopy_s")
@@ -65,8 +65,20 @@ def alert_of(number: int, alert: Alert) -> wire.Alert:
         volume_ml=volume and wire.Band(low=volume.low, high=volume.high),
         outline=list(alert.outline),
         escalation=alert.escalation,
+        witnesses=list(map(witness_of, alert.witnesses)),
         raised_at=time_of(alert.raised_at),
         changed_at=time_of(alert.changed_at),
+    )
+
+
+def witness_of(witness: Witness) -> wire.Witness:
+    """One view that has shown what an alert is about."""
+    plain = ("source", "view", "priority", "side", "area_mm2", "length_mm", "trust")
+    return wire.Witness(
+        **{name: getattr(witness, name) for name in plain},
+        condition="ended" if witness.condition is Condition.ABSENT else witness.condition,
+        first_frame=frame_of(witness.first_frame),
+        last_frame=frame_of(witness.last_frame),
     )
 
 
@@ -132,8 +144,20 @@ def source_of(beat: Heartbeat, now: float) -> wire.Source:
         view=beat.view,
         zones_watched=list(beat.zones_watched),
         zones_not_visible=list(beat.zones_not_visible),
+        views=[_glance_of(glance, now) for glance in beat.sight.glances],
+        zones_blind=list(beat.sight.zones_blind),
         flags=sorted(beat.flags),
         beat_at=time_of(beat.beat_at),
+    )
+
+
+def _glance_of(glance: Glance, now: float) -> wire.Glance:
+    return wire.Glance(
+        source=glance.source,
+        view=glance.view,
+        seen_at=time_of(glance.at),
+        age_s=round(max(0.0, now - glance.at), 3),
+        zones_shown=list(glance.zones_shown),
     )
 
 

@@ -82,13 +82,32 @@ class Interval(Band):
     value: float = Field(description="Best value, in the unit of the field that holds it.")
 
 
+class Witness(Wire):
+    """One view of one source that has shown what an alert is about."""
+
+    source: str = Field(description="Calling AE title.")
+    view: View = Field(description="How the beam looks.")
+    condition: Condition | Literal["ended"] = Field(description="present: it shows it; ended: it no longer does.")
+    priority: Priority = Field(description="How urgent it is by this view alone.")
+    side: Side | None = Field(
+        None, description="On which side of the body it shows it; left and right are image sides."
+    )
+    area_mm2: float | None = Field(None, description="Projected area in this view; mm².")
+    length_mm: float | None = Field(None, description="Length in this view; mm.")
+    trust: float | None = Field(None, description="How sure the finding is, 0 to 1.")
+    first_frame: Frame | None = Field(None, description="First evidence in this view.")
+    last_frame: Frame | None = Field(None, description="Latest evidence in this view.")
+
+
 class Alert(Wire):
     """One alarm: condition (what is true) and signal (what is sounded), with the evidence behind them."""
 
     id: str = Field(description="Identifier of the alert.")
     number: int = Field(description="Number of the journal entry that last changed it; the polling cursor.")
     procedure: str = Field(description="Identifier of the procedure.")
-    source: str = Field(description="Calling AE title that the images came from.")
+    source: str = Field(
+        description="Calling AE title that the images came from; of several, that of the view it shows."
+    )
     kind: Kind = Field(description="What it is about.")
     zone: Zone | None = Field(None, description="Where the cement is.")
     side: Side | None = Field(None, description="On which side of the body; left and right are image sides.")
@@ -98,7 +117,7 @@ class Alert(Wire):
     signal: Signal = Field(
         description="What is being sounded; latched: the condition has ended and nobody has reset it."
     )
-    view: View = Field(description="View of the frames it rests on.")
+    view: View = Field(description="View of the frames it rests on; of several, the one that shows it worst.")
     level: str | None = Field(None, description="Vertebral level, such as L2.")
     mode: Mode = Field(description="Live, after the run, or a replay.")
     message: str = Field(description="Where, what, how far and how fast, in plain words.")
@@ -123,9 +142,23 @@ class Alert(Wire):
         0,
         description="How long nobody has acknowledged it: 1 after the configured time, 2 after three of it, 3 after seven.",
     )
+    witnesses: list[Witness] = Field(
+        default_factory=list,
+        description="Every view that has shown it, as of number; the first to show it first. Empty for technical alerts.",
+    )
     unlogged: bool = Field(
         default=False, description="true: shown although the journal does not have it (yet); it cannot be acted on."
     )
+
+
+class Glance(Wire):
+    """The last time that one view of a procedure could be judged."""
+
+    source: str = Field(description="Calling AE title.")
+    view: View = Field(description="How the beam looked.")
+    seen_at: Time = Field(description="When its latest frame that could be judged was received; UTC.")
+    age_s: float = Field(description="How long ago that is at server_time; s.")
+    zones_shown: list[Zone] = Field(description="Zones that it shows whole and that were judged.")
 
 
 class Source(Wire):
@@ -144,6 +177,13 @@ class Source(Wire):
     view: View | None = Field(None, description="View of the latest frame.")
     zones_watched: list[Zone] = Field(description="Zones that this view can show and that are judged.")
     zones_not_visible: list[Zone] = Field(description="Zones that this view cannot show, or only in part.")
+    views: list[Glance] = Field(
+        default_factory=list, description="Every view of the procedure, of all its sources, newest first."
+    )
+    zones_blind: list[Zone] = Field(
+        default_factory=list,
+        description="Zones that no view of the procedure has shown whole for as long as the rule view_stays_s says.",
+    )
     flags: list[Flag] = Field(description="What to keep in mind about the latest frame.")
     beat_at: Time | None = Field(None, description="Latest sign of life from the analysis; UTC.")
 

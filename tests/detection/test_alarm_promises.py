@@ -102,8 +102,9 @@ def test_the_time_of_day_does_not_matter(story, start):
 
 
 def without_times(change):
+    undated = tuple(replace(witness, first_frame=None, last_frame=None) for witness in change.alert.witnesses)
     alert = replace(change.alert, first_frame=None, raised_frame=None, last_frame=None, raised_at=0.0, changed_at=0.0)
-    return replace(change, alert=alert)
+    return replace(change, alert=replace(alert, witnesses=undated))
 
 
 @quick
