@@ -126,9 +126,17 @@ def _raise(before: Concern, after: Concern, moment: Moment) -> Step:
 
 
 def _announced(concern: Concern, need: Need, moment: Moment) -> Concern:
-    """The concern of which the operator is told what the eye of this moment sees."""
+    """The concern of which the operator is told what the eye of this moment sees; what the others see by now is told with it."""
     eye = concern.eye_of(moment)
-    return replace(concern.with_eye(replace(eye, told=_told(eye, need))), rank=max(concern.rank, eye.rank))
+    eyes = tuple(_told_with(each) if each.is_open and each != eye else each for each in concern.eyes)
+    concern = replace(concern, eyes=eyes, rank=max(concern.rank, eye.rank))
+    return concern.with_eye(replace(eye, told=_told(eye, need)))
+
+
+def _told_with(eye: Eye) -> Eye:
+    """An eye whose size is told when another one tells of growth: the same growth in two projections is one."""
+    latest = eye.sightings.looks[-1:]
+    return replace(eye, told=replace(eye.told, size_mm2=max([eye.told.size_mm2, *(look.size_mm2 for look in latest)])))
 
 
 def _keep(before: Concern, after: Concern, claim: Claim | None, moment: Moment) -> Step:

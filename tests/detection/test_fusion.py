@@ -92,6 +92,16 @@ def test_size_in_another_projection_is_no_growth_but_growth_in_it_is(noted):
     assert noted.only.signal is Signal.ON
 
 
+def test_growth_that_both_views_show_sounds_once(room):
+    room.see(IN_DISC, DISC_IN_AP, times=8)
+    room.act(EntryType.ACKNOWLEDGE, room.only.id)
+    larger = (
+        frame(piece(Zone.DISC, 24.0, side=Side.SUPERIOR)),
+        frame(piece(Zone.DISC, 60.0, side=Side.SUPERIOR), view=View.AP),
+    )
+    assert types(room.see(*larger, times=8)) == [EntryType.ALERT_WORSENED]
+
+
 def test_what_the_first_view_shows_in_part_only_is_a_new_direction_in_the_other(room):
     room.see(VEIN_IN_FRONT, times=5)
     room.act(EntryType.ACKNOWLEDGE, room.only.id)
