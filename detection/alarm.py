@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from detection.claims import Claim, claims_of, technical_claim
 from detection.concern import Concern, Key, Moment, Setting, key_of, shown
 from detection.eyes import Eye, Told
+from detection.sight import glanced
 from detection.states import SIGNAL_TABLE, Event, Refusal, Sight, settled
 from detection.verdict import UNNOTED, Step, changed, dated, escalate, forgotten, sounding, weigh
 from detection.vocabulary import (
@@ -18,6 +19,7 @@ from detection.vocabulary import (
     Condition,
     EntryType,
     Findings,
+    Glance,
     Kind,
     Signal,
     Silence,
@@ -33,11 +35,13 @@ __all__ = ["Alarm", "Setting", "judge", "reconciled", "resume"]
 class Alarm:
     """All conditions and signals of one procedure, whichever sources show them.
 
-    ``sources`` are those of which a frame was seen, ``acts_to`` is the last act that was obeyed: every source hears every act.
+    ``sources`` are those of which a frame was seen, ``glances`` are the last of each of their views. ``acts_to`` is the last act
+    that was obeyed: every source hears every act.
     """
 
     concerns: tuple[Concern, ...] = ()
     sources: frozenset[str] = frozenset()
+    glances: tuple[Glance, ...] = ()
     acts_to: int = 0
 
     def alerts(self) -> tuple[Alert, ...]:
@@ -78,8 +82,11 @@ def judge(
         for concern in concerns.values()
         if concern.alert is not None or concern.condition is not Condition.ABSENT
     )
-    sources = alarm.sources if moment.findings is None else alarm.sources | {setting.source}
-    return tuple(changes), replace(alarm, concerns=kept, sources=sources)
+    alarm = replace(alarm, concerns=kept)
+    if moment.findings is None:
+        return tuple(changes), alarm
+    glances = glanced(alarm.glances, setting.source, moment.findings)
+    return tuple(changes), replace(alarm, sources=alarm.sources | {setting.source}, glances=glances)
 
 
 def _with_level(concerns: tuple[Concern, ...], level: str | None) -> tuple[Concern, ...]:

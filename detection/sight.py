@@ -9,15 +9,14 @@ from detection.vocabulary import Findings, Flag, Glance, Sight
 from detection.zones import EVERY
 
 
-def glanced(glances: tuple[Glance, ...], findings: Findings) -> tuple[Glance, ...]:
-    """The last glance of each view of one source after one frame more; a frame that could not be judged is none."""
+def glanced(glances: tuple[Glance, ...], source: str, findings: Findings) -> tuple[Glance, ...]:
+    """The last glance of each view after one frame more of ``source``; a frame that could not be judged is none."""
     is_glance = findings.is_fit and not {Flag.DUPLICATE, Flag.REFERENCE_BUILDING} & findings.flags
     if not is_glance or not findings.zones_watched:
         return glances
     shown = tuple(zone for zone in findings.zones_watched if zone not in findings.zones_not_visible)
-    stamp = findings.stamp
-    new = Glance(source=stamp.source, view=findings.view, at=stamp.received_at, zones_shown=shown)
-    before = next((each for each in glances if each.view is new.view), None)
+    new = Glance(source=source, view=findings.view, at=findings.stamp.received_at, zones_shown=shown)
+    before = next((each for each in glances if (each.source, each.view) == (source, new.view)), None)
     if before is not None and before.at > new.at:
         return glances  # it was passed over when it came, and is no news
     return (*(each for each in glances if each is not before), new)

@@ -84,8 +84,7 @@ class Cases:
 
     def sight_of(self, key: Key, now: float) -> Sight:
         """What the views of all sources of one procedure show together."""
-        seen_by = (watched.case for other, watched in self._watched.items() if _is_of(other, key))
-        return sight_of((each for case in seen_by for each in case.glances), now, self._desk.rules)
+        return sight_of(self._watched[key].case.alarm.glances, now, self._desk.rules)
 
     def case(self, key: Key) -> Case:
         """The case as it stands, recalled from checkpoint and journal if this process has not met it yet."""

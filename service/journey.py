@@ -15,7 +15,6 @@ from detection.alarm import Alarm, Setting, judge
 from detection.examine import examine
 from detection.memory import Memory
 from detection.rules import Rules
-from detection.sight import glanced
 from detection.vocabulary import (
     Act,
     Change,
@@ -23,7 +22,6 @@ from detection.vocabulary import (
     EntryType,
     Findings,
     Frame,
-    Glance,
     Landmarks,
     Mode,
     Plan,
@@ -39,7 +37,7 @@ from service.pen import Pen
 class Case:
     """One source of one procedure under watch. A value: handed in with a frame, handed back with its successor.
 
-    ``alarm`` is that of the whole procedure: all its cases hold the same. ``glances`` are the last of each view of this source.
+    ``alarm`` is that of the whole procedure: all its cases hold the same.
 
     ``acts_to`` is the number of the last act that was heard; ``entry`` that of the last frame entry. ``aside`` is the
     memory as it was when frames were passed over, for looking at them afterwards.
@@ -55,7 +53,6 @@ class Case:
     entry: int = 0
     last: Findings | None = None
     aside: Memory | None = None
-    glances: tuple[Glance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,9 +116,7 @@ def weigh(frame: Frame, case: Case, acts: tuple[Act, ...], rules: Rules, *, judg
     """The verdict on one frame, given a case that has heeded its acts. Pure."""
     findings, memory = examine(frame, case.memory, case.plan, rules)
     changes, alarm = judge(findings, acts, case.alarm, setting_of(case, rules), judged_at)
-    glances = glanced(case.glances, findings)
-    after = replace(case, memory=memory, alarm=alarm, last=findings, glances=glances)
-    return Verdict(findings=findings, changes=changes, case=after)
+    return Verdict(findings=findings, changes=changes, case=replace(case, memory=memory, alarm=alarm, last=findings))
 
 
 def write(

@@ -6,7 +6,7 @@ import { ask } from "./link.js";
 import { Logbook } from "./logbook.js";
 import { codeWords } from "./sheets.js";
 import { Stage } from "./stage.js";
-import { STATE_WORDS, age, element, nameOf, number, percent, plain, say, seconds, zones } from "./words.js";
+import { STATE_WORDS, age, element, nameOf, number, percent, plain, say, seconds, viewWords, zones } from "./words.js";
 
 const BACK = 3000; // journal lines looked back for the charts of a screen that has just been opened
 const PAGE = 1000;
@@ -16,6 +16,20 @@ function tell(figure, value, digits, more) {
   say(figure.value, number(value, digits));
   say(figure.more, more);
   figure.box.dataset.known = value !== null && value !== undefined;
+}
+
+/** What other views of the procedure show of the zones that this one does not, and how long ago; then what none in use shows. */
+function elsewhere(source) {
+  const others = source.views.filter((each) => each.source !== source.name || each.view !== source.view);
+  if (!others.length) return "";
+  const shown = new Map(others.map((each) => [each, []]));
+  for (const zone of source.zones_not_visible) shown.get(others.find((each) => each.zones_shown.includes(zone)))?.push(zone);
+  const words = [...shown].filter(([, list]) => list.length).map(([each, list]) => {
+    const where = each.source === source.name ? "" : ` of ${each.source}`;
+    return `${viewWords(each.view)} view${where}, ${age(each.age_s)}: ${zones(list)}`;
+  });
+  if (source.zones_blind.length) words.push(`Shown by no view in use: ${zones(source.zones_blind)}`);
+  return words.join(". ");
 }
 
 /** What a judged frame of the stream measured, in the words of the measurements route. */
@@ -97,6 +111,7 @@ export class Panel {
   buildZones() {
     const list = element("div", "zones");
     this.hidden = element("p", "not-visible");
+    this.elsewhere = element("p", "elsewhere");
     this.watched = element("p", "watched");
     this.flags = element("p", "flags");
     const row = element("p", "body-line");
@@ -105,7 +120,7 @@ export class Panel {
     this.landmarks.type = "button";
     this.landmarks.addEventListener("click", () => this.place.openLandmarks(this));
     row.append(this.body, this.landmarks);
-    list.append(row, this.hidden, this.watched, this.flags);
+    list.append(row, this.hidden, this.elsewhere, this.watched, this.flags);
     return list;
   }
 
@@ -122,6 +137,7 @@ export class Panel {
     say(this.watched, isBlind ? "Watched: no zone" : `Watched: ${zones(source.zones_watched)}`);
     const hidden = source.zones_not_visible;
     say(this.hidden, hidden.length ? `Not, or only in part, shown by this view: ${zones(hidden)}` : "");
+    say(this.elsewhere, elsewhere(source));
     const flags = source.flags.map(plain).join(", ");
     say(this.flags, flags ? `Keep in mind: ${flags}` : "");
     if (source.procedure !== this.procedure) this.follow(source.procedure);

@@ -6,7 +6,7 @@ import { API, ask, frameUrl } from "./link.js";
 import { Reel } from "./reel.js";
 import { codeWords } from "./sheets.js";
 import { Timeline } from "./timeline.js";
-import { clock, counted, element, icon, nameOf, number, plain, say, sentence } from "./words.js";
+import { clock, counted, element, icon, nameOf, number, plain, say, sentence, viewWords } from "./words.js";
 
 const PAGE = 1000;
 const STEP_MS = 120;
@@ -202,7 +202,7 @@ export class Review {
     const doubt = frame.flags.length ? ` · ${frame.flags.map(plain).join(", ")}` : "";
     slot.wanted = {
       url: frameUrl(frame.frame, this.id, { overlay: this.overlays.checked, width: 800 }),
-      words: `${frame.view === "ap" ? "AP" : sentence(frame.view)} view · ${clock(frame.at)}${when}${doubt}`,
+      words: `${viewWords(frame.view)} view · ${clock(frame.at)}${when}${doubt}`,
     };
     if (!slot.isLoading) this.loadInto(slot);
   }

@@ -5,6 +5,9 @@ import { STATE_WORDS, sentence } from "./words.js";
 
 const MOST_WHOLE = 4; // more than this many are shown small
 
+/** The sources that show what an alert is about. */
+const sourcesOf = (alert) => [alert.source, ...alert.witnesses.filter((each) => each.condition === "present").map((each) => each.source)];
+
 export class Sources {
   /** `place` is told to each panel. */
   constructor(root, empty, place) {
@@ -52,7 +55,7 @@ export class Sources {
   /** Which sources have an alert that nobody has acknowledged, and how urgent it is. */
   warn(alerts) {
     for (const [name, panel] of this.panels) {
-      const priorities = alerts.filter((alert) => alert.source === name && alert.signal === "on").map((alert) => alert.priority);
+      const priorities = alerts.filter((alert) => alert.signal === "on" && sourcesOf(alert).includes(name)).map((alert) => alert.priority);
       const worst = ["high", "medium"].find((priority) => priorities.includes(priority)) ?? "";
       if (panel.node.dataset.warned !== worst) panel.node.dataset.warned = worst;
     }

@@ -47,6 +47,8 @@ export function say(node, text) {
 
 export const plain = (word) => String(word ?? "").replaceAll("_", " ");
 
+export const viewWords = (view) => (view === "ap" ? "AP" : sentence(view));
+
 export function sentence(word) {
   const text = plain(word);
   return text.charAt(0).toUpperCase() + text.slice(1);

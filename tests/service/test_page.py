@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from detection.vocabulary import AUDIT, Condition, EntryType, Mode, Priority, Signal
+from detection.vocabulary import AUDIT, Condition, EntryType, Glance, Mode, Priority, Sight, Signal, View, Witness, Zone
 from service.api.app import create_app
 from service.api.wire import SAFETY_WORDS
 from tests.service.conftest import CARD, Serving
@@ -67,6 +67,21 @@ def test_the_latest_frame_is_shown_with_its_numbers_and_what_the_view_cannot_sho
     shown(page, "Not, or only in part, shown by this view: vein", ".not-visible")
     room.see()
     expect(picture).to_have_attribute("data-frame", "1.2.3.2/0")
+
+
+def test_what_another_view_shows_is_told_with_its_age_and_an_alert_names_all_that_show_it(room, page):
+    room.open()
+    room.see()
+    ap = Glance(source="PLANE_B", view=View.AP, at=time.time() - 40, zones_shown=(Zone.VEIN, Zone.DISC))
+    own = Glance(source="CARM1", view=View.LATERAL, at=time.time(), zones_shown=(Zone.CANAL, Zone.DISC))
+    room.beat(sight=Sight(glances=(own, ap), zones_blind=(Zone.FORAMEN,)))
+    look(page, room)
+    said = page.locator(".elsewhere")
+    expect(said).to_have_text(re.compile(r"^AP view of PLANE_B, 4\d s ago: vein\. Shown by no view in use: foramen$"))
+    seen = {"first_frame": None, "last_frame": None, "side": None, "area_mm2": 9.0, "length_mm": None, "trust": 0.9}
+    by = Witness(source="PLANE_B", view=View.AP, condition=Condition.PRESENT, priority=Priority.MEDIUM, **seen)
+    room.raise_alert(witnesses=(by,))
+    shown(page, "lateral and ap view · CARM1, PLANE_B", f"{CARD} .what")
 
 
 def test_an_alert_comes_by_itself_with_colour_word_and_icon(room, page):
