@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from detection.claims import Claim, claims_of, technical_claim
 from detection.concern import Concern, Key, Moment, Setting, key_of, shown
 from detection.eyes import Eye, Told
+from detection.fusion import overlain
 from detection.sight import glanced
 from detection.states import SIGNAL_TABLE, Event, Refusal, Sight, settled
-from detection.verdict import UNNOTED, Step, changed, dated, escalate, forgotten, sounding, weigh
+from detection.verdict import UNNOTED, Step, changed, dated, escalate, forgotten, remark, sounding, weigh
 from detection.vocabulary import (
     PRIORITY_ORDER,
     Act,
@@ -70,13 +71,23 @@ def judge(
     if any(act.type is EntryType.PROCEDURE_CLOSED for act in acts):
         return tuple(changes), replace(alarm, concerns=tuple(concerns.values()))
     claims = _claims(moment, alarm, tuple(concerns))
+    held = overlain(claims, concerns, alarm.glances, moment)
     for key in claims:
         concerns.setdefault(key, Concern(key=key))
     for key, concern in concerns.items():
         over, awake = _end_pause(concern, at)
-        step, weighed = weigh(awake, claims.get(key), moment)
+        step, weighed = weigh(awake, claims.get(key), moment, is_held=key in held)
         louder, concerns[key] = escalate(concern, weighed, moment)
         changes += [*over, *step, *louder]
+    for key, leak in held.items():
+        if concerns[key].eye_of(moment).sightings.is_enough(concerns[key].need(setting.rules)):
+            step, concerns[leak] = remark(concerns[leak], claims[key], moment)
+            changes += step
+    return tuple(changes), _after(alarm, concerns, moment)
+
+
+def _after(alarm: Alarm, concerns: Mapping[Key, Concern], moment: Moment) -> Alarm:
+    """The alarm with what must be remembered of this evidence."""
     kept = tuple(
         concern
         for concern in concerns.values()
@@ -84,9 +95,10 @@ def judge(
     )
     alarm = replace(alarm, concerns=kept)
     if moment.findings is None:
-        return tuple(changes), alarm
-    glances = glanced(alarm.glances, setting.source, moment.findings)
-    return tuple(changes), replace(alarm, sources=alarm.sources | {setting.source}, glances=glances)
+        return alarm
+    source = moment.setting.source
+    glances = glanced(alarm.glances, source, moment.findings)
+    return replace(alarm, sources=alarm.sources | {source}, glances=glances)
 
 
 def _with_level(concerns: tuple[Concern, ...], level: str | None) -> tuple[Concern, ...]:

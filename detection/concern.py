@@ -27,7 +27,7 @@ from detection.vocabulary import (
     View,
     Zone,
 )
-from detection.wording import sentence
+from detection.wording import also, over, sentence
 
 ALERTS = UUID("6b1d3f0e-2c53-5c1f-9a54-6f0d8e1c7a42")
 """Name space of alert ids: the same case and evidence give the same ids, live or replayed."""
@@ -104,12 +104,16 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concern:
-    """Condition and signal of one key, with what each eye has seen between them. The condition is that of the eye that shows most."""
+    """Condition and signal of one key, with what each eye has seen between them. The condition is that of the eye that shows most.
+
+    ``beside`` is what other views show of the same leak over a place of another name.
+    """
 
     key: Key
     condition: Condition = Condition.ABSENT
     signal: Signal = Signal.OFF
     eyes: tuple[Eye, ...] = ()
+    beside: tuple[Claim, ...] = ()
     rank: Rank = (0, 0)
     occurrence: int = 0
     alert: Alert | None = None
@@ -257,8 +261,12 @@ def refreshed(concern: Concern, moment: Moment) -> Concern:
             priority=priority_of(concern.rank),
             view=claim.view,
             level=concern.key.level,
-            message=sentence(
-                claim, pace=eye.pace, level=concern.key.level, others=[o.claim for o in others if o.claim]
+            message=" ".join(
+                [
+                    sentence(claim, pace=eye.pace, level=concern.key.level),
+                    *(also(other.claim) for other in others if other.claim),
+                    *map(over, concern.beside),
+                ]
             ),
             last_frame=eye.last_frame,
             area_mm2=claim.area_mm2,

@@ -26,7 +26,7 @@ from detection.vocabulary import (
     Validity,
     Zone,
 )
-from detection.wording import VIEWS
+from detection.wording import VIEWS, place_in_view
 from detection.zones import not_visible
 
 UNNOTED = frozenset({Signal.ON, Signal.LATCHED})
@@ -40,8 +40,11 @@ Step = tuple[tuple[Change, ...], Concern]
 # Evidence
 
 
-def weigh(concern: Concern, claim: Claim | None, moment: Moment) -> Step:
-    """One piece of evidence against one condition: one eye looks, and the condition is that of all eyes."""
+def weigh(concern: Concern, claim: Claim | None, moment: Moment, *, is_held: bool = False) -> Step:
+    """One piece of evidence against one condition: one eye looks, and the condition is that of all eyes.
+
+    What ``is_held`` is counted and raises nothing.
+    """
     if not concern.is_about(moment):
         return (), concern
     eye = concern.eye_of(moment)
@@ -55,6 +58,8 @@ def weigh(concern: Concern, claim: Claim | None, moment: Moment) -> Step:
         seen = replace(
             seen, claim=claim, pace=pace, last_frame=moment.seen, first_frame=seen.first_frame or moment.seen
         )
+    if is_held and seen.is_open:
+        seen = replace(seen, condition=Condition.PENDING, has_shown=False)
     after = concern.with_eye(seen)
     match concern.condition, after.condition:
         case Condition.PRESENT, Condition.PRESENT:
@@ -160,6 +165,17 @@ def _keep(before: Concern, after: Concern, claim: Claim | None, moment: Moment) 
     louder = dated(sounding(louder, Event.WORSENED), moment.at)
     worsened, louder = changed(EntryType.ALERT_WORSENED, after, louder, "; ".join(causes))
     return (*changes, *worsened), louder
+
+
+def remark(concern: Concern, claim: Claim, moment: Moment) -> Step:
+    """A standing leak that another view shows over a place of another name: said once, and kept in its words."""
+    others = tuple(
+        each for each in concern.beside if (each.view, each.zone, each.side) != (claim.view, claim.zone, claim.side)
+    )
+    after = refreshed(replace(concern, beside=(*others, claim)), moment)
+    if len(others) < len(concern.beside):
+        return (), after
+    return changed(EntryType.ALERT_CHANGED, concern, dated(after, moment.at), f"seen over {place_in_view(claim)}")
 
 
 def _left_to_others(concern: Concern, moment: Moment) -> Step:
@@ -298,7 +314,7 @@ def sounding(concern: Concern, event: Event) -> Concern:
 def forgotten(concern: Concern) -> Concern:
     """The concern without what its eyes counted, but for glimpses that others have now: the next sighting begins anew."""
     glimpsing = tuple(eye for eye in concern.eyes if eye.condition is Condition.PENDING)
-    return replace(concern, eyes=glimpsing, condition=worst_condition(glimpsing), rank=(0, 0))
+    return replace(concern, eyes=glimpsing, beside=(), condition=worst_condition(glimpsing), rank=(0, 0))
 
 
 def dated(concern: Concern, at: float) -> Concern:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from detection.claims import Claim
 from detection.priorities import Pace, Tier
@@ -64,22 +64,27 @@ TECHNICAL: Mapping[TechnicalCause, str] = {
 }
 
 
-def sentence(claim: Claim, *, pace: Pace, level: str | None, others: Sequence[Claim] = ()) -> str:
-    """The message of one alert, as its latest evidence has it, and what ``others``, the same place in other views, add to it."""
-    if claim.technical_cause is not None:
-        return TECHNICAL[claim.technical_cause]
-    return " ".join([_one(claim, pace, level), *(_also(other) for other in others)])
-
-
-def _also(claim: Claim) -> str:
+def also(claim: Claim) -> str:
     """What another view shows of the same leak."""
     side = SIDES[claim.side] if claim.side is not None and claim.zone not in SIDELESS else ""
     said = ", ".join(word for word in (side, "" if claim.kind is Kind.APPROACH else _size(claim)) if word)
     return f"Also in the {VIEWS[claim.view]}: {said}." if said else f"Also in the {VIEWS[claim.view]}."
 
 
-def _one(claim: Claim, pace: Pace, level: str | None) -> str:
-    """What one view shows."""
+def over(claim: Claim) -> str:
+    """What another view shows of a leak over a place where the leak is not."""
+    return f"Over {place_in_view(claim)}: {_size(claim)}."
+
+
+def place_in_view(claim: Claim) -> str:
+    """A place and the view that shows it."""
+    return f"{_place(claim).removeprefix('in ')}, in the {VIEWS[claim.view]}"
+
+
+def sentence(claim: Claim, *, pace: Pace, level: str | None) -> str:
+    """The message of one alert, as the latest evidence of one view has it."""
+    if claim.technical_cause is not None:
+        return TECHNICAL[claim.technical_cause]
     where = ", ".join(word for word in (level, VIEWS[claim.view]) if word)
     if claim.kind is Kind.APPROACH:
         return _approach(claim, where)

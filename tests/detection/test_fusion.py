@@ -202,3 +202,66 @@ def test_vanished_cement_is_one_alert_too(room):
     gone = piece(Zone.VEIN, side=Side.ANTERIOR)
     room.see(frame(vanished=(gone,)), frame(vanished=(replace(gone, side=Side.IMAGE_LEFT),), view=View.AP), times=6)
     assert [(alert.kind, alert.priority) for alert in room.alerts] == [(Kind.VANISHED, Priority.HIGH)]
+
+
+# What one view leaves open
+
+
+@pytest.fixture
+def in_canal(room) -> Biplane:
+    """The lateral plane shows a leak in the canal and none in the disc; AP shows it over the disc."""
+    room.see(IN_CANAL, DISC_IN_AP, times=8)
+    return room
+
+
+def test_cement_over_the_disc_in_ap_that_lateral_shows_in_the_canal_is_no_disc_leak(in_canal):
+    assert (in_canal.only.zone, in_canal.only.priority) == (Zone.CANAL, Priority.HIGH)
+    assert in_canal.only.message.endswith("Over the disc, superior, in the AP view: 30 mm².")
+    told = [change.cause for change in in_canal.changes]
+    assert told[1:] == ["seen over the disc, superior, in the AP view"]
+
+
+def test_it_is_a_disc_leak_once_lateral_shows_it_there_too(in_canal):
+    both = frame(*IN_CANAL.pieces, *IN_DISC.pieces)
+    in_canal.see(both, DISC_IN_AP, times=8)
+    assert [alert.zone for alert in in_canal.alerts] == [Zone.CANAL, Zone.DISC]
+    assert len(in_canal.alerts[1].witnesses) == 2
+
+
+def test_it_is_a_disc_leak_when_the_other_view_no_longer_shows_the_leak(in_canal):
+    in_canal.see(CLEAN, DISC_IN_AP, times=30)
+    assert [(alert.zone, alert.signal) for alert in in_canal.alerts] == [
+        (Zone.CANAL, Signal.LATCHED),
+        (Zone.DISC, Signal.ON),
+    ]
+
+
+def test_it_is_a_disc_leak_when_the_other_view_has_not_looked_for_long(in_canal):
+    in_canal.see(DISC_IN_AP, times=int(8 * RULES.valid_s) + 4)
+    assert Zone.DISC in {alert.zone for alert in in_canal.alerts}
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        pytest.param(frame(piece(Zone.CANAL), zones_watched=(Zone.CANAL,)), id="the other view does not show the disc"),
+        pytest.param(frame(piece(Zone.FORAMEN)), id="the other leak lies below the wall's middle"),
+        pytest.param(frame(piece(Zone.SOFT_TISSUE, 5.0)), id="the other leak is less urgent"),
+        pytest.param(frame(piece(Zone.NEEDLE_TRACT)), id="the other leak cannot lie over the disc"),
+    ],
+)
+def test_a_leak_that_does_not_explain_it_leaves_it_a_disc_leak(room, elsewhere):
+    room.see(elsewhere, DISC_IN_AP, times=8)
+    assert Zone.DISC in {alert.zone for alert in room.alerts}
+
+
+def test_what_leaves_sideways_lies_over_the_disc_in_lateral_and_ap_says_where_it_is(room):
+    room.see(VEIN_AT_LEFT, IN_DISC, times=8)
+    assert room.only.zone is Zone.VEIN
+    assert room.only.message.endswith("Over the disc, superior, in the lateral view: 12 mm².")
+
+
+def test_an_alert_that_stands_is_taken_back_by_no_other_view(room):
+    room.see(DISC_IN_AP, times=8)
+    room.see(IN_CANAL, DISC_IN_AP, times=8)
+    assert {alert.zone for alert in room.alerts} == {Zone.DISC, Zone.CANAL}
