@@ -673,12 +673,6 @@ class Rules:
         source="the age at which a screen calls a heartbeat old",
         reason="no valid frame for this long makes a condition questionable",
     )
-    view_stays_s: float = rule(
-        60.0,
-        unit="s",
-        source="choice: a front of 0.1 mm/s has gone 6 mm by then",
-        reason="a view that was looked at this long ago is no longer in use: what it alone shows is blind",
-    )
     step_share: float = rule(
         0.5, unit="share of area", source="choice", reason="growth by this share since the last announcement is a step"
     )
@@ -702,6 +696,12 @@ class Rules:
     )
     pause_s: float = rule(60.0, unit="s", source="choice", reason="length of a pause that names none")
     pause_most_s: float = rule(120.0, unit="s", source="choice: a level is injected in 80 s", reason="longest pause")
+    view_stays_s: float = rule(
+        60.0,
+        unit="s",
+        source="choice: a front of 0.1 mm/s has gone 6 mm by then",
+        reason="a view that was looked at this long ago is no longer in use: what it alone shows is blind",
+    )
 
 
 def rules_hash(rules: Rules) -> str:

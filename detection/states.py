@@ -7,9 +7,10 @@ An alarm is two machines. The *condition* is what is true of the patient or of o
 what is being sounded about it. Operators act on signals only: nobody can switch off a truth. (The split follows
 IEEE 11073-10207; no conformance to IEC 60601-1-8 is claimed.)
 
-There is one pair of machines for each kind, zone (discs: each side) and level of one source in one case, and for
-each technical cause. All pieces of one zone are one condition. The whole of it is an ``Alarm``, a value handed
-in and handed back; the journal holds every change, so the alarm can be told again from the beginning.
+There is one pair of machines for each kind, zone (discs: each side) and level of one procedure, and for each
+technical cause of one of its sources. All pieces of one zone are one condition, whichever views show them. The whole of
+it is an ``Alarm``, a value handed in and handed back; the journal holds every change, so the alarm can be told again
+from the beginning.
 
 Condition: ABSENT -> PENDING -> PRESENT -> ABSENT. One piece of evidence is one of five *sights*:
 
@@ -19,7 +20,9 @@ Condition: ABSENT -> PENDING -> PRESENT -> ABSENT. One piece of evidence is one 
 * CLEARED    PENDING: none of the last M valid frames showed it; PRESENT: a whole window of valid frames did not;
 * BLIND      this evidence cannot tell: unfit, duplicate, another view or level, the zone not watched, no frame.
 
-and CLOSED, the end of the case. A frame is valid for a condition only if it could have shown it, so an AP run
+and CLOSED, the end of the case. Each view of each source is an *eye*: it counts its own looks and goes through the
+table by itself, and the condition is that of the eye that shows most. A leak that two views show is one condition,
+and over when neither shows it. A frame is valid for an eye only if it could have shown the place, so an AP run
 does not end what the lateral view saw. BLIND changes nothing; when it lasts, a PRESENT condition becomes
 QUESTIONABLE. A sight is applied until nothing changes any more: where one frame is enough (N = 1) the condition
 still passes through PENDING. Causes told by ``Silence`` are known, not seen: true at once, gone at once, and the
@@ -28,7 +31,8 @@ whole set is given each time.
 Signal: OFF -> ON -> ACKNOWLEDGED or PAUSED -> ON ..., and LATCHED when a leak of HIGH or MEDIUM priority ends
 before anybody took note. A pause is no taking note, so a paused leak latches too; an acknowledged one does not.
 WORSENED (higher priority or tier, growth beyond a step, a new direction) always leads back to ON: an
-acknowledgement covers what was told and nothing more. A new zone is a condition of its own with its own signal.
+acknowledgement covers what was told and nothing more. That another view shows it too is further evidence and no worsening,
+unless it raises the priority or shows a way out that the first view shows in part at most. A new zone is a condition of its own with its own signal.
 An act that a state does not allow is refused with a reason, and the refusal is an entry of its own.
 
 While PRESENT the priority never falls. ON, ACKNOWLEDGED and PAUSED occur only with PRESENT, LATCHED only with

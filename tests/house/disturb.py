@@ -37,6 +37,7 @@ ASKED: dict[str, tuple[str, ...]] = {
     "disc_height_share": ("zones", "spread"),
     "edge_mm2": ("spread", "volume"),
     "broken_wall_factor": ("alarm_bounds", "claims", "alarm_conditions", "alarm_signals"),
+    "view_stays_s": ("sight",),
 }
 """From this rule on, in the order of ``Rules``: the modules of tests/detection that are asked, until one of them notices."""
 
