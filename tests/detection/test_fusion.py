@@ -175,7 +175,8 @@ def test_trouble_is_one_source_s_own(room):
     room.setting = replace(room.setting, source="PLANE_A")
     assert types(room.wait(0.1, TechnicalCause.NO_FRAMES)) == [EntryType.ALERT_RAISED]
     assert types(room.wait(0.1)) == [EntryType.ALERT_ENDED]
-    assert [alert.source for alert in room.alerts] == ["PLANE_B"]
+    assert room.wait(2 * RULES.valid_s) == []
+    assert [(alert.source, alert.validity) for alert in room.alerts] == [("PLANE_B", Validity.VALID)]
 
 
 def test_an_alarm_resumed_from_the_journal_knows_both_views(room):
@@ -264,4 +265,6 @@ def test_what_leaves_sideways_lies_over_the_disc_in_lateral_and_ap_says_where_it
 def test_an_alert_that_stands_is_taken_back_by_no_other_view(room):
     room.see(DISC_IN_AP, times=8)
     room.see(IN_CANAL, DISC_IN_AP, times=8)
-    assert {alert.zone for alert in room.alerts} == {Zone.DISC, Zone.CANAL}
+    assert {alert.zone: alert.condition for alert in room.alerts} == dict.fromkeys(
+        (Zone.DISC, Zone.CANAL), Condition.PRESENT
+    )

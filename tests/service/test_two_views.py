@@ -42,7 +42,14 @@ class Stage:
         """Another process takes up the work."""
         self.watch = make_watch(self.room.deps.settings, self.room.engine, self.room.deps.bell, lambda: self.now)
 
-    def play(self, *, restart_at: int | None = None) -> None:
+    def lose_checkpoints(self, n_kept: int) -> None:
+        """Of what was kept on the disk only so much is left."""
+        kept = sorted((self.room.deps.settings.data_dir / "checkpoints").iterdir())
+        assert len(kept) == len(PLANES)
+        for path in kept[n_kept:]:
+            path.unlink()
+
+    def play(self, *, restart_at: int | None = None, n_kept: int = 0) -> None:
         """All frames in the order of their time, both planes in turn; landmarks are set on the first of each."""
         lines = [
             (item.offset_s, source, index, item)
@@ -52,6 +59,7 @@ class Stage:
         for n, (offset_s, source, index, item) in enumerate(sorted(lines, key=lambda line: line[:2])):
             if n == restart_at:
                 self.watch.close()
+                self.lose_checkpoints(n_kept)
                 self.restart()
             uid = next(uid for uid, place in self.recordings[source].index_of.items() if place == index)
             self.now = BEGAN + offset_s
@@ -141,11 +149,12 @@ def test_a_client_sees_which_zones_no_view_shows_and_when_each_view_was_seen(pla
         assert all(shown_by for shown_by in hidden.values())
 
 
-@pytest.mark.parametrize("checkpoint_every_s", [0.1, 3600.0])
-def test_a_restart_amid_the_leak_tells_nothing_twice_and_forgets_no_view(
-    tmp_path, played, recordings, checkpoint_every_s
-):
-    with room_at(tmp_path, checkpoint_every_s=checkpoint_every_s) as room:
+@pytest.mark.parametrize(("kept", "later"), [(2, 4), (1, -1), (0, -1)])
+def test_a_restart_about_the_onset_tells_nothing_twice_and_forgets_no_view(tmp_path, played, recordings, kept, later):
+    """With the checkpoints of both planes, of one of them, and of none; some frames later, or before it is seen often enough."""
+    (leak,) = [line for line in played.log(EntryType.ALERT_RAISED) if line.data["kind"] == Kind.LEAK]
+    at = [line.frame for line in played.log(EntryType.FRAME_SEEN)].index(leak.frame) + later
+    with room_at(tmp_path, checkpoint_every_s=0.1) as room:
         again = Stage(room, recordings)
-        again.play(restart_at=53)
+        again.play(restart_at=at, n_kept=kept)
         assert again.told() == played.told()
