@@ -17,7 +17,19 @@ from db.convert import (
     landmarks_from,
     plain,
 )
-from detection.vocabulary import Alert, Findings, Flag, Landmarks, Priority, TechnicalCause, View, Zone
+from detection.vocabulary import (
+    Alert,
+    Condition,
+    Findings,
+    Flag,
+    Landmarks,
+    Priority,
+    Side,
+    TechnicalCause,
+    View,
+    Witness,
+    Zone,
+)
 from tests.db.lines import ALERT, BODY, findings
 
 
@@ -54,6 +66,16 @@ def test_numbers_of_numpy_and_words_become_plain():
 
 def test_an_alert_comes_back_equal_through_json():
     assert alert_from(json.loads(json_text(alert_data(ALERT)))) == ALERT
+
+
+def test_an_alert_comes_back_with_every_view_that_showed_it_and_one_of_before_there_were_any_with_none():
+    seen = {"side": Side.SUPERIOR, "area_mm2": 9.5, "length_mm": None, "trust": 0.8}
+    seen |= {"first_frame": ALERT.first_frame, "last_frame": None, "priority": Priority.LOW}
+    witness = Witness(source="BPLANE", view=View.AP, condition=Condition.ABSENT, **seen)
+    told = json.loads(json_text(alert_data(replace(ALERT, witnesses=(witness,)))))
+    assert alert_from(told).witnesses == (witness,)
+    del told["witnesses"]
+    assert alert_from(told).witnesses == ()
 
 
 def test_an_alert_without_anything_known_comes_back_equal():

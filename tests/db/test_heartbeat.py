@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from db.heartbeat import Heartbeat, SourceState, beat, heartbeats, last_sign
-from detection.vocabulary import Flag, View, Zone
+from detection.vocabulary import Flag, Glance, Sight, View, Zone
 
 ROW = Heartbeat(
     source="CARM1",
@@ -20,6 +20,10 @@ ROW = Heartbeat(
     zones_not_visible=(Zone.FORAMEN,),
     flags=frozenset({Flag.SCALE_UNKNOWN, Flag.LOSSY}),
     beat_at=1763737200.25,
+    sight=Sight(
+        glances=(Glance(source="BPLANE", view=View.AP, at=1763737160.5, zones_shown=(Zone.DISC, Zone.VEIN)),),
+        zones_blind=(Zone.FORAMEN,),
+    ),
 )
 
 
