@@ -53,7 +53,7 @@ def overlain(
 def _is_alone(concern: Concern, view: View) -> bool:
     """Whether no alert tells of it yet, and no view but this one has a glimpse of it."""
     others = (eye for eye in concern.eyes if eye.view is not view)
-    return concern.condition is not Condition.PRESENT and all(eye.condition is Condition.ABSENT for eye in others)
+    return not concern.is_active and all(eye.condition is Condition.ABSENT for eye in others)
 
 
 def _is_as_urgent(concern: Concern, claim: Claim) -> bool:

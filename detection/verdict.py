@@ -7,9 +7,10 @@ from math import log2
 
 from detection.claims import Claim
 from detection.concern import Concern, Moment, raised, refreshed, shown
-from detection.eyes import Eye, Told, settled_down, worst_condition
-from detection.priorities import TIER_ORDER, Pace
-from detection.sightings import AT_ONCE, Look, Need, Rank, look_at, pace_of, priority_of
+from detection.eyes import Eye, settled_down, worst_condition
+from detection.news import further, told_now, told_with, worse
+from detection.priorities import Pace
+from detection.sightings import AT_ONCE, Look, Need, look_at, pace_of
 from detection.states import SIGNAL_TABLE, Event, Refusal, Sight, settled
 from detection.vocabulary import (
     Act,
@@ -21,13 +22,11 @@ from detection.vocabulary import (
     Kind,
     Mode,
     Priority,
-    Side,
     Signal,
     Validity,
     Zone,
 )
 from detection.wording import VIEWS, place_in_view
-from detection.zones import not_visible
 
 UNNOTED = frozenset({Signal.ON, Signal.LATCHED})
 """Signals of alerts that nobody has taken note of."""
@@ -133,15 +132,9 @@ def _raise(before: Concern, after: Concern, moment: Moment) -> Step:
 def _announced(concern: Concern, need: Need, moment: Moment) -> Concern:
     """The concern of which the operator is told what the eye of this moment sees; what the others see by now is told with it."""
     eye = concern.eye_of(moment)
-    eyes = tuple(_told_with(each) if each.is_open and each != eye else each for each in concern.eyes)
+    eyes = tuple(told_with(each) if each.is_open and each != eye else each for each in concern.eyes)
     concern = replace(concern, eyes=eyes, rank=max(concern.rank, eye.rank))
-    return concern.with_eye(replace(eye, told=_told(eye, need)))
-
-
-def _told_with(eye: Eye) -> Eye:
-    """An eye whose size is told when another one tells of growth: the same growth in two projections is one."""
-    latest = eye.sightings.looks[-1:]
-    return replace(eye, told=replace(eye.told, size_mm2=max([eye.told.size_mm2, *(look.size_mm2 for look in latest)])))
+    return concern.with_eye(replace(eye, told=told_now(eye, need)))
 
 
 def _keep(before: Concern, after: Concern, claim: Claim | None, moment: Moment) -> Step:
@@ -153,7 +146,7 @@ def _keep(before: Concern, after: Concern, claim: Claim | None, moment: Moment) 
     if claim is None or after.alert is None:
         return changes, after
     need = after.need(moment.rules)
-    causes = _worse(after, eye, need, moment) if was_open else _further(before, after, eye, need)
+    causes = worse(after, eye, need, moment) if was_open else further(before, after, eye, need)
     if not causes:
         if was_open:
             return changes, after
@@ -196,60 +189,6 @@ def _end(before: Concern, after: Concern, need: Need, moment: Moment) -> Step:
     if after.alert is not None:
         after = replace(after, alert=replace(after.alert, validity=Validity.VALID))
     return changed(EntryType.ALERT_ENDED, before, dated(after, moment.at), cause)
-
-
-def _worse(concern: Concern, eye: Eye, need: Need, moment: Moment) -> tuple[str, ...]:
-    """Why what this eye sees is worse than what the operator was told, in words."""
-    if concern.key.kind is Kind.TECHNICAL:
-        return ()
-    causes = _graver(concern.rank, eye.rank)
-    rules, told, sightings = moment.rules, eye.told, eye.sightings
-    size = sightings.steady_size_mm2(need)
-    if size - told.size_mm2 >= max(rules.step_mm2, rules.step_share * told.size_mm2):
-        causes.append("grown by a step")
-    share = sightings.steady_share(need)
-    if share is not None and told.share is not None and told.share - share >= rules.approach_step_share:
-        causes.append("nearer by a step")
-    causes.extend(_directions(sightings.lasting_sides(need) - told.sides))
-    return tuple(causes)
-
-
-def _further(before: Concern, after: Concern, eye: Eye, need: Need) -> tuple[str, ...]:
-    """Why what another view shows of a standing condition is more than further evidence of it.
-
-    Size and sides of two projections cannot be compared; but what leaves by a way that the views so far show in part at most may
-    be another leak into the same zone.
-    """
-    causes = _graver(after.rank, eye.rank)
-    shown_by = [other for other in before.eyes if other.has_shown]
-    if all(after.key.zone in not_visible(other.view) for other in shown_by):
-        told = frozenset(side for other in shown_by for side in other.told.sides)
-        causes.extend(_directions(eye.sightings.lasting_sides(need) - told))
-    return tuple(causes)
-
-
-def _graver(told: Rank, now: Rank) -> list[str]:
-    causes = []
-    if now[0] > told[0]:
-        causes.append(f"priority {priority_of(told)} to {priority_of(now)}")
-    if now[1] > told[1]:
-        causes.append(f"wall {TIER_ORDER[told[1]]} to {TIER_ORDER[now[1]]}")
-    return causes
-
-
-def _directions(sides: frozenset[Side]) -> list[str]:
-    return [f"new direction: {side}" for side in sorted(sides)]
-
-
-def _told(eye: Eye, need: Need) -> Told:
-    """What the operator is told now, on top of what was told before: never less cement, never farther away."""
-    told, sightings = eye.told, eye.sightings
-    shares = [share for share in (told.share, sightings.steady_share(need)) if share is not None]
-    return Told(
-        size_mm2=max(told.size_mm2, sightings.steady_size_mm2(need)),
-        share=min(shares, default=None),
-        sides=told.sides | sightings.lasting_sides(need) | sightings.looks[-1].sides,
-    )
 
 
 # Nobody takes note
