@@ -41,7 +41,7 @@ class Poll:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class Board:
     """How every source stands at one moment, the alerts of this question that the journal does not have, and an ETag.
 
     The ETag changes with any alert and with the state, view, zones or flags of any source, and is of one question only.
@@ -67,7 +67,7 @@ async def list_alerts(
     """Alerts changed after the cursor, and whether each source is being judged right now."""
     poll = Poll(after=after, procedure=procedure, active=active, limit=limit)
     beat = await check_cursor(pulse, after, deps.now())
-    seen = sight_of(beat, deps.now(), poll)
+    seen = board_of(beat, deps.now(), poll)
     began, first_tag, scanned = seen.at, seen.tag, after
     give_up = began + wait
     while True:
@@ -75,14 +75,14 @@ async def list_alerts(
         if beat.alerts_head > scanned and not is_known:
             items = await run_in_threadpool(_read, deps, poll)
             if items or wait == 0:
-                return _answer(beat, poll, sight_of(beat, deps.now(), poll), _page(poll, items, beat))
+                return _answer(beat, poll, board_of(beat, deps.now(), poll), _page(poll, items, beat))
         scanned = max(scanned, beat.alerts_head)
         has_unlogged = bool(seen.unlogged) and not is_known
         remaining = min(give_up, began + LOOK_AGAIN_S if has_unlogged else give_up) - deps.now()
         if remaining <= 0 or (wait > 0 and seen.tag != first_tag):
             break
         beat = still_good(await pulse.change(beat, min(remaining, LOOK_AGAIN_S)), deps.now())
-        seen = sight_of(beat, deps.now(), poll)
+        seen = board_of(beat, deps.now(), poll)
     if is_known:
         return Response(status_code=304, headers={"ETag": seen.tag, "Cache-Control": "no-cache"})
     return _answer(beat, poll, seen, ([], scanned))
@@ -111,7 +111,7 @@ def still_good(beat: Beat, now: float) -> Beat:
     return beat
 
 
-def sight_of(beat: Beat, now: float, poll: Poll) -> Sight:
+def board_of(beat: Beat, now: float, poll: Poll) -> Board:
     """What one question sees besides the journal, made once for its answer."""
     sources, unlogged = sources_now(beat, now), unlogged_alerts(beat, now)
     states = [
@@ -124,7 +124,7 @@ def sight_of(beat: Beat, now: float, poll: Poll) -> Sight:
     signals = [(each.id, each.condition, each.signal, each.priority) for each in unlogged]
     tag = f'W/"{beat.alerts_head}-{zlib.crc32(repr((poll, states, signals)).encode()):08x}"'
     wanted = [each for each in unlogged if poll.procedure in {None, each.procedure}]
-    return Sight(at=now, sources=sources, unlogged=wanted, tag=tag)
+    return Board(at=now, sources=sources, unlogged=wanted, tag=tag)
 
 
 def _read(deps: Deps, poll: Poll) -> list[wire.Alert]:
@@ -138,7 +138,7 @@ def _page(poll: Poll, items: list[wire.Alert], beat: Beat) -> tuple[list[wire.Al
     return items, newest if len(items) == poll.limit else max(newest, beat.alerts_head)
 
 
-def _answer(beat: Beat, poll: Poll, seen: Sight, page: tuple[list[wire.Alert], int]) -> Response:
+def _answer(beat: Beat, poll: Poll, seen: Board, page: tuple[list[wire.Alert], int]) -> Response:
     items, next_after = page
     unlogged = {each.id: each for each in seen.unlogged if poll.active is not False}
     body = wire.Alerts(
