@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from detection.edges import GRID_MM, fit_of, flatten, support_of
 from detection.guesses import WIDEST, Guesses, Quads, Seed, draw_guesses, quads_of
 from detection.memory import Needle, Scene
+from detection.patches import widened
 from detection.rules import Rules
 from detection.vocabulary import Body, Corners, Gray, Mask, Origin, Point, View
 
@@ -71,13 +72,32 @@ def look_for_body(scene: Scene, rules: Rules) -> tuple[Scene, Body | None]:
     if seed is None or not has_room(seed.at, scene.field, scene.px_per_mm, rules):
         return scene, None
     usable = scene.field if scene.opaque is None else scene.field & ~scene.opaque
+    if scene.view is View.LATERAL:
+        usable &= ~skin_of(scene.reference, scene.field, scene.px_per_mm, rules)
     return scene, find_body(scene.reference, usable, seed, scene.view, scene.px_per_mm, rules)
+
+
+def skin_of(reference: Gray, field: Mask, px_per_mm: float, rules: Rules) -> Mask:
+    """What lies close to burnt-out air in a reference (h, w): the skin is a stronger edge than any wall, and no body is so near to it."""
+    air = ~field & (reference < rules.air_nats)
+    if not air.any():
+        return air
+    away = cv2.distanceTransform((~air).view(np.uint8), cv2.DIST_L2, 3)
+    return np.asarray(away < rules.body_skin_mm * px_per_mm)
 
 
 def _middle_of_first(scene: Scene, rules: Rules) -> Point | None:
     """Where the middle of first cement lies, once there is enough of it."""
-    if scene.cement is None or np.count_nonzero(scene.cement) < rules.body_cement_mm2 * scene.px_per_mm**2:
+    if scene.cement is None:
         return None
+    n_first = np.count_nonzero(scene.cement)
+    if n_first < rules.body_cement_mm2 * scene.px_per_mm**2:
+        return None
+    if scene.opaque is not None:
+        # cement in the cannula's bore darkens the whole shaft, and tells nothing of where it comes out
+        shaft = widened(scene.opaque, round(rules.body_shaft_mm * scene.px_per_mm), is_kept=True)
+        if np.count_nonzero(scene.cement & ~shaft) < rules.body_shaft_share * n_first:
+            return None
     rows, cols = np.nonzero(scene.cement)
     return float(np.median(rows)), float(np.median(cols))
 

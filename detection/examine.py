@@ -78,6 +78,8 @@ def _judge(
     """Cement and spread on a frame that has its place and a finished reference."""
     aligned = bring_back(picture.attenuation, scene.shift_px)
     field = bring_field_back(picture.field, scene.shift_px)
+    if scene.blades is not None:
+        field &= ~scene.blades
     usable = field & scene.field & ~hidden_now(aligned, scene, rules)
     evidence = weigh_change(aligned, usable, scene, rules)
     sifted = sift(evidence.hits, evidence.change, scene, frame.stamp.time_s, rules)

@@ -129,6 +129,7 @@ class Scene:
 
     ``reference`` and ``change`` (h, w) float32, ``seen`` (h, w) uint8 counts judged frames that held cement,
     ``rim`` is the edge of the open field, ``noise`` coarse maps of the standard deviation of the change, one a scale, ``shift_px`` is in working pixels.
+    ``cells`` is how bright the frames of the reference are, and ``blades`` (h, w) bool what is shut by what they show of blades.
     """
 
     number: int
@@ -141,6 +142,8 @@ class Scene:
     field: Mask
     rim: Mask
     n_averaged: int
+    cells: Gray | None = None
+    blades: Mask | None = None
     shift_px: Point = (0.0, 0.0)
     offset: float = 0.0
     n_lost: int = 0

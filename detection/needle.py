@@ -118,11 +118,19 @@ def follow(needle: Needle, reference: Gray, field: Mask, px_per_mm: float, rules
     along = (last - first) / max(length, 1e-6)
     beyond = rules.needle_follow_mm * px_per_mm
     at = np.arange(-beyond, length + beyond, 1.0, dtype=np.float32)
-    contrast = _contrast_along(reference, field, first, along, (at, needle.width_px + px_per_mm))
+    contrast, level = _contrast_along(reference, field, first, along, (at, needle.width_px + px_per_mm))
     n_before = int(np.count_nonzero(at < 0))
     step = max(2, round(rules.needle_step_mm * px_per_mm))
     forth = _reach(contrast[n_before:], round(length), step, rules)
+    forth += _behind_skin(contrast[n_before:], level[n_before:], round(length) + forth, step, rules)
     back = _reach(contrast[: n_before + round(length)][::-1], round(length), step, rules)
+    back += _behind_skin(
+        contrast[: n_before + round(length)][::-1],
+        level[: n_before + round(length)][::-1],
+        round(length) + back,
+        step,
+        rules,
+    )
     ends = first - along * back, last + along * forth
     middle = _middle_of(field)
     tip, tail = sorted(ends, key=lambda end: float(np.linalg.norm(end - middle)))
@@ -144,8 +152,8 @@ def _contrast_along(
     start: NDArray[np.float64],
     along: NDArray[np.float64],
     at_and_width: tuple[Gray, float],
-) -> Gray:
-    """Middle of a band less both its flanks, for each distance along a line; nan outside the field."""
+) -> tuple[Gray, Gray]:
+    """Middle of a band less both its flanks, and the mean of these, for each distance along a line; nan outside the field."""
     at, width = at_and_width
     across = np.array([-along[1], along[0]])
     off = np.arange(-1.2, 1.21, 0.2) * width
@@ -158,7 +166,26 @@ def _contrast_along(
     # denser than either side: a step beside the line is no needle
     sides = band[:, left].mean(axis=1), band[:, right].mean(axis=1)
     contrast = band[:, middle].mean(axis=1) - (sides[0] + sides[1]) / 2 - np.abs(sides[0] - sides[1]) / 4
-    return np.where(is_open.all(axis=1), contrast, np.nan).astype(np.float32)
+    shut = ~is_open.all(axis=1)
+    contrast, level = (
+        np.where(shut, np.nan, each).astype(np.float32) for each in (contrast, (sides[0] + sides[1]) / 2)
+    )
+    return contrast, level
+
+
+def _behind_skin(contrast: Gray, level: Gray, end: int, step: int, rules: Rules) -> int:
+    """How many steps a line goes on from ``end`` where it comes from air into the patient: scatter makes steel fainter at once.
+
+    Only where what surrounds the line grows denser there, and the line is unbroken behind.
+    """
+    before, behind, ahead = level[max(0, end - step) : end], level[end : end + 2 * step], contrast[end : end + 2 * step]
+    if before.size < step or ahead.size < 2 * step or np.isnan([*before, *behind, *ahead]).any():
+        return 0
+    known = float(np.median(ahead))
+    is_unbroken = known > rules.needle_least_contrast and np.quantile(ahead, 0.1) > rules.needle_follow_share * known
+    if not is_unbroken or np.median(behind) - np.median(before) < rules.needle_skin:
+        return 0
+    return 2 * step + _reach(contrast, end + 2 * step, step, rules)
 
 
 def _reach(contrast: Gray, start: int, step: int, rules: Rules) -> int:

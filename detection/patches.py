@@ -93,3 +93,13 @@ def linked(mask: Mask) -> Parts:
     count, found = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
     labels, places = np.asarray(found, dtype=np.int32), np.flatnonzero(mask)
     return Parts(places=places, of=labels.ravel()[places], n_with_none=count, labels=labels)
+
+
+def touching_border(black: Mask) -> Mask:
+    """The parts of a mask (h, w) that are connected to its border."""
+    if not (black[0].any() or black[-1].any() or black[:, 0].any() or black[:, -1].any()):
+        return np.zeros(black.shape, np.bool_)
+    # one black frame about the picture joins them all
+    framed = cv2.copyMakeBorder(black.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
+    cv2.floodFill(framed, None, (0, 0), 2, flags=4)
+    return np.asarray(framed[1:-1, 1:-1] == 2)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from detection.blades import cells_of
+from detection.patches import touching_border
 from detection.rules import Rules
 from detection.vocabulary import Flag, Frame, Gray, Intensity, Mask, Polarity
 
@@ -19,10 +21,14 @@ DISPLAY_SPAN = 2.5
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Calm:
-    """A frame at working resolution: ``attenuation`` (h, w) float32, ``field`` (h, w) bool, whole-number ``factor``."""
+    """A frame at working resolution: ``attenuation`` (h, w) float32, ``field`` (h, w) bool, whole-number ``factor``.
+
+    ``cells`` is how bright it is, averaged down for ``blades``.
+    """
 
     attenuation: Gray
     field: Mask
+    cells: Gray
     factor: int
     flags: frozenset[Flag]
 
@@ -41,7 +47,11 @@ def calm(frame: Frame, rules: Rules) -> Calm:
     attenuation = _attenuation(darkness, frame.ceiling, frame.intensity, frame.polarity)
     given = None if frame.field is None else shrink(frame.field.astype(np.float32), factor) > 0.99
     return Calm(
-        attenuation=attenuation, field=_open_field(darkness, frame.ceiling, given, rules), factor=factor, flags=flags
+        attenuation=attenuation,
+        field=_open_field(darkness, frame.ceiling, given, rules),
+        cells=cells_of(darkness),
+        factor=factor,
+        flags=flags,
     )
 
 
@@ -71,20 +81,10 @@ def _open_field(darkness: Gray, ceiling: float, given: Mask | None, rules: Rules
     if given is None and rules.black_share * ceiling < least and most < rules.burnt_share * ceiling:
         return np.ones(darkness.shape, np.bool_)
     open_ = np.asarray(darkness < rules.burnt_share * ceiling, dtype=np.bool_)
-    open_ &= ~_touching_border(np.asarray(darkness <= rules.black_share * ceiling, dtype=np.bool_))
+    open_ &= ~touching_border(np.asarray(darkness <= rules.black_share * ceiling, dtype=np.bool_))
     if given is not None:
         open_ &= given
     if open_.all():
         return open_
     kernel = np.ones((2 * round(rules.field_margin_px) + 1,) * 2, np.uint8)
     return cv2.erode(open_.view(np.uint8), kernel, borderValue=1).view(np.bool_)
-
-
-def _touching_border(black: Mask) -> Mask:
-    """The parts of a mask (h, w) that are connected to its border."""
-    if not (black[0].any() or black[-1].any() or black[:, 0].any() or black[:, -1].any()):
-        return np.zeros(black.shape, np.bool_)
-    # one black frame about the picture joins them all
-    framed = cv2.copyMakeBorder(black.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
-    cv2.floodFill(framed, None, (0, 0), 2, flags=4)
-    return np.asarray(framed[1:-1, 1:-1] == 2)

@@ -55,6 +55,8 @@ def started_over(scene: Scene, frame: Frame, rules: Rules) -> Scene:
         texture=texture_of(reference, field),
         field=field,
         n_averaged=0,
+        cells=None,
+        blades=None,
         usual_trust=0.0,
         needle=None,
         opaque=None,

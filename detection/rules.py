@@ -46,6 +46,21 @@ class Rules:
     burnt_share: float = rule(
         0.995, unit="share of ceiling", source="detector saturation", reason="direct beam carries no picture"
     )
+    blade_most: float = rule(
+        0.24,
+        unit="share of median",
+        source="real CT behind blades, three display curves",
+        reason="joined to the border, behind an edge and darker than this a blade that lets some light through is no field",
+    )
+    blade_edge: float = rule(
+        2.5, unit="times as bright", source="blur at the edge of a blade", reason="so bright it is right beside a blade"
+    )
+    blade_blurred: float = rule(
+        0.2,
+        unit="share of edge",
+        source="choice",
+        reason="so much of a blade's edge may be blurred, or lie on something dark",
+    )
     field_margin_px: float = rule(
         7,
         unit="working px",
@@ -176,6 +191,27 @@ class Rules:
         source="choice: twice the radius of a first drop",
         reason="first cement so near the needle's line lies on it",
     )
+    body_skin_mm: float = rule(
+        15,
+        unit="mm",
+        source="anatomy: a hand's breadth of muscle and spinous processes",
+        reason="so near to burnt-out air a lateral view shows no wall of a body",
+    )
+    air_nats: float = rule(
+        0.05,
+        unit="nats",
+        source="detector saturation",
+        reason="no field and so bright: air, and neither blade nor instrument",
+    )
+    body_shaft_mm: float = rule(
+        1.0, unit="mm", source="blur at a cannula", reason="so near to a needle new cement may be what fills its bore"
+    )
+    body_shaft_share: float = rule(
+        0.25,
+        unit="share of cement",
+        source="phantom whose tip was seen too far, and a real CT",
+        reason="less than this of first cement beside the needle is what fills its bore",
+    )
     body_cement_mm2: float = rule(
         20.0, unit="mm2", source="choice: a 5 mm blob", reason="so much cement where no body is known is a seed for one"
     )
@@ -225,6 +261,12 @@ class Rules:
     )
     needle_step_mm: float = rule(
         8, unit="mm", source="choice", reason="a needle is followed by so much at a time, its newest part the measure"
+    )
+    needle_skin: float = rule(
+        0.25,
+        unit="nats",
+        source="real CT with its skin in the picture",
+        reason="where what surrounds a needle grows denser by so much it enters the patient, and scatter makes it fainter at once",
     )
     needle_least_contrast: float = rule(
         0.02, unit="nats", source="noise of a reference", reason="a line fainter than this is not followed"

@@ -11,13 +11,14 @@ import cv2
 import numpy as np
 
 from detection.align import TEXTURE_SHRINK, Shift, bring_back, find_shift, guess_shift, texture_of
+from detection.blades import blades_in
 from detection.column import column_of
 from detection.memory import Memory, Scene
 from detection.needle import see_needle
 from detection.patches import widened
 from detection.pixels import Calm
 from detection.rules import Rules
-from detection.vocabulary import Flag, Frame, Gray, Mask
+from detection.vocabulary import Flag, Frame, Mask
 
 MOST_SCENES = 6
 """Scenes remembered; the one not visited for longest is forgotten first."""
@@ -34,9 +35,9 @@ class Place:
 
 def settle(calm: Calm, frame: Frame, memory: Memory, rules: Rules) -> Place:
     """Find the frame's place: the scene so far, an earlier one, a new one, or lost for the moment."""
-    texture = texture_of(calm.attenuation, calm.field)
     current = memory.scene
     if current is not None and _suits(current, calm, frame) and _is_open_alike(current, calm, rules):
+        texture = texture_of(calm.attenuation, _open_in(current, calm))
         shift = find_shift(current.texture, texture, usable_for(current, calm.field), current.shift_px)
         if shift.trust >= max(rules.least_trust, _usual(current, rules)):
             return Place(scene=_at(current, shift, rules), shift=shift)
@@ -45,13 +46,13 @@ def settle(calm: Calm, frame: Frame, memory: Memory, rules: Rules) -> Place:
                 # a hand hides as much for a while; a turned C-arm stays turned
                 return _lost(replace(current, n_unlike=current.n_unlike + 1))
             current = None
-    again = _return(texture, calm, frame, memory, rules)
+    again = _return(calm, frame, memory, rules)
     if again is not None:
         return again
     if current is not None and _suits(current, calm, frame) and current.n_lost + 1 < rules.lost_frames:
         return _lost(replace(current, n_lost=current.n_lost + 1))
     return Place(
-        scene=_begin(texture, calm, frame, memory.n_scenes, rules),
+        scene=_begin(calm, frame, memory.n_scenes, rules),
         shift=Shift(row=0.0, col=0.0, trust=1.0),
         flags=frozenset({Flag.NEW_SCENE}) if memory.scenes else frozenset(),
     )
@@ -67,9 +68,15 @@ def average_in(scene: Scene, calm: Calm, rules: Rules) -> Scene:
     n = scene.n_averaged + 1
     level = float(np.mean((aligned - scene.reference)[scene.field])) if scene.n_averaged else 0.0
     reference = np.asarray(scene.reference + (aligned - level - scene.reference) / n, dtype=np.float32)
-    scene = replace(scene, reference=reference, n_averaged=n)
+    before = calm.cells if scene.cells is None else scene.cells
+    cells = np.asarray(before + (calm.cells - before) / n, dtype=np.float32)
+    scene = replace(scene, reference=reference, n_averaged=n, cells=cells)
     if n < rules.reference_frames:
         return scene
+    blades = blades_in(cells, reference.shape, rules)
+    if blades is not None:
+        field = scene.field & ~blades
+        scene = replace(scene, blades=blades, field=field, rim=_rim_of(field))
     opaque, needle = see_needle(reference, scene.field, scene.px_per_mm, rules)
     column = None if needle is None else column_of(needle, opaque, scene.px_per_mm, rules)
     return replace(
@@ -100,8 +107,13 @@ def _suits(scene: Scene, calm: Calm, frame: Frame) -> bool:
 
 def _is_open_alike(scene: Scene, calm: Calm, rules: Rules) -> bool:
     """Whether the collimator stands as it did: scatter changes with the open field, and looks like cement at its rim."""
-    changed = np.count_nonzero(scene.field != calm.field)
+    changed = np.count_nonzero(scene.field != _open_in(scene, calm))
     return bool(changed <= rules.same_field_share * np.count_nonzero(scene.field))
+
+
+def _open_in(scene: Scene, calm: Calm) -> Mask:
+    """The open field (h, w) of a frame without what the blades of a scene shut."""
+    return calm.field if scene.blades is None else calm.field & ~scene.blades
 
 
 def _usual(scene: Scene, rules: Rules) -> float:
@@ -116,12 +128,13 @@ def _at(scene: Scene, shift: Shift, rules: Rules) -> Scene:
     return replace(scene, shift_px=(shift.row, shift.col), n_lost=0, n_unlike=0, usual_trust=usual)
 
 
-def _return(texture: Gray, calm: Calm, frame: Frame, memory: Memory, rules: Rules) -> Place | None:
+def _return(calm: Calm, frame: Frame, memory: Memory, rules: Rules) -> Place | None:
     """The remembered scene that fits best after a large move, if any fits well enough."""
     best: Place | None = None
     for scene in memory.scenes:
         if not _suits(scene, calm, frame) or not _is_open_alike(scene, calm, rules):
             continue
+        texture = texture_of(calm.attenuation, _open_in(scene, calm))
         start = guess_shift(scene.texture, texture)
         shift = find_shift(scene.texture, texture, usable_for(scene, calm.field), start)
         far = max(abs(shift.row), abs(shift.col)) > 0.25 * min(calm.attenuation.shape)
@@ -132,7 +145,7 @@ def _return(texture: Gray, calm: Calm, frame: Frame, memory: Memory, rules: Rule
     return best
 
 
-def _begin(texture: Gray, calm: Calm, frame: Frame, number: int, rules: Rules) -> Scene:
+def _begin(calm: Calm, frame: Frame, number: int, rules: Rules) -> Scene:
     mm = frame.mm_per_px
     return Scene(
         number=number,
@@ -141,7 +154,7 @@ def _begin(texture: Gray, calm: Calm, frame: Frame, number: int, rules: Rules) -
         px_per_mm=1.0 / (mm * calm.factor) if mm else max(calm.attenuation.shape) / rules.nominal_field_mm,
         is_scale_known=mm is not None,
         reference=calm.attenuation,
-        texture=texture,
+        texture=texture_of(calm.attenuation, calm.field),
         field=calm.field,
         rim=_rim_of(calm.field),
         n_averaged=0,

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detection.anatomy import doubt_of, find_body, look_for_body, seed_of
+from detection.anatomy import doubt_of, find_body, look_for_body, seed_of, skin_of
 from detection.edges import flatten
 from detection.guesses import Seed, draw_guesses, quads_of
 from detection.memory import Needle
@@ -307,3 +307,46 @@ def test_doubt_holds_all_but_the_outermost_of_the_crowd():
 def test_a_scale_that_no_picture_has_finds_nothing_and_takes_no_room(mm_per_px):
     assert flatten(bone(), FIELD, 1 / mm_per_px, RULES).size == 1
     assert find(bone(), px_per_mm=1 / mm_per_px) is None
+
+
+@pytest.mark.parametrize("density", [0.05, 0.1, 0.2])
+def test_the_skin_of_the_back_is_no_wall_of_a_body(density):
+    """Burnt-out air lies close behind a thin patient: its edge is stronger than any wall, and a body drawn to it was even trusted."""
+    patient = np.zeros(SIZE, np.float32)
+    patient[:, 76:] = 1.5
+    picture = bone(density=density) + cv2.GaussianBlur(patient, (0, 0), 1.0) + 0.2
+    air = np.zeros(SIZE, np.bool_)
+    air[:, :73] = True
+    picture[air] = 0.0
+    needle = replace(FROM_LEFT, tail=(106.0, 73.0))
+    scene = empty_scene(SIZE, PX_PER_MM, reference=picture, field=~air, needle=needle, is_searched=False)
+    _, body = look_for_body(scene, RULES)
+    assert body is not None
+    assert far_off_mm(body, PLAIN) < RULES.body_right_mm
+
+
+def test_only_air_makes_a_skin():
+    picture, field = bone() + 2.0, FIELD.copy()
+    field[:, :63] = False
+    assert not skin_of(picture, field, PX_PER_MM, RULES).any(), "a blade is dark"
+    picture[:, :63] = 0.0
+    skin = skin_of(picture, field, PX_PER_MM, RULES)
+    assert skin[128, 63 + int(RULES.body_skin_mm * PX_PER_MM) - 3]
+    assert not skin[128, 63 + int(RULES.body_skin_mm * PX_PER_MM) + 3]
+
+
+def test_cement_that_fills_the_bore_of_a_cannula_is_no_seed_of_a_body():
+    """It darkens the whole shaft at once; the middle of that lies far behind the tip."""
+    opaque, shaft, drop = (np.zeros(SIZE, np.uint8) for _ in range(3))
+    ends = (138, 128), (0, 106)
+    cv2.line(opaque, *ends, 1, 8)
+    cv2.line(shaft, *ends, 1, 6)
+    cv2.circle(drop, (100, 122), 13, 1, -1)
+    region = region_of(find(bone()), SIZE, PX_PER_MM, None, RULES)
+    scene = empty_scene(
+        SIZE, PX_PER_MM, reference=bone(), opaque=opaque > 0, needle=FROM_LEFT, region=region, is_searched=True
+    )
+    filled, _ = look_for_body(replace(scene, cement=shaft > 0), RULES)
+    assert not filled.is_seeded
+    beside, _ = look_for_body(replace(scene, cement=drop > 0), RULES)
+    assert beside.is_seeded

@@ -136,3 +136,25 @@ def test_the_tip_is_found_within_two_millimetres_in_a_patient(script):
     needle = watched(script)[1].scene.needle
     assert isinstance(needle, Needle)
     assert np.hypot(*np.subtract(needle.tip, true_tip)) * script.mm_per_px < 2.0
+
+
+def through_skin(beyond_contrast):
+    """A needle that comes in through the air, where it is plain, to the skin at column 130, and goes on to column 60 behind it."""
+    skin = np.zeros(SIZE, np.float32)
+    skin[:, :130] = 1.0
+    needle = rod((100, 199), (100, 130), contrast=0.8) + rod((100, 130), (100, 60), contrast=beyond_contrast)
+    return needle + cv2.GaussianBlur(skin, (0, 0), 2.0)
+
+
+def test_a_needle_seen_in_the_air_is_followed_behind_the_skin():
+    """Scatter makes steel fainter at once where the patient begins; a tip that was taken to lie in the skin made a tract of its shaft."""
+    opaque, needle = see_needle(through_skin(0.09), FIELD, PX_PER_MM, RULES)
+    assert needle is not None
+    assert np.hypot(*np.subtract(needle.tip, (100, 60))) / PX_PER_MM < 3.0
+    assert opaque[100, 70:195].all()
+
+
+def test_a_needle_that_ends_at_the_skin_ends_there():
+    needle = see_needle(through_skin(0.0), FIELD, PX_PER_MM, RULES)[1]
+    assert needle is not None
+    assert abs(needle.tip[1] - 130) / PX_PER_MM < 4.0
