@@ -7,34 +7,37 @@ against the outline that is most likely, and everything else against the margins
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from detection.memory import Layout, Region
-from detection.patches import Patch, among
+from detection.memory import Layout, Scene
+from detection.patches import among, patch_kept
 from detection.rules import Rules
 from detection.vocabulary import ZONE_ORDER, Mask, Zone
 
 WITHIN = tuple(ZONE_ORDER.index(zone) for zone in (Zone.BODY, Zone.POSTERIOR_BAND))
 
 
-def layout_for(
-    cement: Mask, patch: Patch, region: Region, px_per_mm: float, rules: Rules, *, is_breached: bool
-) -> Layout:
-    """The layout that the cement (h, w) of a patch is judged by, of that patch: of a sure body one for all of it."""
-    whole = region.breached if is_breached else region.intact
-    layout = Layout(zones=whole.zones[patch], beyond=whole.beyond[patch])
-    if region.is_sure:
-        return layout
+def casts_of(cement: Mask, scene: Scene, rules: Rules) -> NDArray[np.uint8] | None:
+    """On how many frames in a row each pixel (h, w) of cement was a cast between the likely outline and the margins about it.
+
+    None where none is. What was one so often stays one for as long as cement lies there, even if a bolus grows about it:
+    what has left the body does not come back.
+    """
+    region, patch = scene.region, patch_kept(cement)
+    if region is None or region.is_sure or patch is None:
+        return None
+    here = cement[patch]
+    before = np.zeros(here.shape, np.uint8) if scene.casts is None else scene.casts[patch]
     likely = Layout(zones=region.breached.zones[patch], beyond=region.breached.beyond[patch])
-    out = casts_in(cement, likely, px_per_mm, rules) & among(layout.zones, WITHIN)
-    if not out.any():
-        return layout
-    return replace(
-        layout, zones=np.where(out, likely.zones, layout.zones), beyond=np.where(out, likely.beyond, layout.beyond)
-    )
+    now = casts_in(here, likely, scene.px_per_mm, rules) & among(region.intact.zones[patch], WITHIN)
+    now |= here & (before >= rules.cast_frames)
+    if not now.any():
+        return None
+    counts = np.zeros(cement.shape, np.uint8)
+    counts[patch] = np.where(now, cv2.add(before, np.ones_like(before)), np.uint8(0))
+    return counts
 
 
 def casts_in(cement: Mask, likely: Layout, px_per_mm: float, rules: Rules) -> Mask:

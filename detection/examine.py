@@ -20,7 +20,7 @@ from detection.pixels import Calm, calm
 from detection.polarity import as_known, read_polarity, started_over
 from detection.rules import Rules
 from detection.scenes import Place, average_in, remembered, settle, usable_for
-from detection.spread import Spread, measure_spread, outlines_of
+from detection.spread import Spread, after_spread, measure_spread, outlines_of
 from detection.vocabulary import (
     SCALE_MM_PER_PX,
     Body,
@@ -93,7 +93,7 @@ def _judge(
         return replace(_findings(frame, scene, place.shift, flags, None), is_fit=False), scene
     scene = remember(scene, evidence, rules)
     spread = measure_spread(scene, frame.stamp, rules)
-    scene = replace(scene, tracks=spread.tracks, front=spread.history, is_breached=spread.is_breached)
+    scene = after_spread(scene, spread)
     findings = _findings(frame, scene, place.shift, flags, spread)
     watched = tuple(zone for zone in findings.zones_watched if zone not in hidden)
     return replace(findings, zones_watched=watched), scene
@@ -205,7 +205,7 @@ def _with_region(scene: Scene, body: Body | None, rules: Rules) -> Scene:
     scale = scene.px_per_mm if scene.is_scale_known else _depth_px(body.corners) / rules.nominal_depth_mm
     scene = replace(scene, px_per_mm=scale)
     region = region_of(body, scene.reference.shape, scale, scene.opaque, rules)
-    return replace(scene, region=region, front=(), is_breached=False, tracks=())
+    return replace(scene, region=region, front=(), is_breached=False, tracks=(), out=None, casts=None)
 
 
 def _depth_px(corners: Corners) -> float:

@@ -78,18 +78,33 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Arrivals:
+    """When each pixel first held cement: ``came`` (h, w) float32 in s since ``origin_s``, -inf where nobody saw it come, inf where none is.
+
+    Cement has been looked at without a pause since ``since_s``.
+    """
+
+    at_s: float
+    origin_s: float
+    since_s: float
+    came: Gray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Region:
     """A body and the zones around it, at working resolution.
 
     ``body`` has its corners in working pixels. ``to_wall`` (h, w) float32 is the signed distance to the posterior
     wall line in pixels, positive on the body's side, None where the view shows no posterior wall. ``rim`` (h, w) bool is the needle's shadow and what
     shows beside it of a cast around the needle. ``breached`` is the
-    layout without a margin behind the wall, for cement that has been seen to cross it.
+    layout without a margin behind the wall, for cement that has been seen to cross it; ``bare`` has none on any side, for
+    cement that has been seen to run out.
     """
 
     body: Body
     intact: Layout
     breached: Layout
+    bare: Layout
     watched: tuple[Zone, ...]
     not_visible: tuple[Zone, ...]
     outlines: tuple[tuple[Zone, Outline], ...]
@@ -128,7 +143,7 @@ class Scene:
     """One still arrangement of C-arm and patient.
 
     ``reference`` and ``change`` (h, w) float32, ``seen`` (h, w) uint8 counts judged frames that held cement,
-    ``rim`` is the edge of the open field, ``noise`` coarse maps of the standard deviation of the change, one a scale, ``shift_px`` is in working pixels.
+    ``out`` (h, w) says how much has been seen of cement that runs out of the body, ``casts`` counts on how many frames in a row a pixel was a cast, ``rim`` is the edge of the open field, ``noise`` coarse maps of the standard deviation of the change, one a scale, ``shift_px`` is in working pixels.
     ``cells`` is how bright the frames of the reference are, and ``blades`` (h, w) bool what is shut by what they show of blades.
     """
 
@@ -165,6 +180,9 @@ class Scene:
     front: tuple[tuple[float, float], ...] = ()
     is_breached: bool = False
     tracks: tuple[Track, ...] = ()
+    arrivals: Arrivals | None = None
+    out: NDArray[np.uint8] | None = None
+    casts: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -521,8 +521,45 @@ class Rules:
         reason="a cast beyond the likely outline of an uncertain body is this long",
     )
     cast_mm2: float = rule(12.0, unit="mm2", source="phantom and real CT", reason="and has this area")
+    cast_frames: float = rule(
+        3,
+        unit="frames",
+        source="as many as make a leak of the disc or of soft tissue",
+        reason="a pixel that was a cast on so many frames in a row stays one for as long as cement lies there",
+    )
     cast_reach_mm: float = rule(
         1.0, unit="mm", source="phantom and real CT", reason="and reaches this far beyond that outline and its margin"
+    )
+    run_s: float = rule(
+        1.0,
+        unit="s",
+        source="contained fronts move 0.03-0.2 mm/s, leaks 1-16 mm/s",
+        reason="time over which cement that runs out of the body is told from cement that creeps",
+    )
+    run_mm: float = rule(
+        1.0,
+        unit="mm",
+        source="contained fronts move 0.03-0.2 mm/s, leaks 1-16 mm/s; phantom",
+        reason="cement beyond the outline that is so far from all that was there before has run, and has no margin",
+    )
+    run_mm2: float = rule(1.0, unit="mm2", source="phantom", reason="and it must be so much")
+    run_reach_px: float = rule(
+        3,
+        unit="working px",
+        source="phantom: what is told by its run reaches 0.9 mm, a bolus at its rim two pixels",
+        reason="and it must reach so far beyond the outline, or it is the rim of what is inside",
+    )
+    run_vein_mm: float = rule(
+        3.5,
+        unit="mm",
+        source="clinical timing: 2 mm vein 3.2-16 mm/s; phantom: soft tissue 1.1 to 3.1, veins 3.6 to 9.7 when they are told",
+        reason="what ran so far within that time beside the body, no broader than a vein, runs in one",
+    )
+    run_sights: float = rule(
+        3,
+        unit="half sights",
+        source="delay target of two frames; phantom",
+        reason="on frames in a row: one with so much counts two, one with half of it counts one",
     )
     tract_reach_mm: float = rule(
         2.0,
@@ -564,6 +601,9 @@ class Rules:
     )
     vein_least_s: float = rule(
         0.12, unit="s", source="two frames at 15 frames/s", reason="no running is told from less"
+    )
+    vein_least_mm: float = rule(
+        1.0, unit="mm", source="three pixels at 0.3 mm: an outline is no surer", reason="nor from a shorter way"
     )
     gone_share: float = rule(0.3, unit="share of peak area", source="choice", reason="less than this left means gone")
     vanish_seen: float = rule(
@@ -670,6 +710,12 @@ class Rules:
         unit="frames",
         source="delay target of five frames at most",
         reason="M for disc, soft tissue, tract and elsewhere",
+    )
+    run_n: int = rule(
+        1,
+        unit="frames",
+        source="spread has seen it on two frames already",
+        reason="N for cement that was seen to run out of the body, wherever to",
     )
     approach_n: int = rule(
         3, unit="frames", source="fronts move 0.03-0.2 mm/s", reason="N for the distance to the posterior wall"

@@ -152,6 +152,8 @@ def pace_of(claim: Claim, looks: Sequence[Look], time_s: float, rules: Rules) ->
         return Pace.FAST
     sizes = [*(look.size_mm2 for look in window), claim.size_mm2]
     n_end = min(3, len(sizes) // 2)
+    if claim.has_run and claim.first_seen_s is not None and time_s - claim.first_seen_s <= rules.growing_window_s:
+        return Pace.GROWING
     if n_end < 2:
         return Pace.STILL
     before, now = median(sizes[:n_end]), median(sizes[-n_end:])

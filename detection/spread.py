@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from detection.casts import layout_for
+from detection.casts import casts_of
 from detection.front import HELD, front_of, is_breached_by
-from detection.memory import Layout, Region, Scene, Track
+from detection.memory import Arrivals, Layout, Region, Scene, Track
 from detection.patches import NOWHERE, Patch, patch_kept
 from detection.rules import Rules
+from detection.running import RUSHED, arrivals_of, has_run, has_rushed, ran_out
 from detection.vocabulary import (
     ZONE_ORDER,
     Band,
@@ -46,6 +48,9 @@ class Spread:
     tracks: tuple[Track, ...]
     history: tuple[tuple[float, float], ...]
     is_breached: bool
+    arrivals: Arrivals | None = None
+    out: NDArray[np.uint8] | None = None
+    casts: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,6 +66,8 @@ class Part:
     length_px: float
     width_px: float
     reach_px: float = 0.0
+    has_run: bool = False
+    has_rushed: bool = False
 
 
 Parts = dict[tuple[Zone, Side | None], Part]
@@ -71,7 +78,9 @@ def measure_spread(scene: Scene, stamp: Stamp, rules: Rules) -> Spread:
     cement = scene.cement if scene.cement is not None else np.zeros(scene.reference.shape, np.bool_)
     front, history = front_of(cement, scene, stamp.time_s, rules)
     is_breached = is_breached_by(history, scene, rules)
-    scene = replace(scene, is_breached=is_breached)
+    arrivals = arrivals_of(cement, scene.arrivals, stamp.time_s, rules)
+    scene = replace(scene, is_breached=is_breached, arrivals=arrivals)
+    scene = replace(scene, out=ran_out(cement, scene, rules), casts=casts_of(cement, scene, rules))
     parts = _with_veins(_parts(cement, scene, rules), scene, stamp.time_s, rules)
     tracks = _follow(parts, scene, stamp, rules)
     gone = [track for track in tracks if _has_vanished(track, scene.px_per_mm, rules)]
@@ -91,6 +100,22 @@ def measure_spread(scene: Scene, stamp: Stamp, rules: Rules) -> Spread:
         tracks=tuple(track for track in tracks if track.n_missed <= rules.forget_frames),
         history=history,
         is_breached=is_breached,
+        arrivals=arrivals,
+        out=scene.out,
+        casts=scene.casts,
+    )
+
+
+def after_spread(scene: Scene, spread: Spread) -> Scene:
+    """The scene with what the next frame must know of this one's spread."""
+    return replace(
+        scene,
+        tracks=spread.tracks,
+        front=spread.history,
+        is_breached=spread.is_breached,
+        arrivals=spread.arrivals,
+        out=spread.out,
+        casts=spread.casts,
     )
 
 
@@ -106,7 +131,7 @@ def _parts(cement: Mask, scene: Scene, rules: Rules) -> Parts:
     here = cement[patch]
     if scene.region is None:
         return {(Zone.ELSEWHERE, None): _part_of(here, patch)}
-    layout = layout_for(here, patch, scene.region, scene.px_per_mm, rules, is_breached=scene.is_breached)
+    layout = _layout_at(patch, scene, scene.region, rules)
     rim = None if scene.region.rim is None else scene.region.rim[patch]
     zones = _with_tract(np.where(here, layout.zones, 255), layout, rim, scene.px_per_mm, rules)
     parts: Parts = {}
@@ -117,9 +142,28 @@ def _parts(cement: Mask, scene: Scene, rules: Rules) -> Parts:
             parts[zone, None] = _part_of(mask, patch)
             continue
         for side, half in _by_side(zone, mask, patch, scene.region):
-            if _is_outside(half, layout, scene.px_per_mm, rules):
-                parts[zone, side] = replace(_part_of(half, patch), reach_px=float(layout.beyond[half].max()))
+            is_out = has_run(half, patch, scene, rules)
+            if is_out or _is_outside(half, layout, scene.px_per_mm, rules):
+                parts[zone, side] = replace(
+                    _part_of(half, patch),
+                    reach_px=float(layout.beyond[half].max()),
+                    has_run=is_out,
+                    has_rushed=is_out and has_rushed(half, patch, scene, rules),
+                )
     return parts
+
+
+def _layout_at(patch: Patch, scene: Scene, region: Region, rules: Rules) -> Layout:
+    """The layout that the cement of a patch is judged by, of that patch: long casts and what has run out have one of their own."""
+    whole = region.breached if scene.is_breached else region.intact
+    layout = Layout(zones=whole.zones[patch], beyond=whole.beyond[patch])
+    casts = None if scene.casts is None else scene.casts[patch] > 0
+    out = None if scene.out is None else scene.out[patch] & ~RUSHED >= rules.run_sights
+    for chosen, own in ((casts, region.breached), (out, region.bare)):
+        if chosen is not None and chosen.any():
+            zones = np.where(chosen, own.zones[patch], layout.zones)
+            layout = Layout(zones=zones, beyond=np.where(chosen, own.beyond[patch], layout.beyond))
+    return layout
 
 
 def _with_veins(parts: Parts, scene: Scene, time_s: float, rules: Rules) -> Parts:
@@ -130,7 +174,8 @@ def _with_veins(parts: Parts, scene: Scene, time_s: float, rules: Rules) -> Part
             return zone
         known = [track for track in scene.tracks if track.zone in STRIPS and track.side is side]
         was_vein = any(track.zone is Zone.VEIN for track in known)
-        is_running = _is_running(part, known, scene.px_per_mm, time_s, rules)
+        is_small = part.length_px <= rules.vein_width_mm * scene.px_per_mm
+        is_running = (part.has_rushed and is_small) or _is_running(part, known, scene.px_per_mm, time_s, rules)
         return Zone.VEIN if was_vein or is_running or _is_tube(part, scene.px_per_mm, rules) else zone
 
     return {(named(zone, side, part), side): part for (zone, side), part in parts.items()}
@@ -146,7 +191,8 @@ def _is_running(part: Part, known: list[Track], px_per_mm: float, time_s: float,
     """Whether the tip has gone on as fast as only veins let it since it was first seen."""
     for track in known:
         age_s, gone_px = time_s - track.first_seen.time_s, part.reach_px - track.first_reach_px
-        if age_s >= rules.vein_least_s and gone_px >= rules.vein_mm_s * age_s * px_per_mm:
+        least_mm = max(rules.vein_mm_s * age_s, rules.vein_least_mm)
+        if age_s >= rules.vein_least_s and gone_px >= least_mm * px_per_mm:
             return True
     return False
 
@@ -295,6 +341,7 @@ def _piece(zone: Zone, side: Side | None, part: Part, track: Track, scene: Scene
         n_seen=track.n_seen,
         first_seen=track.first_seen,
         outline=_as_outline(part.contour),
+        has_run=part.has_run,
         trust=round(body_trust * min(1.0, 0.5 + 0.1 * track.n_seen), 3),
     )
 

@@ -10,6 +10,7 @@ from detection.concern import Concern, Moment, raised, refreshed, shown
 from detection.eyes import Eye, settled_down, worst_condition
 from detection.news import further, told_now, told_with, worse
 from detection.priorities import Pace
+from detection.rules import Rules
 from detection.sightings import AT_ONCE, Look, Need, look_at, pace_of
 from detection.states import SIGNAL_TABLE, Event, Refusal, Sight, settled
 from detection.vocabulary import (
@@ -51,7 +52,7 @@ def weigh(concern: Concern, claim: Claim | None, moment: Moment, *, is_held: boo
     look = _look(concern, eye, claim, pace, moment)
     if look is None:
         return _doubt(concern, moment)
-    need = concern.need(moment.rules)
+    need = _need(concern, eye, claim, moment.rules)
     seen = _looked(eye, look, need, moment)
     if claim is not None:
         seen = replace(
@@ -66,7 +67,7 @@ def weigh(concern: Concern, claim: Claim | None, moment: Moment, *, is_held: boo
         case Condition.PRESENT, _:
             return _end(concern, after, need, moment)
         case _, Condition.PRESENT:
-            return _raise(concern, after, moment)
+            return _raise(concern, after, need, moment)
         case _:
             return (), forgotten(after)
 
@@ -119,8 +120,15 @@ def _sight(eye: Eye, need: Need) -> Sight:
     return Sight.CLEARED if is_over else Sight.MISSED
 
 
-def _raise(before: Concern, after: Concern, moment: Moment) -> Step:
-    need = after.need(moment.rules)
+def _need(concern: Concern, eye: Eye, claim: Claim | None, rules: Rules) -> Need:
+    """What opens this condition; cement that was seen to run out of the body has shown more than a frame's outline."""
+    need = concern.need(rules)
+    if claim is None or not claim.has_run or eye.condition is Condition.PRESENT:
+        return need
+    return replace(need, n=min(need.n, rules.run_n))
+
+
+def _raise(before: Concern, after: Concern, need: Need, moment: Moment) -> Step:
     before = replace(before, condition=Condition.PENDING)  # if only within this one step
     after = _announced(after, need, moment)
     after = dated(sounding(raised(after, moment), Event.RAISED), moment.at)

@@ -415,7 +415,7 @@ class Front:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """One connected bit of cement in one zone."""
+    """One connected bit of cement in one zone; ``has_run`` out of the body within a second or so."""
 
     zone: Zone
     side: Side | None
@@ -429,6 +429,7 @@ class Piece:
     outline: Outline
     trust: float
     volume_ml: Band | None = None
+    has_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,8 @@ def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask
     elif body.view is View.LATERAL:
         unguarded = _polygons(body, frame, px_per_mm, replace(rules, wall_margin_mm=0.0), NO_DOUBT_MM)
         breached = _layout(unguarded, shape, opaque, frame)
+    no_margin = replace(rules, wall_margin_mm=0.0, side_margin_mm=0.0, end_margin_mm=0.0)
+    bare = _layout(_polygons(body, frame, px_per_mm, no_margin, NO_DOUBT_MM), shape, opaque, frame)
     watched = _with_room(WATCHED[body.view], intact if is_sure else breached, px_per_mm)
     if not is_sure:
         watched = tuple(zone for zone in watched if zone is not Zone.POSTERIOR_BAND)
@@ -110,6 +112,7 @@ def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask
         body=body,
         intact=intact,
         breached=breached,
+        bare=bare,
         watched=watched,
         not_visible=tuple(zone for zone in EVERY if zone not in watched or zone in hidden),
         outlines=tuple(outlines),

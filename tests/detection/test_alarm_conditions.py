@@ -67,6 +67,21 @@ def test_a_leak_is_pending_until_n_frames_showed_it(zone, n):
     assert room.only.zone is zone
 
 
+@pytest.mark.parametrize("zone", [zone for zone, _ in NEEDED])
+def test_cement_that_was_seen_to_run_out_needs_no_more_frames_and_sounds(zone):
+    """It has been seen on two frames before it becomes a piece."""
+    room = Room()
+    (raised,) = room.see(frame(replace(piece(zone, area_mm2=2.0, first_seen_s=0.0), has_run=True)), times=RULES.run_n)
+    assert raised.type is EntryType.ALERT_RAISED
+    assert raised.alert.priority is not Priority.LOW
+
+
+def test_what_ran_out_long_ago_and_stands_is_a_small_residue():
+    room = Room()
+    room.see(frame(replace(piece(Zone.SOFT_TISSUE, area_mm2=2.0), has_run=True)))
+    assert room.only.priority is Priority.LOW
+
+
 def test_urgent_zones_need_the_fewest_frames():
     assert RULES.urgent_n < RULES.leak_n <= RULES.approach_m
     assert RULES.urgent_m < RULES.leak_m

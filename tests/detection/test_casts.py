@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from detection.casts import casts_in
-from detection.spread import measure_spread
+from detection.spread import after_spread, measure_spread
 from detection.vocabulary import Side, Zone
 from detection.zones import region_of
 from tests.detection.films import RULES, body_of, corners, empty_scene, stamp
@@ -84,14 +84,19 @@ def test_what_is_told_of_an_uncertain_body_is_as_sure_as_its_margins_not_as_its_
     assert piece.trust >= RULES.least_piece_trust > UNCERTAIN.trust
 
 
-def gone(*masks):
-    """Zones from which cement has vanished at the end of a few frames of each mask."""
+def last(masks):
+    """The spread of the last of these frames."""
     scene, spread = empty_scene(SIZE, PX_PER_MM, region=region()), None
-    for n, mask in enumerate(mask for mask in masks for _ in range(6)):
+    for n, mask in enumerate(masks):
         scene = replace(scene, cement=mask)
         spread = measure_spread(scene, stamp(n, n / 7.5), RULES)
-        scene = replace(scene, tracks=spread.tracks, front=spread.history, is_breached=spread.is_breached)
-    return {piece.zone for piece in spread.vanished}
+        scene = after_spread(scene, spread)
+    return spread
+
+
+def gone(*masks):
+    """Zones from which cement has vanished at the end of a few frames of each mask."""
+    return {piece.zone for piece in last([mask for mask in masks for _ in range(6)]).vanished}
 
 
 @pytest.mark.parametrize(
@@ -105,6 +110,22 @@ def test_a_cast_that_the_bolus_has_grown_about_has_not_been_carried_away(cast, b
     assert not told(cement(bolus)), "it is no cast any more"
     assert not gone(cement(cast), cement(bolus))
     assert gone(cement(cast), cement())
+
+
+ROUND_IT = slice(70, 120), slice(61, 90)
+"""A bolus that has grown about the film."""
+
+
+@pytest.mark.parametrize(("n_frames", "is_told"), [(RULES.cast_frames - 1, False), (RULES.cast_frames, True)])
+def test_what_was_told_as_a_cast_stays_one_although_a_bolus_grows_about_it(n_frames, is_told):
+    film = slice(76, 116), slice(61, 65)
+    spread = last([cement(film)] * int(n_frames) + [cement(film, ROUND_IT)] * 4)
+    assert {piece.zone for piece in spread.pieces} == ({Zone.CANAL, Zone.FORAMEN} if is_told else set())
+    assert sum(piece.area_mm2 for piece in spread.pieces) == pytest.approx(40.0 if is_told else 0.0, rel=0.1)
+
+
+def test_a_cast_ends_when_its_cement_is_gone():
+    assert not last([cement(LAYER)] * 5 + [cement()] * 2 + [cement((slice(62, 90), slice(85, 115)))]).pieces
 
 
 def test_casts_have_a_least_length_and_area():

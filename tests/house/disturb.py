@@ -35,6 +35,8 @@ ASKED: dict[str, tuple[str, ...]] = {
     "background_mm": ("cement", "scales"),
     "onset_s": ("clutter",),
     "disc_height_share": ("zones", "spread"),
+    "cast_width_mm": ("casts", "running", "spread"),
+    "tract_reach_mm": ("zones", "spread"),
     "edge_mm2": ("spread", "volume"),
     "broken_wall_factor": ("alarm_bounds", "claims", "alarm_conditions", "alarm_signals"),
     "view_stays_s": ("sight",),
