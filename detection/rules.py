@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-ALGORITHM_VERSION = "2"
+ALGORITHM_VERSION = "3"
 
 
 def rule(default: float, *, unit: str, source: str, reason: str) -> Any:
