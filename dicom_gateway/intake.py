@@ -101,6 +101,11 @@ class Intake:
         if self.progress is not None:
             self.progress.end(is_kept=is_kept)
 
+    def __del__(self) -> None:
+        # a request that the library passes to nobody, for it has no UIDs or no service: what became an arrival has moved on
+        with contextlib.suppress(OSError):
+            self.close()
+
     def close(self) -> None:
         """Drop what the handler has not taken."""
         if self.part is not None:

@@ -92,10 +92,7 @@ class Mirror:
         except StoreFailure:
             raise
         except Exception as surprise:  # noqa: BLE001 - whatever it is, the other alerts are to be told
-            name, place = type(surprise).__name__, _place(surprise)
-            # without a traceback: it could quote what was about to be said
-            LOG.error("the second channel %s failed unexpectedly: %s at %s", self._standing.name, name, place)  # noqa: TRY400
-            return self._fail(f"failed unexpectedly: {name}")
+            return self._fail(f"failed unexpectedly: {_named(surprise)}")
 
     def step(self) -> float | None:
         """Send the next message; how long to wait before the next step, None until the journal moves."""
@@ -103,22 +100,29 @@ class Mirror:
         if not self._waiting:
             return None
         entry = self._waiting[0]
-        alert = alert_from(entry.data["alert"])
-        if self._wants(entry, alert):
-            try:
-                self._send(entry.number or 0, self._write(entry, alert))
-            except Unwelcome as refusal:
-                self._n_refused += 1
-                if self._n_refused < MOST_REFUSALS:
-                    return self._fail(str(refusal))
-                self._pass_over(entry, str(refusal))
-            except NotTaken as refusal:
-                return self._fail(str(refusal))
-            else:
+        try:
+            body = self._body(entry)
+            if body is not None:
+                self._send(entry.number or 0, body)
                 self._keep(entry, told_at=self._now(), failing_since=None, reason=None)
-            self._n_failed = self._n_refused = 0
+        except Unwelcome as refusal:
+            self._n_refused += 1
+            if self._n_refused < MOST_REFUSALS:
+                return self._fail(str(refusal))
+            self._pass_over(entry, str(refusal))
+        except NotTaken as refusal:
+            return self._fail(str(refusal))
+        self._n_failed = self._n_refused = 0
         self._waiting.popleft()
         return 0.0
+
+    def _body(self, entry: Entry) -> bytes | None:
+        """What is to be sent of ``entry``; None when this channel is not told of it. Unwelcome when it cannot be written."""
+        try:
+            alert = alert_from(entry.data["alert"])
+            return self._write(entry, alert) if self._wants(entry, alert) else None
+        except Exception as surprise:
+            raise Unwelcome(f"cannot be written: {_named(surprise)}") from surprise
 
     def _look(self) -> None:
         while not self._waiting:
@@ -147,7 +151,7 @@ class Mirror:
         return AGAIN_S[min(self._n_failed, len(AGAIN_S)) - 1]
 
 
-def _place(surprise: Exception) -> str:
-    """The line that it was raised at."""
+def _named(surprise: Exception) -> str:
+    """Its kind and the line it was raised at; its own words could quote a patient."""
     last = traceback.extract_tb(surprise.__traceback__)[-1]
-    return f"{Path(last.filename).name}:{last.lineno}"
+    return f"{type(surprise).__name__} at {Path(last.filename).name}:{last.lineno}"

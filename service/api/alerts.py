@@ -44,7 +44,8 @@ class Poll:
 class Board:
     """How every source stands at one moment, the alerts of this question that the journal does not have, and an ETag.
 
-    The ETag changes with any alert and with the state, view, zones or flags of any source, and is of one question only.
+    The ETag changes with any alert, with the state, view, zones or flags of any source and with what is wrong with the journal, and
+    is of one question only.
     """
 
     at: float
@@ -74,12 +75,15 @@ async def list_alerts(
         is_known = if_none_match == seen.tag
         if beat.alerts_head > scanned and not is_known:
             items = await run_in_threadpool(_read, deps, poll)
+            seen = board_of(beat, deps.now(), poll)  # reading may have taken long
             if items or wait == 0:
-                return _answer(beat, poll, board_of(beat, deps.now(), poll), _page(poll, items, beat))
+                return _answer(beat, poll, seen, _page(poll, items, beat))
+            is_known = if_none_match == seen.tag
         scanned = max(scanned, beat.alerts_head)
+        is_news = seen.tag != first_tag or (if_none_match is not None and not is_known)
         has_unlogged = bool(seen.unlogged) and not is_known
         remaining = min(give_up, began + LOOK_AGAIN_S if has_unlogged else give_up) - deps.now()
-        if remaining <= 0 or (wait > 0 and seen.tag != first_tag):
+        if remaining <= 0 or (wait > 0 and is_news):
             break
         beat = still_good(await pulse.change(beat, min(remaining, LOOK_AGAIN_S)), deps.now())
         seen = board_of(beat, deps.now(), poll)
@@ -122,7 +126,8 @@ def board_of(beat: Beat, now: float, poll: Poll) -> Board:
         for each in sources
     ]
     signals = [(each.id, each.condition, each.signal, each.priority) for each in unlogged]
-    tag = f'W/"{beat.alerts_head}-{zlib.crc32(repr((poll, states, signals)).encode()):08x}"'
+    told = repr((poll, states, signals, journal_trouble(beat, now)))
+    tag = f'W/"{beat.alerts_head}-{zlib.crc32(told.encode()):08x}"'
     wanted = [each for each in unlogged if poll.procedure in {None, each.procedure}]
     return Board(at=now, sources=sources, unlogged=wanted, tag=tag)
 

@@ -30,6 +30,7 @@ from dicom_gateway.refusal import Unreachable
 from dicom_gateway.sender import Due, send
 from dicom_gateway.spool import Spool
 from tests.dicom_gateway.objects import CANARY, data_set_of, image, other, ramp, saved, send_bytes, with_meta
+from tests.dicom_gateway.raw import ACCEPTED, answer, connect, request, store_request, until
 
 SUCCESS, OUT_OF_RESOURCES, NOT_THIS_CLASS, UNREADABLE = 0x0000, 0xA700, 0xA900, 0xC000
 
@@ -250,6 +251,17 @@ def test_an_association_aborted_within_an_object_leaves_nothing(peer, store, spo
     while list(spool.incoming.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert list(spool.incoming.iterdir()) == []
+
+
+def test_a_request_that_names_no_instance_leaves_nothing_in_the_spool(listener, spool, store):
+    with connect(listener.port) as line:
+        line.sendall(request())
+        assert answer(line)[0] == ACCEPTED
+        for _ in range(3):
+            line.sendall(store_request(sop_classes.XA, "", bytes(100_000)))
+        assert until(lambda: len(list(spool.incoming.iterdir())) > 0)
+    assert store(image()) == SUCCESS
+    assert until(lambda: list(spool.incoming.iterdir()) == [])
 
 
 class _Breaking:

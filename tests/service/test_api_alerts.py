@@ -7,9 +7,11 @@ import threading
 import time
 from dataclasses import replace
 
+import httpx
 import pytest
 from sqlalchemy import event
 
+from db import queries
 from db.convert import alert_data
 from detection.vocabulary import Condition, EntryType, Mode, Priority, Signal, View
 from tests.conftest import CHECKOUT
@@ -194,6 +196,33 @@ def test_a_source_that_falls_silent_changes_the_etag_and_is_called_stopped(room)
     answer = poll(room, {"If-None-Match": tag})
     assert answer.status_code == 200
     assert answer.json()["sources"][0]["state"] == "stopped"
+
+
+def test_a_waiting_poll_is_answered_at_once_where_its_etag_is_old_already(room):
+    room.open()
+    room.beat()
+    room.caught_up()
+    tag = poll(room).headers["etag"]
+    room.beat(view=View.AP)
+    room.caught_up()
+    with httpx.Client(base_url=room.url, timeout=15) as impatient:
+        answer = impatient.get("/api/v1/alerts", params={"wait": 30}, headers={"If-None-Match": tag})
+    assert answer.json()["sources"][0]["view"] == "ap"
+
+
+def test_a_poll_whose_reading_took_long_tells_the_state_of_now(room, monkeypatch):
+    room.open()
+    room.raise_alert()
+    room.beat(beat_at=time.time() - 2.5)
+    room.caught_up()
+
+    def slow(*_args, **_filters):
+        time.sleep(0.8)
+        return []
+
+    monkeypatch.setattr(queries, "alerts_after", slow)
+    answer = room.api("alerts", wait=0.01, procedure="another")
+    assert answer["sources"][0]["state"] == "stopped"
 
 
 def test_a_waiting_poll_is_answered_by_the_alert(room):

@@ -20,7 +20,7 @@ from db.connect import connect
 from db.convert import alert_from
 from db.journal import Journal
 from db.procedures import Opening, open_procedure
-from detection.vocabulary import Entry, EntryType, Kind, Mode, TechnicalCause
+from detection.vocabulary import Entry, EntryType, Kind, Mode, Priority, TechnicalCause
 from dicom_gateway.spool import Spool
 from service.__main__ import main
 from service.api.wire import SAFETY_WORDS
@@ -105,6 +105,9 @@ def test_safety_words_stand_in_whatever_says_something_of_the_patient(house):
     assert {each["status"] for kind in STATEMENTS[:2] for each in of(bundle, kind)} == {"preliminary"}
 
 
+SEVERITY = {Priority.HIGH: "high", Priority.MEDIUM: "moderate", Priority.LOW: "low"}
+
+
 def test_findings_have_level_zone_and_the_numbers_of_the_journal(house):
     bundle = told_of(house)
     observations = {each["id"]: each for each in of(bundle, "Observation")}
@@ -114,7 +117,7 @@ def test_findings_have_level_zone_and_the_numbers_of_the_journal(house):
     for line in leaks:
         alert = alert_from(line.data["alert"])
         issue = issues[alert.id]
-        assert (issue["severity"], code_of(issue["code"])) == ("high", "CEMENT_LEAK")
+        assert (issue["severity"], code_of(issue["code"])) == (SEVERITY[alert.priority], "CEMENT_LEAK")
         seen = observations[issue["evidence"][0]["detail"][0]["reference"].removeprefix("urn:uuid:")]
         parts = parts_of(seen)
         area = parts["42798000"]["valueQuantity"]

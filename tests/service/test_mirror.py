@@ -161,11 +161,27 @@ def test_a_surprise_ends_no_channel_but_is_told_and_tried_again(journal, pager, 
     sent = change(journal, EntryType.ALERT_RAISED)
     assert mirrored.turn() == 1.0
     (standing,) = standings(journal.engine)
-    assert standing.reason == "failed unexpectedly: ZeroDivisionError"
+    assert standing.reason.startswith("failed unexpectedly: ZeroDivisionError at test_mirror.py:")
     assert "CANARY" not in caplog.text
     assert mirrored.turn() == 0.0
     assert numbers(pager) == [sent]
     assert standings(journal.engine)[0].reason is None
+
+
+def test_a_message_that_surprises_every_time_keeps_no_later_one_from_being_told(journal, pager, url):
+    poison = change(journal, EntryType.ALERT_RAISED) + 1
+
+    def wants(entry: Entry, alert) -> bool:
+        if entry.number == poison:
+            raise KeyError("CANARY^PATIENT")
+        return True
+
+    mirrored = mirror(journal, url, wants)
+    change(journal, EntryType.ALERT_RAISED, id="a2")
+    later = change(journal, EntryType.ALERT_RAISED, id="a3")
+    waits = [mirrored.turn() for _ in range(6)]
+    assert waits[:5] == [1.0, 2.0, 5.0, 10.0, 0.0]
+    assert numbers(pager) == [later]
 
 
 def test_a_restart_goes_on_where_the_last_message_was_taken(journal, pager, url):

@@ -123,6 +123,20 @@ def test_a_waiting_poll_and_a_stream_are_told_at_once(room):
     assert [each["id"] for each in told["unlogged"]] == [alert.id]
 
 
+def test_trouble_of_the_journal_is_news_to_a_poll_that_knows_all_alerts(room):
+    room.open()
+    room.beat()
+    room.caught_up()
+    tag = room.client.get(f"{V1}/alerts").headers["etag"]
+    tell(room)
+
+    def told() -> str | None:
+        answer = room.client.get(f"{V1}/alerts", headers={"If-None-Match": tag})
+        return answer.json()["journal"] if answer.status_code == 200 else None
+
+    assert until(told, "the poll is told") == "The journal is full."
+
+
 def test_a_waiting_poll_ends_with_the_unlogged_alert(room):
     room.open()
     head = room.deps.journal.head()
