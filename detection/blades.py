@@ -33,15 +33,29 @@ def blades_in(cells: Gray, shape: tuple[int, ...], rules: Rules) -> Mask | None:
     They end in an edge, and a dark part of a patient does not: right beside a blade it is several times as bright. A level
     that cuts through what is dim finds no edge.
     """
-    high, wide = cells.shape
-    usual = float(np.median(cells[high // 4 : high - high // 4, wide // 4 : wide - wide // 4]))
     for share in SHARES:
-        shut = _dim_parts(cells, share * rules.blade_most * usual, rules)
+        shut = _dim_parts(cells, share * rules.blade_most * _usual(cells), rules)
         if shut.any() and np.count_nonzero(shut == 0) >= rules.least_field * shut.size:
             whole = cv2.resize(shut, shape[::-1], interpolation=cv2.INTER_NEAREST)
             margin = 2 * round(rules.field_margin_px) + 1
             return np.asarray(cv2.dilate(whole, np.ones((margin, margin), np.uint8)), dtype=np.bool_)
     return None
+
+
+def lifted_in(cells: Gray, before: Gray, blades: Mask, rules: Rules) -> int:
+    """How many pixels of what blades shut are open now: as bright beside the rest of the picture as no blade lets through.
+
+    ``cells`` are those of a frame, ``before`` those of the scene that ``blades`` (h, w) were told in.
+    """
+    shut = cv2.resize(blades.view(np.uint8), cells.shape[::-1], interpolation=cv2.INTER_NEAREST).view(np.bool_)
+    now, then = cells[shut] / _usual(cells), before[shut] / _usual(before)
+    return CELL**2 * int(np.count_nonzero((now > rules.blade_most) & (now > rules.blade_edge * then)))
+
+
+def _usual(cells: Gray) -> float:
+    high, wide = cells.shape
+    middle = cells[high // 4 : high - high // 4, wide // 4 : wide - wide // 4]
+    return max(float(np.median(middle)), np.finfo(np.float32).tiny)
 
 
 def _dim_parts(cells: Gray, dim: float, rules: Rules) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from detection.align import TEXTURE_SHRINK, Shift, bring_back, find_shift, guess_shift, texture_of
-from detection.blades import blades_in
+from detection.blades import blades_in, lifted_in
 from detection.column import column_of
 from detection.memory import Memory, Scene
 from detection.needle import see_needle
@@ -108,6 +108,8 @@ def _suits(scene: Scene, calm: Calm, frame: Frame) -> bool:
 def _is_open_alike(scene: Scene, calm: Calm, rules: Rules) -> bool:
     """Whether the collimator stands as it did: scatter changes with the open field, and looks like cement at its rim."""
     changed = np.count_nonzero(scene.field != _open_in(scene, calm))
+    if scene.blades is not None and scene.cells is not None:
+        changed += lifted_in(calm.cells, scene.cells, scene.blades, rules)
     return bool(changed <= rules.same_field_share * np.count_nonzero(scene.field))
 
 

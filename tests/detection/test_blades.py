@@ -72,3 +72,19 @@ def test_a_scene_leaves_blades_out_once_and_for_all_and_holds_on_to_the_rest():
     assert fields[-1][:, 56:].all()
     assert memory.scene is not None
     assert memory.scene.rim[100, 44:60].any(), "the rim of the field is where the blade ends"
+
+
+@pytest.mark.parametrize(("is_lifted", "scene"), [(False, 0), (True, 1)])
+def test_blades_that_open_begin_a_scene_anew(is_lifted, scene):
+    """Light that comes from where they were scatters over all the rest, and looks like cement that goes or comes."""
+    memory, n_seen = Memory(), int(RULES.reference_frames)
+    for k in range(n_seen + 5 * int(RULES.lost_frames)):
+        picture = patient(400.0) if is_lifted and k >= n_seen else bladed(0.04)
+        frame = frame_of(picture, stamp=stamp(k))
+        place = settle(calm(frame, RULES), frame, memory, RULES)
+        now = place.scene
+        if now.n_averaged < RULES.reference_frames:
+            now = average_in(now, calm(frame, RULES), RULES)
+        memory = remembered(memory, now)
+    assert memory.scene is not None
+    assert memory.scene.number == scene
