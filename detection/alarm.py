@@ -222,12 +222,13 @@ def _key_of_alert(alert: Alert) -> Key:
 
 def _resumed(key: Key, alert: Alert, occurrence: int) -> Concern:
     signal = Signal.ON if alert.signal is Signal.PAUSED else alert.signal
+    condition = Condition.PRESENT if alert.condition is Condition.PRESENT else Condition.ABSENT
     concern = Concern(
         key=key,
-        condition=alert.condition,
+        condition=condition,
         signal=signal,
         rank=(PRIORITY_ORDER.index(alert.priority), 0),
-        eyes=_eyes_of(alert) if alert.condition is Condition.PRESENT else (),
+        eyes=_eyes_of(alert) if condition is Condition.PRESENT else (),
         occurrence=occurrence,
         alert=alert,
         sounds_since=alert.changed_at if signal in UNNOTED else None,
@@ -277,7 +278,7 @@ def reconciled(alarm: Alarm, alerts: Iterable[Alert]) -> Alarm:
 
 def _as_shown(concern: Concern, shown_as: Mapping[str, Alert]) -> Concern:
     known = shown_as.get(concern.alert.id) if concern.alert is not None else None
-    if concern.alert is None or known is None or concern.condition is not known.condition:
+    if concern.alert is None or known is None or concern.alert.condition is not known.condition:
         return concern
     alert = replace(concern.alert, validity=known.validity, changed_at=known.changed_at, escalation=known.escalation)
     return replace(concern, alert=alert)

@@ -124,7 +124,12 @@ class Concern:
     @property
     def state(self) -> str:
         """Condition and signal in one word, as journal entries write them."""
-        return f"{self.condition}/{self.signal}"
+        return f"{self.told_condition}/{self.signal}"
+
+    @property
+    def told_condition(self) -> Condition:
+        """The condition as operators are told of it: a glimpse is nothing yet."""
+        return Condition.PRESENT if self.condition is Condition.PRESENT else Condition.ABSENT
 
     @property
     def is_active(self) -> bool:
@@ -145,7 +150,7 @@ class Concern:
 
     def eye_of(self, moment: Moment) -> Eye:
         """The eye that this evidence comes from; for trouble a source has but one."""
-        blank = Eye(source=moment.setting.source, view=View.UNKNOWN if self.key.source is not None else moment.view)
+        blank = Eye(source=moment.setting.source, view=View.UNKNOWN if self.key.kind is Kind.TECHNICAL else moment.view)
         return next((eye for eye in self.eyes if (eye.source, eye.view) == (blank.source, blank.view)), blank)
 
     def with_eye(self, eye: Eye) -> Concern:
@@ -285,4 +290,4 @@ def shown(concern: Concern) -> Concern:
     """The concern whose alert shows its condition and signal."""
     if concern.alert is None:
         return concern
-    return replace(concern, alert=replace(concern.alert, condition=concern.condition, signal=concern.signal))
+    return replace(concern, alert=replace(concern.alert, condition=concern.told_condition, signal=concern.signal))

@@ -100,4 +100,4 @@ def _witness(eye: Eye) -> Witness:
 def settled_down(eye: Eye) -> Eye:
     """An eye that shows nothing any more: what it showed stays known, what it counted begins anew."""
     first_frame = eye.first_frame if eye.has_shown else None
-    return replace(eye, sightings=Sightings(), told=Told(), first_frame=first_frame)
+    return replace(eye, sightings=Sightings(), first_frame=first_frame)
