@@ -6,11 +6,12 @@ from dataclasses import replace
 from math import log2
 
 from detection.claims import Claim
-from detection.concern import Concern, Moment, raised, refreshed, shown
+from detection.concern import Concern, Ending, Key, Moment
 from detection.eyes import Eye, Told, settled_down, worst_condition
 from detection.news import further, growth_of, told_now, told_with, worse
 from detection.priorities import Pace
 from detection.rules import Rules
+from detection.showing import raised, refreshed, shown
 from detection.sightings import AT_ONCE, Look, Need, look_at, pace_of
 from detection.states import SIGNAL_TABLE, Event, Refusal, Sight, settled
 from detection.vocabulary import (
@@ -27,7 +28,7 @@ from detection.vocabulary import (
     Validity,
     Zone,
 )
-from detection.wording import VIEWS, place_in_view
+from detection.wording import VIEWS
 
 UNNOTED = frozenset({Signal.ON, Signal.LATCHED})
 """Signals of alerts that nobody has taken note of."""
@@ -83,14 +84,13 @@ def _look(concern: Concern, eye: Eye, claim: Claim | None, pace: Pace, moment: M
         return None  # this eye has shown nothing that could be gone
     if findings is None:
         return Look(time_s=moment.time_s) if concern.key.is_told else None
-    return Look(time_s=moment.time_s) if _could_show(concern, findings, moment.level) else None
+    return Look(time_s=moment.time_s) if could_show(concern.key, findings, moment.level) else None
 
 
-def _could_show(concern: Concern, findings: Findings, level: str | None) -> bool:
+def could_show(key: Key, findings: Findings, level: str | None) -> bool:
     """Whether not seeing it on this frame means anything."""
     if not findings.is_fit:
         return False
-    key = concern.key
     if key.kind is Kind.TECHNICAL:
         return True
     if level is not None and key.level is not None and level != key.level:
@@ -177,17 +177,6 @@ def _joined(before: Concern, after: Concern, need: Need, moment: Moment) -> Step
     return changed(EntryType.ALERT_CHANGED, after, told, f"seen in the {VIEWS[eye.view]} too")
 
 
-def remark(concern: Concern, claim: Claim, moment: Moment) -> Step:
-    """A standing leak that another view shows over a place of another name: said once, and kept in its words."""
-    others = tuple(
-        each for each in concern.beside if (each.view, each.zone, each.side) != (claim.view, claim.zone, claim.side)
-    )
-    after = refreshed(replace(concern, beside=(*others, claim)), moment)
-    if len(others) < len(concern.beside):
-        return (), after
-    return changed(EntryType.ALERT_CHANGED, concern, dated(after, moment.at), f"seen over {place_in_view(claim)}")
-
-
 def _left_to_others(concern: Concern, moment: Moment) -> Step:
     """One eye no longer shows what another one does: the condition stays, on the word of the other."""
     after = dated(refreshed(concern, moment), moment.at)
@@ -202,7 +191,14 @@ def _end(before: Concern, after: Concern, need: Need, moment: Moment) -> Step:
     n_clear = before.eye_of(moment).sightings.n_clear + 1
     cause = "the cause is gone" if need == AT_ONCE else f"{n_clear} valid frames without it"
     after = refreshed(after, moment)
-    after = sounding(replace(forgotten(after), ended_s=moment.time_s, paused_until=None), event)
+    after = sounding(
+        replace(
+            forgotten(after),
+            ended=Ending(source=moment.setting.source, time_s=moment.time_s, at=moment.at),
+            paused_until=None,
+        ),
+        event,
+    )
     if after.alert is not None:
         after = replace(after, alert=replace(after.alert, validity=Validity.VALID))
     return changed(EntryType.ALERT_ENDED, before, dated(after, moment.at), cause)

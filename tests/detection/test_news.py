@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from detection.alarm import resume
-from detection.vocabulary import Condition, EntryType, Findings, Priority, Side, Signal, View, Zone
-from tests.detection.alarm_words import CLEAN, IN_DISC, Room, frame, piece, types
+from detection.alarm import judge, resume
+from detection.vocabulary import (
+    Act,
+    Condition,
+    EntryType,
+    Findings,
+    Priority,
+    Side,
+    Signal,
+    TechnicalCause,
+    View,
+    Zone,
+)
+from tests.detection.alarm_words import CLEAN, FRAME_S, IN_CANAL, IN_DISC, RULES, Room, frame, piece, stamp, types
 from tests.detection.test_fusion import AP_CLEAN, Biplane
 
 MINUTE = 8 * 60
@@ -137,3 +148,59 @@ def test_alerts_of_the_time_when_each_source_had_its_own_end_each_by_its_own_fra
         again.setting = replace(again.setting, source=source)
         assert types(again.see(CLEAN, times=MINUTE))[-1] is EntryType.ALERT_ENDED
     assert again.alerts == ()
+
+
+def test_a_resumed_alert_shows_the_view_that_still_shows_it_and_forgets_no_size():
+    room = Biplane()
+    room.see(disc(20.0), disc_in_ap(9.0), times=8)
+    again = Biplane(alarm=resume(room.alerts), time_s=room.time_s, n_frames=room.n_frames)
+    again.see(CLEAN, times=40)
+    alert = again.only
+    assert (alert.source, alert.view, alert.area_mm2) == ("PLANE_B", View.AP, 9.0)
+    assert alert.message == "Cement in the disc, superior, L2, AP view: 9 mm²."
+    assert [(each.condition, each.area_mm2) for each in alert.witnesses] == [
+        (Condition.ABSENT, 20.0),
+        (Condition.PRESENT, 9.0),
+    ]
+
+
+def test_what_a_view_showed_over_the_disc_is_taken_back_once_the_disc_is_clear_for_as_long_as_an_end_needs():
+    room = Biplane()
+    room.see(IN_CANAL, disc_in_ap(30.0), times=8)
+    room.see(IN_CANAL, AP_CLEAN, times=RULES.leak_end_n - 1)
+    assert "Over the disc" in room.only.message
+    (taken_back,) = room.see(IN_CANAL, AP_CLEAN, times=80)
+    assert (taken_back.type, taken_back.cause) == (
+        EntryType.ALERT_CHANGED,
+        "no longer seen over the disc, superior, in the AP view",
+    )
+    assert "Over the disc" not in room.only.message
+
+
+def test_a_leak_seen_before_the_view_had_a_name_ends_once_that_view_is_clear():
+    arm = Room()
+    arm.see(frame(piece(Zone.ELSEWHERE), view=View.UNKNOWN, body=None), times=6)
+    arm.see(frame(piece(Zone.ELSEWHERE)), times=6)
+    assert [each.view for each in arm.only.witnesses] == [View.LATERAL]
+    assert types(arm.see(CLEAN, times=MINUTE))[-1] is EntryType.ALERT_ENDED
+
+
+def test_a_leak_that_comes_back_in_another_source_is_the_same_alert_though_that_source_has_another_time():
+    room = noted(Room(), IN_DISC)
+    first = room.only.id
+    room.see(CLEAN, times=24)
+    raised = []
+    for n in range(5):
+        room.time_s += FRAME_S
+        late = replace(disc_in_ap(20.0), stamp=stamp(room.time_s + 3600.0, 900 + n))
+        changes, room.alarm = judge(late, (), room.alarm, replace(room.setting, source="CARM2"), room.time_s)
+        raised += changes
+    assert [(change.type, change.alert.id) for change in raised] == [(EntryType.ALERT_RAISED, first)]
+
+
+def test_a_close_that_was_obeyed_does_not_stop_the_next_evidence_of_another_source_from_being_weighed():
+    room = Room()
+    close = Act(number=1, type=EntryType.PROCEDURE_CLOSED, at=0.0, actor="nurse")
+    room.see(CLEAN, acts=(close,))
+    room.setting = replace(room.setting, source="CARM2")
+    assert types(room.wait(0.1, TechnicalCause.DISK_FILLING, acts=(close,))) == [EntryType.ALERT_RAISED]
