@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from detection.claims import Claim, claims_of, technical_claim
-from detection.concern import Concern, Key, Moment, Setting, key_of, shown
+from detection.concern import Concern, Key, Moment, Setting, key_of
 from detection.eyes import Eye, Told
-from detection.fusion import overlain
+from detection.fusion import overlain, remarks
+from detection.showing import shown
 from detection.sight import glanced
 from detection.states import SIGNAL_TABLE, Event, Refusal, Sight, settled
-from detection.verdict import UNNOTED, Step, changed, dated, escalate, forgotten, remark, sounding, weigh
+from detection.verdict import UNNOTED, Step, changed, dated, escalate, forgotten, sounding, weigh
 from detection.vocabulary import (
     PRIORITY_ORDER,
     Act,
@@ -57,7 +58,7 @@ def judge(
 
     The evidence is of one source; what other sources have shown of the same place counts with it. Acts count before the evidence,
     and once: those up to ``alarm.acts_to`` were obeyed when another source's evidence came. An act on an alert that this alarm
-    does not know changes nothing here. After PROCEDURE_CLOSED everything is over and the evidence is not weighed.
+    does not know changes nothing here. After a fresh PROCEDURE_CLOSED everything is over and the evidence is not weighed.
     """
     moment = Moment(evidence=evidence, setting=setting, at=at)
     changes: list[Change] = []
@@ -68,7 +69,7 @@ def judge(
         for key, concern in concerns.items():
             step, concerns[key] = _obey(concern, act, moment)
             changes += step
-    if any(act.type is EntryType.PROCEDURE_CLOSED for act in acts):
+    if any(act.type is EntryType.PROCEDURE_CLOSED for act in fresh):
         return tuple(changes), replace(alarm, concerns=tuple(concerns.values()))
     claims = _claims(moment, alarm, tuple(concerns))
     held = overlain(claims, concerns, alarm.glances, moment)
@@ -79,10 +80,7 @@ def judge(
         step, weighed = weigh(awake, claims.get(key), moment, is_held=key in held)
         louder, concerns[key] = escalate(concern, weighed, moment)
         changes += [*over, *step, *louder]
-    for key, leak in held.items():
-        if concerns[key].eye_of(moment).sightings.is_enough(concerns[key].need(setting.rules)):
-            step, concerns[leak] = remark(concerns[leak], claims[key], moment)
-            changes += step
+    changes += remarks(claims, concerns, held, moment)
     return tuple(changes), _after(alarm, concerns, moment)
 
 
@@ -222,12 +220,13 @@ def _key_of_alert(alert: Alert) -> Key:
 
 def _resumed(key: Key, alert: Alert, occurrence: int) -> Concern:
     signal = Signal.ON if alert.signal is Signal.PAUSED else alert.signal
+    condition = Condition.PRESENT if alert.condition is Condition.PRESENT else Condition.ABSENT
     concern = Concern(
         key=key,
-        condition=alert.condition,
+        condition=condition,
         signal=signal,
         rank=(PRIORITY_ORDER.index(alert.priority), 0),
-        eyes=_eyes_of(alert) if alert.condition is Condition.PRESENT else (),
+        eyes=_eyes_of(alert) if condition is Condition.PRESENT else (),
         occurrence=occurrence,
         alert=alert,
         sounds_since=alert.changed_at if signal in UNNOTED else None,
@@ -277,7 +276,7 @@ def reconciled(alarm: Alarm, alerts: Iterable[Alert]) -> Alarm:
 
 def _as_shown(concern: Concern, shown_as: Mapping[str, Alert]) -> Concern:
     known = shown_as.get(concern.alert.id) if concern.alert is not None else None
-    if concern.alert is None or known is None or concern.condition is not known.condition:
+    if concern.alert is None or known is None or concern.alert.condition is not known.condition:
         return concern
     alert = replace(concern.alert, validity=known.validity, changed_at=known.changed_at, escalation=known.escalation)
     return replace(concern, alert=alert)

@@ -55,7 +55,7 @@ def lifted_in(cells: Gray, before: Gray, blades: Mask, rules: Rules) -> int:
 def _usual(cells: Gray) -> float:
     high, wide = cells.shape
     middle = cells[high // 4 : high - high // 4, wide // 4 : wide - wide // 4]
-    return max(float(np.median(middle)), np.finfo(np.float32).tiny)
+    return max(float(np.median(middle)), float(np.finfo(np.float32).tiny))
 
 
 def _dim_parts(cells: Gray, dim: float, rules: Rules) -> NDArray[np.uint8]:

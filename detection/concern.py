@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from uuid import UUID, uuid5
 
 from detection.claims import Claim, level_of
-from detection.eyes import Eye, spokesman, with_eye, witnesses_of, worst_condition
+from detection.eyes import Eye, eye_at, with_eye, worst_condition
 from detection.priorities import FRAME_CAUSES
 from detection.rules import Rules
-from detection.sightings import AT_ONCE, Need, Rank, need_of, priority_of
+from detection.sightings import AT_ONCE, Need, Rank, need_of
 from detection.vocabulary import (
     Alert,
     Condition,
@@ -23,14 +22,9 @@ from detection.vocabulary import (
     Silence,
     Stamp,
     TechnicalCause,
-    Validity,
     View,
     Zone,
 )
-from detection.wording import also, over, sentence
-
-ALERTS = UUID("6b1d3f0e-2c53-5c1f-9a54-6f0d8e1c7a42")
-"""Name space of alert ids: the same case and evidence give the same ids, live or replayed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +97,20 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """When a condition was last over: by the frames of the source that ended it, and by our clock."""
+
+    source: str
+    time_s: float
+    at: float
+
+    def s_until(self, moment: Moment) -> float:
+        """How long before this moment: of one source by its own frames' times, else by our clock, for the two may be far apart."""
+        is_own = moment.setting.source == self.source
+        return abs(moment.time_s - self.time_s) if is_own else abs(moment.at - self.at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Concern:
     """Condition and signal of one key, with what each eye has seen between them. The condition is that of the eye that shows most.
 
@@ -113,18 +121,23 @@ class Concern:
     condition: Condition = Condition.ABSENT
     signal: Signal = Signal.OFF
     eyes: tuple[Eye, ...] = ()
-    beside: tuple[Claim, ...] = ()
+    beside: tuple[Eye, ...] = ()
     rank: Rank = (0, 0)
     occurrence: int = 0
     alert: Alert | None = None
     paused_until: float | None = None
-    ended_s: float | None = None
+    ended: Ending | None = None
     sounds_since: float | None = None
 
     @property
     def state(self) -> str:
         """Condition and signal in one word, as journal entries write them."""
-        return f"{self.condition}/{self.signal}"
+        return f"{self.told_condition}/{self.signal}"
+
+    @property
+    def told_condition(self) -> Condition:
+        """The condition as operators are told of it: a glimpse is nothing yet."""
+        return Condition.PRESENT if self.condition is Condition.PRESENT else Condition.ABSENT
 
     @property
     def is_active(self) -> bool:
@@ -145,8 +158,8 @@ class Concern:
 
     def eye_of(self, moment: Moment) -> Eye:
         """The eye that this evidence comes from; for trouble a source has but one."""
-        blank = Eye(source=moment.setting.source, view=View.UNKNOWN if self.key.source is not None else moment.view)
-        return next((eye for eye in self.eyes if (eye.source, eye.view) == (blank.source, blank.view)), blank)
+        view = View.UNKNOWN if self.key.kind is Kind.TECHNICAL else moment.view
+        return eye_at(self.eyes, moment.setting.source, view)
 
     def with_eye(self, eye: Eye) -> Concern:
         """The concern after one eye has looked; its condition follows."""
@@ -180,109 +193,3 @@ def key_of(claim: Claim, level: str | None, source: str) -> Key:
         level=None if is_technical else level,
         source=source if is_technical else None,
     )
-
-
-def alert_id(key: Key, occurrence: int, setting: Setting) -> str:
-    """The same for the same condition of the same case, whoever judges it and when; ``setting`` names the source that saw it first."""
-    words = (
-        setting.procedure,
-        setting.source,
-        setting.mode,
-        key.level,
-        key.kind,
-        key.zone,
-        key.side,
-        key.cause,
-        occurrence,
-    )
-    return str(uuid5(ALERTS, "|".join("" if word is None else str(word) for word in words)))
-
-
-def raised(concern: Concern, moment: Moment) -> Concern:
-    """The concern with an alert: a new one, or the old one again when it is still latched or only just over."""
-    old = concern.alert
-    is_recent = concern.ended_s is not None and abs(moment.time_s - concern.ended_s) <= moment.rules.repeat_s
-    if old is not None and (concern.signal is Signal.LATCHED or is_recent):
-        return refreshed(replace(concern, alert=replace(old, acknowledged_by=None)), moment)
-    concern = replace(concern, occurrence=concern.occurrence + 1, alert=_new_alert(concern, moment))
-    return refreshed(concern, moment)
-
-
-def _new_alert(concern: Concern, moment: Moment) -> Alert:
-    """An alert that knows when and where, and as yet nothing of how much."""
-    key, setting = concern.key, moment.setting
-    return Alert(
-        id=alert_id(key, concern.occurrence + 1, setting),
-        procedure=setting.procedure,
-        source=setting.source,
-        kind=key.kind,
-        zone=key.zone,
-        side=key.side,
-        priority=priority_of(concern.rank),
-        condition=Condition.PRESENT,
-        validity=Validity.VALID,
-        signal=Signal.ON,
-        view=View.UNKNOWN,
-        level=key.level,
-        mode=setting.mode,
-        message="",
-        first_frame=concern.first_frame,
-        raised_frame=moment.seen,
-        last_frame=moment.seen,
-        area_mm2=None,
-        length_mm=None,
-        distance_to_wall_mm=None,
-        speed_mm_s=None,
-        seconds_to_wall=None,
-        volume_ml=None,
-        trust=None,
-        outline=(),
-        raised_at=moment.at,
-        changed_at=moment.at,
-        acknowledged_by=None,
-        technical_cause=key.cause,
-    )
-
-
-def refreshed(concern: Concern, moment: Moment) -> Concern:
-    """The concern with what its eyes show now in its alert: the numbers are those of the eye that speaks for all."""
-    if concern.alert is None:
-        return concern
-    is_technical = concern.key.kind is Kind.TECHNICAL
-    alert = replace(concern.alert, witnesses=() if is_technical else witnesses_of(concern.eyes))
-    eye = spokesman(concern.eyes, moment.at, moment.rules.valid_s)
-    if eye is not None and eye.claim is not None:
-        claim, front = eye.claim, eye.claim.front
-        others = [other for other in concern.eyes if other.is_open and other != eye and other.claim is not None]
-        alert = replace(
-            alert,
-            source=eye.source,
-            side=claim.side,
-            priority=priority_of(concern.rank),
-            view=claim.view,
-            level=concern.key.level,
-            message=" ".join(
-                [
-                    sentence(claim, pace=eye.pace, level=concern.key.level),
-                    *(also(other.claim) for other in others if other.claim),
-                    *map(over, concern.beside),
-                ]
-            ),
-            last_frame=eye.last_frame,
-            area_mm2=claim.area_mm2,
-            length_mm=claim.length_mm,
-            volume_ml=claim.volume_ml,
-            distance_to_wall_mm=front.distance_mm if front else None,
-            speed_mm_s=front.speed_mm_s if front else None,
-            seconds_to_wall=front.seconds_to_wall if front else None,
-            trust=claim.trust,
-            outline=claim.outline,
-        )
-    return shown(replace(concern, alert=alert))
-
-
-def shown(concern: Concern) -> Concern:
-    """The concern whose alert shows its condition and signal."""
-    if concern.alert is None:
-        return concern
-    return replace(concern, alert=replace(concern.alert, condition=concern.condition, signal=concern.signal))

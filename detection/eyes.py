@@ -57,9 +57,21 @@ class Eye:
         return self.valid_at is not None and at - self.valid_at <= valid_s
 
 
-def with_eye(eyes: Sequence[Eye], eye: Eye) -> tuple[Eye, ...]:
-    """The eyes with this one in its place, or after them: who looked first stays first."""
+def eye_at(eyes: Sequence[Eye], source: str, view: View) -> Eye:
+    """The eye of this view of a source: a blank one if it is new, and the one of its unknown view once that view has a name."""
     known = {(each.source, each.view): each for each in eyes}
+    own, nameless = known.get((source, view)), known.get((source, View.UNKNOWN))
+    if nameless is not None and nameless.condition is not Condition.ABSENT and (own is None or not own.is_open):
+        return replace(nameless, view=view)
+    return own or Eye(source=source, view=view)
+
+
+def with_eye(eyes: Sequence[Eye], eye: Eye) -> tuple[Eye, ...]:
+    """The eyes with this one in its place, or after them: who looked first stays first. A view with a name takes over the unknown one."""
+    known = {(each.source, each.view): each for each in eyes}
+    nameless = known.get((eye.source, View.UNKNOWN))
+    if nameless is not None and nameless.condition is not Condition.ABSENT and eye.view is not View.UNKNOWN:
+        del known[eye.source, View.UNKNOWN]
     return tuple({**known, (eye.source, eye.view): eye}.values())
 
 
@@ -76,22 +88,23 @@ def spokesman(eyes: Sequence[Eye], at: float, valid_s: float) -> Eye | None:
     return max(looking, key=lambda eye: eye.rank, default=None)
 
 
-def witnesses_of(eyes: Sequence[Eye]) -> tuple[Witness, ...]:
-    """The eyes that have shown it to the operator, for the alert."""
-    return tuple(_witness(eye) for eye in eyes if eye.has_shown)
+def witnesses_of(eyes: Sequence[Eye], before: Sequence[Witness]) -> tuple[Witness, ...]:
+    """The eyes that have shown it to the operator, for the alert; one that has not looked since it was resumed says what it said."""
+    said = {(each.source, each.view): each for each in before}
+    return tuple(_witness(eye, said.get((eye.source, eye.view))) for eye in eyes if eye.has_shown)
 
 
-def _witness(eye: Eye) -> Witness:
-    claim = eye.claim
+def _witness(eye: Eye, before: Witness | None) -> Witness:
+    says = eye.claim or before
     return Witness(
         source=eye.source,
         view=eye.view,
         condition=Condition.PRESENT if eye.is_open else Condition.ABSENT,
         priority=priority_of(eye.rank),
-        side=claim.side if claim else None,
-        area_mm2=claim.area_mm2 if claim else None,
-        length_mm=claim.length_mm if claim else None,
-        trust=claim.trust if claim else None,
+        side=says.side if says else None,
+        area_mm2=says.area_mm2 if says else None,
+        length_mm=says.length_mm if says else None,
+        trust=says.trust if says else None,
         first_frame=eye.first_frame,
         last_frame=eye.last_frame,
     )
@@ -100,4 +113,4 @@ def _witness(eye: Eye) -> Witness:
 def settled_down(eye: Eye) -> Eye:
     """An eye that shows nothing any more: what it showed stays known, what it counted begins anew."""
     first_frame = eye.first_frame if eye.has_shown else None
-    return replace(eye, sightings=Sightings(), told=Told(), first_frame=first_frame)
+    return replace(eye, sightings=Sightings(), first_frame=first_frame)

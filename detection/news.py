@@ -7,6 +7,7 @@ from dataclasses import replace
 from detection.concern import Concern, Moment
 from detection.eyes import Eye, Told
 from detection.priorities import TIER_ORDER
+from detection.rules import Rules
 from detection.sightings import Need, Rank, priority_of
 from detection.vocabulary import Kind, Side
 from detection.zones import not_visible
@@ -16,11 +17,8 @@ def worse(concern: Concern, eye: Eye, need: Need, moment: Moment) -> tuple[str, 
     """Why what this eye sees is worse than what the operator was told, in words."""
     if concern.key.kind is Kind.TECHNICAL:
         return ()
-    causes = _graver(concern.rank, eye.rank)
-    rules, told, sightings = moment.rules, eye.told, eye.sightings
-    size = sightings.steady_size_mm2(need)
-    if size - told.size_mm2 >= max(rules.step_mm2, rules.step_share * told.size_mm2):
-        causes.append("grown by a step")
+    told, sightings, rules = eye.told, eye.sightings, moment.rules
+    causes = [*_graver(concern.rank, eye.rank), *_grown(told.size_mm2, sightings.steady_size_mm2(need), rules)]
     share = sightings.steady_share(need)
     if share is not None and told.share is not None and told.share - share >= rules.approach_step_share:
         causes.append("nearer by a step")
@@ -28,18 +26,29 @@ def worse(concern: Concern, eye: Eye, need: Need, moment: Moment) -> tuple[str, 
     return tuple(causes)
 
 
-def further(before: Concern, after: Concern, eye: Eye, need: Need) -> tuple[str, ...]:
-    """Why what another view shows of a standing condition is more than further evidence of it.
+def further(before: Concern, after: Concern, eye: Eye, need: Need, moment: Moment) -> tuple[str, ...]:
+    """Why what a view that did not show a standing condition shows of it now is more than further evidence.
 
-    Size and sides of two projections cannot be compared; but what leaves by a way that the views so far show in part at most may
-    be another leak into the same zone.
+    A view that lost it is held against what it showed before. Size and sides of two projections cannot be compared; but what leaves
+    by a way that the views so far show in part at most may be another leak into the same zone, and where no view that shows it looks
+    any more, nobody else would tell of growth: then it is held against the largest that was told.
     """
+    if before.eye_of(moment).has_shown:
+        return worse(after, eye, need, moment)
     causes = _graver(after.rank, eye.rank)
     shown_by = [other for other in before.eyes if other.has_shown]
+    if not any(other.is_open and other.is_fresh(moment.at, moment.rules.valid_s) for other in before.eyes):
+        largest_mm2 = max((other.told.size_mm2 for other in shown_by), default=0.0)
+        causes.extend(_grown(largest_mm2, eye.sightings.steady_size_mm2(need), moment.rules))
     if all(after.key.zone in not_visible(other.view) for other in shown_by):
         told = frozenset(side for other in shown_by for side in other.told.sides)
         causes.extend(_directions(eye.sightings.lasting_sides(need) - told))
     return tuple(causes)
+
+
+def _grown(told_mm2: float, now_mm2: float, rules: Rules) -> list[str]:
+    is_grown = now_mm2 - told_mm2 >= max(rules.step_mm2, rules.step_share * told_mm2)
+    return ["grown by a step"] if is_grown else []
 
 
 def _graver(told: Rank, now: Rank) -> list[str]:
@@ -66,7 +75,17 @@ def told_now(eye: Eye, need: Need) -> Told:
     )
 
 
-def told_with(eye: Eye) -> Eye:
-    """An eye whose size is told when another one tells of growth: the same growth in two projections is one."""
-    latest = eye.sightings.looks[-1:]
-    return replace(eye, told=replace(eye.told, size_mm2=max([eye.told.size_mm2, *(look.size_mm2 for look in latest)])))
+def told_with(eye: Eye, growth: float) -> Eye:
+    """An eye whose size is told when another one tells of ``growth``, as a ratio: the same growth in two projections is one.
+
+    Its newest outline may be a bad one, so no more is told than the same growth makes of what was told before.
+    """
+    told_mm2 = eye.told.size_mm2
+    newest_mm2 = max((look.size_mm2 for look in eye.sightings.looks[-1:]), default=0.0)
+    return replace(eye, told=replace(eye.told, size_mm2=max(told_mm2, min(newest_mm2, told_mm2 * growth))))
+
+
+def growth_of(eye: Eye, need: Need) -> float:
+    """How many times what was told of it this eye sees now; 1 where nothing was told, for that is no growth."""
+    told_mm2 = eye.told.size_mm2
+    return eye.sightings.steady_size_mm2(need) / told_mm2 if told_mm2 > 0 else 1.0

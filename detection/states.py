@@ -32,7 +32,9 @@ Signal: OFF -> ON -> ACKNOWLEDGED or PAUSED -> ON ..., and LATCHED when a leak o
 before anybody took note. A pause is no taking note, so a paused leak latches too; an acknowledged one does not.
 WORSENED (higher priority or tier, growth beyond a step, a new direction) always leads back to ON: an
 acknowledgement covers what was told and nothing more. That another view shows it too is further evidence and no worsening,
-unless it raises the priority or shows a way out that the first view shows in part at most. A new zone is a condition of its own with its own signal.
+unless it raises the priority or shows a way out that the first view shows in part at most, or shows
+far more while no view that shows it looks; a view that lost it and shows it again is held against what was told of it.
+A new zone is a condition of its own with its own signal.
 An act that a state does not allow is refused with a reason, and the refusal is an entry of its own.
 
 While PRESENT the priority never falls. ON, ACKNOWLEDGED and PAUSED occur only with PRESENT, LATCHED only with

@@ -6,11 +6,12 @@ from dataclasses import replace
 from math import log2
 
 from detection.claims import Claim
-from detection.concern import Concern, Moment, raised, refreshed, shown
-from detection.eyes import Eye, settled_down, worst_condition
-from detection.news import further, told_now, told_with, worse
+from detection.concern import Concern, Ending, Key, Moment
+from detection.eyes import Eye, Told, settled_down, worst_condition
+from detection.news import further, growth_of, told_now, told_with, worse
 from detection.priorities import Pace
 from detection.rules import Rules
+from detection.showing import raised, refreshed, shown
 from detection.sightings import AT_ONCE, Look, Need, look_at, pace_of
 from detection.states import SIGNAL_TABLE, Event, Refusal, Sight, settled
 from detection.vocabulary import (
@@ -27,7 +28,7 @@ from detection.vocabulary import (
     Validity,
     Zone,
 )
-from detection.wording import VIEWS, place_in_view
+from detection.wording import VIEWS
 
 UNNOTED = frozenset({Signal.ON, Signal.LATCHED})
 """Signals of alerts that nobody has taken note of."""
@@ -83,14 +84,13 @@ def _look(concern: Concern, eye: Eye, claim: Claim | None, pace: Pace, moment: M
         return None  # this eye has shown nothing that could be gone
     if findings is None:
         return Look(time_s=moment.time_s) if concern.key.is_told else None
-    return Look(time_s=moment.time_s) if _could_show(concern, findings, moment.level) else None
+    return Look(time_s=moment.time_s) if could_show(concern.key, findings, moment.level) else None
 
 
-def _could_show(concern: Concern, findings: Findings, level: str | None) -> bool:
+def could_show(key: Key, findings: Findings, level: str | None) -> bool:
     """Whether not seeing it on this frame means anything."""
     if not findings.is_fit:
         return False
-    key = concern.key
     if key.kind is Kind.TECHNICAL:
         return True
     if level is not None and key.level is not None and level != key.level:
@@ -129,18 +129,19 @@ def _need(concern: Concern, eye: Eye, claim: Claim | None, rules: Rules) -> Need
 
 
 def _raise(before: Concern, after: Concern, need: Need, moment: Moment) -> Step:
-    before = replace(before, condition=Condition.PENDING)  # if only within this one step
     after = _announced(after, need, moment)
     after = dated(sounding(raised(after, moment), Event.RAISED), moment.at)
-    return changed(
-        EntryType.ALERT_RAISED, before, after, "told" if need == AT_ONCE else f"seen on {need.n} of {need.m} frames"
-    )
+    cause = "told" if need == AT_ONCE else f"seen on {need.n} of {need.m} frames"
+    changes, after = changed(EntryType.ALERT_RAISED, before, after, cause)
+    glimpsed = f"{Condition.PENDING}/{before.signal}"  # if only within this one step
+    return tuple(replace(change, from_state=glimpsed) for change in changes), after
 
 
 def _announced(concern: Concern, need: Need, moment: Moment) -> Concern:
-    """The concern of which the operator is told what the eye of this moment sees; what the others see by now is told with it."""
+    """The concern of which an alarm tells what the eye of this moment sees; the same growth in the others is told with it."""
     eye = concern.eye_of(moment)
-    eyes = tuple(told_with(each) if each.is_open and each != eye else each for each in concern.eyes)
+    growth = growth_of(eye, need)
+    eyes = tuple(told_with(each, growth) if each.is_open and each != eye else each for each in concern.eyes)
     concern = replace(concern, eyes=eyes, rank=max(concern.rank, eye.rank))
     return concern.with_eye(replace(eye, told=told_now(eye, need)))
 
@@ -154,12 +155,11 @@ def _keep(before: Concern, after: Concern, claim: Claim | None, moment: Moment) 
     if claim is None or after.alert is None:
         return changes, after
     need = after.need(moment.rules)
-    causes = worse(after, eye, need, moment) if was_open else further(before, after, eye, need)
+    causes = worse(after, eye, need, moment) if was_open else further(before, after, eye, need, moment)
     if not causes:
         if was_open:
             return changes, after
-        told = dated(refreshed(_announced(after, need, moment), moment), moment.at)
-        joined, told = changed(EntryType.ALERT_CHANGED, after, told, f"seen in the {VIEWS[eye.view]} too")
+        joined, told = _joined(before, after, need, moment)
         return (*changes, *joined), told
     louder = replace(_announced(after, need, moment), paused_until=None)
     louder = refreshed(replace(louder, alert=replace(after.alert, acknowledged_by=None)), moment)
@@ -168,15 +168,13 @@ def _keep(before: Concern, after: Concern, claim: Claim | None, moment: Moment) 
     return (*changes, *worsened), louder
 
 
-def remark(concern: Concern, claim: Claim, moment: Moment) -> Step:
-    """A standing leak that another view shows over a place of another name: said once, and kept in its words."""
-    others = tuple(
-        each for each in concern.beside if (each.view, each.zone, each.side) != (claim.view, claim.zone, claim.side)
-    )
-    after = refreshed(replace(concern, beside=(*others, claim)), moment)
-    if len(others) < len(concern.beside):
-        return (), after
-    return changed(EntryType.ALERT_CHANGED, concern, dated(after, moment.at), f"seen over {place_in_view(claim)}")
+def _joined(before: Concern, after: Concern, need: Need, moment: Moment) -> Step:
+    """Another eye shows it too, in silence: its first size is what its growth is measured against, a later one never is."""
+    eye = after.eye_of(moment)
+    if not before.eye_of(moment).has_shown:
+        after = after.with_eye(replace(eye, told=told_now(eye, need)))
+    told = dated(refreshed(after, moment), moment.at)
+    return changed(EntryType.ALERT_CHANGED, after, told, f"seen in the {VIEWS[eye.view]} too")
 
 
 def _left_to_others(concern: Concern, moment: Moment) -> Step:
@@ -193,7 +191,14 @@ def _end(before: Concern, after: Concern, need: Need, moment: Moment) -> Step:
     n_clear = before.eye_of(moment).sightings.n_clear + 1
     cause = "the cause is gone" if need == AT_ONCE else f"{n_clear} valid frames without it"
     after = refreshed(after, moment)
-    after = sounding(replace(forgotten(after), ended_s=moment.time_s, paused_until=None), event)
+    after = sounding(
+        replace(
+            forgotten(after),
+            ended=Ending(source=moment.setting.source, time_s=moment.time_s, at=moment.at),
+            paused_until=None,
+        ),
+        event,
+    )
     if after.alert is not None:
         after = replace(after, alert=replace(after.alert, validity=Validity.VALID))
     return changed(EntryType.ALERT_ENDED, before, dated(after, moment.at), cause)
@@ -260,7 +265,11 @@ def sounding(concern: Concern, event: Event) -> Concern:
 
 def forgotten(concern: Concern) -> Concern:
     """The concern without what its eyes counted, but for glimpses that others have now: the next sighting begins anew."""
-    glimpsing = tuple(eye for eye in concern.eyes if eye.condition is Condition.PENDING)
+    glimpsing = tuple(
+        replace(eye, rank=(0, 0), told=Told(), has_shown=False)
+        for eye in concern.eyes
+        if eye.condition is Condition.PENDING
+    )
     return replace(concern, eyes=glimpsing, beside=(), condition=worst_condition(glimpsing), rank=(0, 0))
 
 

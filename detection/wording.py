@@ -110,7 +110,7 @@ def _place(claim: Claim) -> str:
 def _size(claim: Claim) -> str:
     if claim.area_mm2 is not None:
         return f"{claim.area_mm2:.0f} mm²" if claim.area_mm2 >= 1 else "less than 1 mm²"
-    return f"{claim.area_px or 0:.0f} pixels (scale unknown)"
+    return "size not known" if claim.area_px is None else f"{claim.area_px:.0f} pixels (scale unknown)"
 
 
 def _length(claim: Claim) -> str:

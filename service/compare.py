@@ -42,7 +42,7 @@ class Episode:
     @property
     def key(self) -> tuple[str | None, ...]:
         """What tells it from others at one time."""
-        return self.kind, self.zone, self.side, self.cause
+        return self.kind, self.zone, _told_apart_by(self.zone, self.side), self.cause
 
     @property
     def words(self) -> str:
@@ -157,10 +157,10 @@ def _follow(
 ) -> None:
     """One line about an alert: a new episode, or what became of one."""
     standing, episodes = into
-    key = (alert["kind"], alert["zone"], alert["side"], alert["technical_cause"])
+    kind, zone, side, cause = alert["kind"], alert["zone"], alert["side"], alert["technical_cause"]
+    key = (kind, zone, _told_apart_by(zone, side), cause)
     known = standing.get(key)
     if type == "alert_raised" or known is None:
-        kind, zone, side, cause = key
         known = standing[key] = Episode(
             kind=str(kind), zone=zone, side=side, cause=cause, priority=alert["priority"], raised=at
         )
@@ -172,6 +172,11 @@ def _follow(
         standing.pop(key)
     elif not known.outline:
         known.outline = alert.get("outline") or ()
+
+
+def _told_apart_by(zone: str | None, side: str | None) -> str | None:
+    """The side where it makes two conditions; elsewhere it follows the view that the alert shows."""
+    return side if zone == "disc" else None
 
 
 def _remarks(a: Told, b: Told) -> tuple[str, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from uuid import uuid5
 
 from db.heartbeat import Heartbeat
-from detection.concern import ALERTS
 from detection.priorities import TECHNICAL_PRIORITIES
+from detection.showing import ALERTS
 from detection.vocabulary import Alert, Condition, Kind, Mode, Signal, TechnicalCause, Validity
 from detection.wording import TECHNICAL
 from dicom_gateway.callers import REPLAY_CALLER

@@ -54,6 +54,17 @@ def test_an_alert_that_comes_later_is_told_by_frames():
     ]
 
 
+def test_an_alert_whose_side_follows_another_view_is_the_same_alert():
+    raised, changed, ended = (
+        alert(type, n, "vein") for type, n in (("alert_raised", 5), ("alert_changed", 7), ("alert_ended", 9))
+    )
+    raised["alert"]["side"] = "anterior"
+    ended["alert"]["side"] = changed["alert"]["side"] = "image_left"
+    one, other = film(raised, ended), film(raised, changed, ended)
+    assert compare(one, other).is_same
+    assert len(compare(one, other).b.episodes) == 1
+
+
 def test_an_alert_that_is_new_or_gone_is_told_with_its_frame():
     one, both = film(alert("alert_raised", 5)), film(alert("alert_raised", 5), alert("alert_raised", 15, "disc"))
     assert whats(compare(one, both)) == [("new", "HIGH leak disc: new, on frame 15")]
