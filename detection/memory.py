@@ -97,8 +97,8 @@ class Region:
     ``body`` has its corners in working pixels. ``to_wall`` (h, w) float32 is the signed distance to the posterior
     wall line in pixels, positive on the body's side, None where the view shows no posterior wall. ``rim`` (h, w) bool is the needle's shadow and what
     shows beside it of a cast around the needle. ``breached`` is the
-    layout without a margin behind the wall, for cement that has been seen to cross it; ``bare`` has none on any side, for
-    cement that has been seen to run out.
+    layout without a margin behind the wall, for cement that has been seen to cross it; ``bare`` has none on any side, or
+    half of its doubt, for cement that has been seen to run out.
     """
 
     body: Body

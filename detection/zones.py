@@ -103,7 +103,8 @@ def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask
         unguarded = _polygons(body, frame, px_per_mm, replace(rules, wall_margin_mm=0.0), NO_DOUBT_MM)
         breached = _layout(unguarded, shape, opaque, frame)
     no_margin = replace(rules, wall_margin_mm=0.0, side_margin_mm=0.0, end_margin_mm=0.0)
-    bare = _layout(_polygons(body, frame, px_per_mm, no_margin, NO_DOUBT_MM), shape, opaque, frame)
+    near, far, superior, inferior = (rules.run_doubt * each for each in doubt)
+    bare = _layout(_polygons(body, frame, px_per_mm, no_margin, (near, far, superior, inferior)), shape, opaque, frame)
     watched = _with_room(WATCHED[body.view], intact if is_sure else breached, px_per_mm)
     if not is_sure:
         watched = tuple(zone for zone in watched if zone is not Zone.POSTERIOR_BAND)

@@ -169,10 +169,11 @@ def test_along_the_needle_cement_is_read_in_steps_and_does_not_run():
 
 
 def test_what_runs_from_an_uncertain_body_is_told_within_the_doubt_about_it():
-    told = play(STOOD + UP, scene(UNCERTAIN))
+    up = [upward(row) for row in (58, 54, 44, 44)]
+    told = play(STOOD + up, scene(UNCERTAIN))
     assert zones_of(told[-1]) == {(Zone.DISC, Side.SUPERIOR)}
     assert told[-1].pieces[0].trust >= RULES.least_piece_trust
-    assert play([UP[-1]], scene(UNCERTAIN))[0].pieces == ()
+    assert play([up[-1]], scene(UNCERTAIN))[0].pieces == ()
 
 
 def test_in_ap_too():
@@ -194,3 +195,10 @@ def test_what_ran_into_a_vein_is_in_a_vein_when_it_stands():
 def test_where_the_view_tells_no_zones_nothing_runs_out_of_them():
     told = play(STOOD + AHEAD, scene(view=View.OBLIQUE))
     assert not any(piece.has_run for spread in told for piece in spread.pieces)
+
+
+@pytest.mark.parametrize(("beyond_mm", "has_run"), [(1.5, False), (3.0, True)])
+def test_what_runs_from_an_uncertain_body_must_run_half_of_the_doubt_beyond_its_outline(beyond_mm, has_run):
+    top = round(50 - beyond_mm * PX_PER_MM / FINE)
+    told = play([*STOOD, *(upward(row) for row in (58, 54, top, top))], scene(UNCERTAIN))[-1]
+    assert (Zone.DISC in {zone for zone, _ in zones_of(told)}) is has_run
