@@ -102,9 +102,7 @@ def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask
     elif body.view is View.LATERAL:
         unguarded = _polygons(body, frame, px_per_mm, replace(rules, wall_margin_mm=0.0), NO_DOUBT_MM)
         breached = _layout(unguarded, shape, opaque, frame)
-    no_margin = replace(rules, wall_margin_mm=0.0, side_margin_mm=0.0, end_margin_mm=0.0)
-    near, far, superior, inferior = (rules.run_doubt * each for each in doubt)
-    bare = _layout(_polygons(body, frame, px_per_mm, no_margin, (near, far, superior, inferior)), shape, opaque, frame)
+    bare = _layout(_bare(body, frame, px_per_mm, rules, doubt), shape, opaque, frame)
     watched = _with_room(WATCHED[body.view], intact if is_sure else breached, px_per_mm)
     if not is_sure:
         watched = tuple(zone for zone in watched if zone is not Zone.POSTERIOR_BAND)
@@ -153,6 +151,13 @@ class _Axes:
         far = self._quad[1, 0] * (1 - along) + self._quad[1, 1] * along
         point = near + (far - near) * across
         return float(point[0]), float(point[1])
+
+
+def _bare(body: Body, axes: _Axes, px_per_mm: float, rules: Rules, doubt: Doubt) -> list[tuple[Zone, Outline]]:
+    """Zones without any margin but a share of doubt."""
+    no_margin = replace(rules, wall_margin_mm=0.0, side_margin_mm=0.0, end_margin_mm=0.0)
+    near, far, superior, inferior = (rules.run_doubt * each for each in doubt)
+    return _polygons(body, axes, px_per_mm, no_margin, (near, far, superior, inferior))
 
 
 def _polygons(body: Body, axes: _Axes, px_per_mm: float, rules: Rules, doubt: Doubt) -> list[tuple[Zone, Outline]]:

@@ -63,6 +63,11 @@ def zones(items) -> set[str]:
     return {item["zone"] for item in items if item["unlogged"]}
 
 
+def is_all_logged(room, head: int) -> bool:
+    answer = room.api("alerts", after=head)
+    return answer["journal"] is None and not any(item["unlogged"] for item in answer["items"])
+
+
 def test_a_leak_is_shown_while_the_journal_is_stuck_and_logged_afterwards(room, leak):
     watch = make_watch(room.deps.settings, room.engine, room.deps.bell)
     before = leak.onset - 2
@@ -84,13 +89,7 @@ def test_a_leak_is_shown_while_the_journal_is_stuck_and_logged_afterwards(room, 
         assert source["frames_judged"] == leak.n_frames
         assert room.deps.journal.head() == head
     until(lambda: n_logged(room) == leak.n_frames, "it is written")
-
-    def all_is_logged() -> bool:
-        watch.turn()  # an analysis that gives no sign of life is told past the journal, too
-        answer = room.api("alerts", after=head)
-        return answer["journal"] is None and not any(item["unlogged"] for item in answer["items"])
-
-    until(all_is_logged, "the screens are told")
+    until(lambda: not watch.turn() and is_all_logged(room, head), "the screens are told")
     lines = seen(room)
     raised = next(line for line in lines if line.type is EntryType.ALERT_RAISED and line.data["zone"] == Zone.CANAL)
     assert raised.data["unlogged"] is True
