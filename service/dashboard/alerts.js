@@ -76,7 +76,7 @@ class Card {
     const showing = alert.witnesses.filter((each) => each.condition === "present");
     const views = [...new Set([alert, ...showing].map((each) => each.view))].filter((view) => view !== "unknown");
     const from = [...new Set([alert, ...showing].map((each) => each.source))].join(", ");
-    const place = [plain(alert.zone), alert.level, views.length ? `${views.map(plain).join(" and ")} view` : "", from];
+    const place = [plain(alert.zone), alert.level, views.length ? `${views.map((view) => (view === "ap" ? "AP" : plain(view))).join(" and ")} view` : "", from];
     say(this.what, [plain(alert.technical_cause ?? alert.kind), ...place].filter(Boolean).join(" · "));
     say(this.mode, alert.mode === "live" ? "" : plain(alert.mode));
     say(this.message, alert.message);

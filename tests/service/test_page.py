@@ -81,7 +81,7 @@ def test_what_another_view_shows_is_told_with_its_age_and_an_alert_names_all_tha
     seen = {"first_frame": None, "last_frame": None, "side": None, "area_mm2": 9.0, "length_mm": None, "trust": 0.9}
     by = Witness(source="PLANE_B", view=View.AP, condition=Condition.PRESENT, priority=Priority.MEDIUM, **seen)
     room.raise_alert(witnesses=(by,))
-    shown(page, "lateral and ap view · CARM1, PLANE_B", f"{CARD} .what")
+    shown(page, "lateral and AP view · CARM1, PLANE_B", f"{CARD} .what")
 
 
 def test_an_alert_comes_by_itself_with_colour_word_and_icon(room, page):
