@@ -89,6 +89,13 @@ class Film:
         """Whether these are the same object, byte for byte, up to the end of so many frames."""
         return self.n_whole() >= n_frames and self._framing.has_prefix_of(other._framing, n_frames)
 
+    def falls_short_of(self, other: Film, n_frames: int) -> bool:
+        """Whether this has not come as far as so many frames yet, and its newest whole frame is the other's, byte for byte."""
+        n_whole = self.n_whole()
+        if n_whole >= n_frames:
+            return False
+        return n_whole == 0 or self._framing.read(n_whole - 1) == other._framing.read(n_whole - 1)
+
     def frame(self, index: int, decoder: Decoder | None) -> Frame:
         """Frame ``index``, by way of ``decoder`` where it is packed; without one only what is not."""
         header = self._header

@@ -149,7 +149,7 @@ class Growth:
         except (GatewayError, OSError):
             self._settled.add(arrival.number)
             return None
-        if self._must_wait(job):
+        if self._must_wait(job) or self._is_behind(job):
             return None
         try:
             return self._open(job, frames)
@@ -212,29 +212,51 @@ class Growth:
 
     def _begun_before(self, job: Job) -> ArrivalRow | None:
         """The transfer, incomplete or hanging, that ``job`` repeats byte for byte as far as that was judged."""
+        found = self._films(job)
+        if found is None:
+            return None
+        before, old, new = found
+        try:
+            return before if old.n_whole() >= before.n_judged and new.continues(old, before.n_judged) else None
+        except (GatewayError, OSError):
+            return None
+
+    def _is_behind(self, job: Job) -> bool:
+        """Whether ``job`` still repeats what an earlier transfer brought: none of it is news, and more is on its way."""
+        if self._growing.has_ended(job.arrival):
+            return False
+        found = self._films(job)
+        if found is None:
+            return False
+        before, old, new = found
+        try:
+            return old.n_whole() >= before.n_judged and new.falls_short_of(old, before.n_judged)
+        except (GatewayError, OSError):
+            return False
+
+    def _films(self, job: Job) -> tuple[ArrivalRow, Film, Film] | None:
+        """An earlier transfer of the same object of which frames were judged, its frames, and those of ``job``."""
+        before = self._earlier(job)
+        left = self._growing.find(before.number) if before is not None and before.n_judged > 0 else None
+        if before is None or left is None or left.source != job.arrival.source:
+            return None
+        try:
+            return before, Film(left, self._sources.header_of(left)), Film(job.arrival, job.header)
+        except (GatewayError, OSError):
+            return None
+
+    def _earlier(self, job: Job) -> ArrivalRow | None:
         rival = next(
             (run.job.arrival.number for run in self._runs.values() if _is_same_object(run.job.arrival, job.arrival)),
             None,
         )
         if rival is not None:
-            before = self._known(rival)
-        elif not any(_is_same_object(each, job.arrival) for each in self._growing.all()):
+            return self._known(rival)
+        others = (each for each in self._growing.all() if each.number != job.arrival.number)
+        if not any(_is_same_object(each, job.arrival) for each in others):
             return None  # without its file nothing can go on from it, and most objects come once
-        else:
-            uid, replay = job.header.sop_instance_uid, job.arrival.replay
-            before = self._ask(lambda: arrivals.incomplete_of(self._engine, uid, replay))
-        if before is None:
-            return None
-        left = self._growing.find(before.number)
-        if left is None or left.source != job.arrival.source:
-            return None
-        try:
-            old = Film(left, self._sources.header_of(left))
-            new = Film(job.arrival, job.header)
-            has_begun = old.n_whole() >= before.n_judged > 0 and new.continues(old, before.n_judged)
-        except (GatewayError, OSError):
-            return None
-        return before if has_begun else None
+        uid, replay = job.header.sop_instance_uid, job.arrival.replay
+        return self._ask(lambda: arrivals.incomplete_of(self._engine, uid, replay))
 
     def await_row(self, row: ArrivalRow) -> None:
         """A new row is to be written, after those that wait already: a restart goes on after the newest that it finds."""

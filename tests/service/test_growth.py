@@ -282,6 +282,26 @@ def test_the_same_object_sent_again_goes_on_where_the_first_transfer_ended(place
     assert len(place.spool.after(0)) == 1
 
 
+@pytest.mark.parametrize("n_first", [1, 2])
+def test_an_analysis_that_looks_before_the_repetition_has_come_as_far_judges_nothing_twice(place, run, n_first):
+    sender = place.sender(run)
+    sender.send_frames(run, 3)
+    place.work_until(EntryType.FRAME_SEEN, 3)
+    sender.abort()
+    place.work_until(EntryType.OBJECT_INCOMPLETE)
+    again = place.sender(run)
+    again.send_frames(run, n_first)
+    assert until(lambda: len(list((place.folder / "spool" / "growing").iterdir())) == 1)
+    for _ in range(3):
+        place.watch.turn()
+    again.send_frames(run, 4)
+    place.work_until(EntryType.FRAME_SEEN, 4)
+    again.finish()
+    place.work_until(EntryType.FRAME_SEEN, N_FRAMES)
+    assert place.indices() == [*range(N_FRAMES)]
+    assert place.counts() == (N_FRAMES, N_FRAMES)
+
+
 def test_another_object_under_the_same_uid_is_judged_from_its_first_frame(place, run, tmp_path):
     sender = place.sender(run)
     sender.send_frames(run, 2)
