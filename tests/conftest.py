@@ -132,12 +132,6 @@ def recordings(shared: Path) -> tuple[Path, ...]:
     return tuple(sorted(path for path in (shared / "recordings").iterdir() if path.is_file()))
 
 
-@pytest.fixture(scope="session")
-def free_ports() -> Callable[[], int]:
-    """Call it for one more free loopback port."""
-    return unused_port
-
-
 @pytest.fixture
 def free_port() -> int:
     """One free loopback port."""

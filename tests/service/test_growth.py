@@ -66,6 +66,7 @@ class Place:
     spool: Spool = field(init=False)
     listener: Listener = field(init=False)
     watch: Watch = field(init=False)
+    senders: list[Trickle] = field(default_factory=list)
 
     def open(self) -> None:
         self.settings = Settings(data_dir=self.folder)
@@ -76,6 +77,8 @@ class Place:
         self.restart_watch()
 
     def close(self) -> None:
+        for each in self.senders:
+            each.sock.close()
         self.listener.stop()
         self.engine.dispose()
 
@@ -85,7 +88,8 @@ class Place:
 
     def sender(self, path: Path) -> Trickle:
         """A device that begins to send a file."""
-        return Trickle(self.listener.port, path)
+        self.senders.append(Trickle(self.listener.port, path))
+        return self.senders[-1]
 
     def work_until(self, type: EntryType, n_lines: int = 1) -> None:
         """Let the analysis work until so many lines say so, and on until nothing is left to do."""
