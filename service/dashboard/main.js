@@ -83,7 +83,7 @@ function showContact() {
   const isLost = silence > NO_CONTACT_MS && !isOut();
   document.body.dataset.contact = isLost ? "lost" : "good";
   part("no-contact").hidden = !isLost;
-  say(part("no-contact-words"), isLost ? ` for ${Math.round(silence / 1000)} s. What stands below is old: watch the fluoroscopy itself.` : "");
+  say(part("no-contact-words"), isLost ? ` for ${Math.floor(silence / 1000)} s. What stands below is old: watch the fluoroscopy itself.` : "");
   part("contact").dataset.state = isOut() ? "waiting" : isLost ? "lost" : link.isStreaming ? "live" : "polling";
   say(part("contact-words"), isOut() ? "Not signed in" : isLost ? "No contact" : link.isStreaming ? "Connected" : "Connected, polling");
 }
