@@ -69,7 +69,8 @@ class Place:
     senders: list[Trickle] = field(default_factory=list)
 
     def open(self) -> None:
-        self.settings = Settings(data_dir=self.folder)
+        # long: what a slow disk does to a line is told elsewhere
+        self.settings = Settings(data_dir=self.folder, unlogged_after_s=60)
         self.engine = connect(self.settings.journal_url)
         self.spool = Spool(self.settings.spool_dir)
         self.listener = Listener(self.spool, port=0, min_free_bytes=0)
