@@ -10,6 +10,7 @@ import numpy as np
 
 from detection.align import Shift, bring_back, bring_field_back, find_shift, guess_shift
 from detection.anatomy import look_for_body
+from detection.balloon import watch_balloon
 from detection.cement import Evidence, remember, weigh_change
 from detection.clutter import sift
 from detection.fit import hidden_zones, is_fit, picture_flags
@@ -92,6 +93,8 @@ def _judge(
     if not is_fit(flags):
         return replace(_findings(frame, scene, place.shift, flags, None), is_fit=False), scene
     scene = remember(scene, evidence, rules)
+    scene, told = watch_balloon(scene, evidence, flags, rules)
+    flags |= told
     spread = measure_spread(scene, frame.stamp, rules)
     scene = after_spread(scene, spread)
     findings = _findings(frame, scene, place.shift, flags, spread)

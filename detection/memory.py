@@ -139,6 +139,21 @@ class Clutter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Swelling:
+    """What swells in a body and may be a balloon.
+
+    ``mask`` (h, w) is all cement when it was densest and ``most`` how dense it was in all, ``n_smooth`` on how many frames in a
+    row it was smooth and ``n_faded`` on how many it has faded. ``is_over`` once a balloon has deflated in this scene.
+    """
+
+    mask: Mask | None = None
+    most: float = 0.0
+    n_smooth: int = 0
+    n_faded: int = 0
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scene:
     """One still arrangement of C-arm and patient.
 
@@ -173,6 +188,7 @@ class Scene:
     seen: NDArray[np.uint8] | None = None
     cement: Mask | None = None
     clutter: Clutter | None = None
+    swelling: Swelling | None = None
     region: Region | None = None
     planned: Landmarks | None = None
     is_searched: bool = False

@@ -88,6 +88,8 @@ TECHNICAL_PRIORITIES: Mapping[TechnicalCause, Priority] = {
     TechnicalCause.VIEW_CHANGED: LOW,
     TechnicalCause.CONTRAST_AGENT: LOW,
     TechnicalCause.BORDER_OBJECT: LOW,
+    TechnicalCause.BALLOON: LOW,
+    TechnicalCause.BALLOON_GONE: LOW,
     TechnicalCause.DISK_FILLING: LOW,
     TechnicalCause.FORWARD_QUEUE: LOW,
     TechnicalCause.JOURNAL_FAILING: MEDIUM,
@@ -106,6 +108,8 @@ FLAG_CAUSES: Mapping[Flag, TechnicalCause] = {
     Flag.NEW_SCENE: TechnicalCause.VIEW_CHANGED,
     Flag.CONTRAST_AGENT: TechnicalCause.CONTRAST_AGENT,
     Flag.BORDER_OBJECT: TechnicalCause.BORDER_OBJECT,
+    Flag.BALLOON: TechnicalCause.BALLOON,
+    Flag.BALLOON_GONE: TechnicalCause.BALLOON_GONE,
 }
 
 SILENT_FLAGS: frozenset[Flag] = frozenset({

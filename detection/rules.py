@@ -472,6 +472,37 @@ class Rules:
         source="phantom: a finger is 12 mm wide",
         reason="this much new at once that hangs on the border is a hand, or what moves there; it is held",
     )
+    # balloon: what swells in the body but is no cement
+    balloon_mm2: float = rule(
+        60.0,
+        unit="mm2",
+        source="phantom: smaller boluses of cement may be as smooth",
+        reason="what is smaller does not look like a balloon",
+    )
+    balloon_rough: float = rule(
+        0.065,
+        unit="share of area",
+        source="phantom: balloons 0.04 to 0.08, cement 0.085 to 0.35",
+        reason="what has no more between its outline and an ellipse looks like a balloon",
+    )
+    balloon_keeps_rough: float = rule(
+        0.08,
+        unit="share of area",
+        source="phantom: the same",
+        reason="and goes on looking so until it has more than this",
+    )
+    balloon_smooth_frames: float = rule(
+        8, unit="frames", source="about 1 s at 7.5 frames/s", reason="so many frames in a row it must have looked so"
+    )
+    balloon_left: float = rule(
+        0.4,
+        unit="share of density",
+        source="phantom: cement never below 0.9, a balloon that keeps a quarter 0.3",
+        reason="what has less left of its density was no cement",
+    )
+    balloon_faded_frames: float = rule(
+        3, unit="frames", source="choice: one bad frame fades nothing", reason="on so many frames in a row"
+    )
     # zones
     disc_height_share: float = rule(
         0.3, unit="share of body height", source="physics section 1", reason="height of a disc zone"

@@ -19,7 +19,7 @@ Rank = tuple[int, int]
 """Index of the priority, then of the tier: a larger rank is worse."""
 
 URGENT_ZONES = frozenset({Zone.CANAL, Zone.FORAMEN, Zone.VEIN})
-EVENT_CAUSES = frozenset({TechnicalCause.VIEW_CHANGED, TechnicalCause.EXPOSURE_STEP})
+EVENT_CAUSES = frozenset({TechnicalCause.VIEW_CHANGED, TechnicalCause.EXPOSURE_STEP, TechnicalCause.BALLOON_GONE})
 """Flagged on the one frame where they happen."""
 
 

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-import cv2
 import numpy as np
 from numpy.random import Generator
 
 from detection.phantom.attenuation import cement_attenuation, per_cm
+from detection.phantom.balloon import Balloon, draw_balloon
 from detection.phantom.beam import Beam
 from detection.phantom.chain import Chain
 from detection.phantom.flow import Cells, Leak, LeakKind, Push, Site, pour
@@ -32,18 +32,24 @@ class ObstacleKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obstacle:
-    """One confounder, from when until when; screws and old cement are there from the start."""
+    """One confounder, from when until when; screws and old cement are there from the start.
+
+    ``left`` is the share of its contrast agent that a balloon keeps when it deflates, ``aside_mm`` how far from the needle's line
+    towards the other side it lies.
+    """
 
     kind: ObstacleKind
     from_s: float = 0.0
     until_s: float = math.inf
+    left: float = 0.0
+    aside_mm: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sight:
     """An extra picture (nepers per pixel) that comes and goes.
 
-    It rises and falls over ``rise_s`` and ``fall_s``; what ``is_growing`` swells instead of fading in.
+    It rises and falls over ``rise_s`` and ``fall_s``, and ``left`` of it stays; a ``balloon`` swells instead of fading in.
     ``from_px`` is where it slides in from; ``is_inner`` moves with the patient; ``is_veil`` keeps a frame from being judged.
     """
 
@@ -52,7 +58,8 @@ class Sight:
     until_s: float
     rise_s: float = 0.3
     fall_s: float = 0.3
-    is_growing: bool = False
+    left: float = 0.0
+    balloon: Balloon | None = None
     from_px: Point = (0.0, 0.0)
     is_inner: bool = True
     is_veil: bool = False
@@ -61,7 +68,11 @@ class Sight:
         """How much of it is there, 0 to 1."""
         up = (time_s - self.from_s) / self.rise_s
         down = (self.until_s + self.fall_s - time_s) / self.fall_s
-        return min(max(min(up, down), 0.0), 1.0)
+        return min(max(min(up, max(down, self.left)), 0.0), 1.0)
+
+    def shown(self, weight: float) -> Gray:
+        """The picture when so much of it is there."""
+        return self.picture * np.float32(weight) if self.balloon is None else self.balloon.picture(weight)
 
 
 def sights_of(obstacles: tuple[Obstacle, ...], site: Site, chain: Chain, rng: Generator) -> tuple[Sight, ...]:
@@ -74,7 +85,7 @@ def sights_of(obstacles: tuple[Obstacle, ...], site: Site, chain: Chain, rng: Ge
             case ObstacleKind.VENOGRAPHY:
                 found.append(_venography(obstacle, site, chain.kvp, rng))
             case ObstacleKind.BALLOON:
-                found.append(_balloon(obstacle, site, chain.kvp))
+                found.append(_balloon(obstacle, site, chain.kvp, rng))
             case ObstacleKind.SCREWS:
                 found.append(_screws(site, chain.kvp))
             case ObstacleKind.OLD_CEMENT | ObstacleKind.BLADES | ObstacleKind.EXPOSURE_STEP:
@@ -140,17 +151,17 @@ def old_cement(site: Site, chain: Chain, rng: Generator) -> Gray:
     return cement_attenuation(path_of(cells, site.beam), chain.kvp, chain.cement)
 
 
-def _balloon(obstacle: Obstacle, site: Site, kvp: float) -> Sight:
-    """A smooth ellipsoid of iodine that swells about the needle tip and deflates."""
-    beam, v = site.beam, site.vertebra
-    row, col = beam.land(v.place((site.tip[0], site.tip[1] + 4.0, site.tip[2])))
-    long, high = v.mid_depth * 0.3 / beam.mm_per_px, v.height_posterior * 0.3 / beam.mm_per_px
-    rows = (np.arange(beam.size[0], dtype=np.float32)[:, None] - row) / high
-    cols = (np.arange(beam.size[1], dtype=np.float32)[None, :] - col) / long
-    path = 2 * high * beam.mm_per_px * np.sqrt(np.maximum(1 - rows * rows - cols * cols, 0))
-    picture = cv2.GaussianBlur(path, (0, 0), 0.8) * np.float32(per_cm("iodine", kvp) / 10)
+def _balloon(obstacle: Obstacle, site: Site, kvp: float, rng: Generator) -> Sight:
+    """Contrast agent in a skin that swells about the needle's line and deflates, not always wholly."""
+    balloon = draw_balloon(site, per_cm("iodine", kvp) / 10, obstacle.aside_mm, rng)
     return Sight(
-        picture=picture, from_s=obstacle.from_s, until_s=obstacle.until_s, rise_s=4.0, fall_s=1.5, is_growing=True
+        picture=balloon.picture(1.0),
+        from_s=obstacle.from_s,
+        until_s=obstacle.until_s,
+        rise_s=4.0,
+        fall_s=1.5,
+        left=obstacle.left,
+        balloon=balloon,
     )
 
 

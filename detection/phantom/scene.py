@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from detection.phantom.attenuation import cement_attenuation
 from detection.phantom.chain import Afterglow, Stored, detect, expose, photons_per_px, ramp_at, store
-from detection.phantom.obstacles import Sight, exposure_at
+from detection.phantom.obstacles import exposure_at
 from detection.phantom.script import (
     Motion,
     Scene,
@@ -120,7 +120,7 @@ def _attenuation(stage: Stage, poured: Poured, time_s: float) -> Gray:
     for sight in subject.sights:
         weight = sight.weight(time_s)
         if weight > 0 and sight.is_inner:
-            inner += _grown(sight, weight)
+            inner += sight.shown(weight)
         elif weight > 0:
             outer = outer + moved(
                 sight.picture, (sight.from_px[0] * (1 - weight), sight.from_px[1] * (1 - weight)), 0.0
@@ -128,13 +128,6 @@ def _attenuation(stage: Stage, poured: Poured, time_s: float) -> Gray:
     if slip == (0.0, 0.0):
         return moved(inner + subject.needle, shift) + outer
     return moved(inner, shift) + moved(subject.needle, (shift[0] + slip[0], shift[1] + slip[1])) + outer
-
-
-def _grown(sight: Sight, weight: float) -> Gray:
-    if not sight.is_growing:
-        return sight.picture * np.float32(weight)
-    grown: Gray = np.maximum(sight.picture - sight.picture.max() * np.float32(1 - weight), 0)
-    return grown
 
 
 def _shoot(

@@ -158,5 +158,35 @@ _FURTHER = (
     ),
 )
 
-SCENARIOS: Mapping[str, Scene] = {scene.name: scene for scene in (*_FIRST, *_FURTHER)}
+_BALLOON = Obstacle(kind=ObstacleKind.BALLOON, from_s=3.0, until_s=10.0)
+_THEN_CEMENT = replace(_LATERAL, start_s=14.0, knots=((30.0, 0.5),), duration_s=31.0)
+
+_AFTER_BALLOONS = (
+    _leaking(
+        replace(_THEN_CEMENT, obstacles=(_BALLOON,), knots=((24.0, 0.6), (32.0, 0.75)), duration_s=32.0),
+        "balloon_disc_leak",
+        54,
+        "L2",
+        Leak(kind=LeakKind.DISC_SUPERIOR, at_s=25.0, speed_mm_s=2.0, length_mm=20.0),
+    ),
+    _leaking(
+        replace(_THEN_CEMENT, obstacles=(_BALLOON,), knots=((22.0, 0.66), (30.0, 0.99), (36.0, 1.02)), duration_s=36.0),
+        "balloon_canal_leak",
+        55,
+        "L1",
+        Leak(kind=LeakKind.CANAL, at_s=30.0, speed_mm_s=2.2, radius_mm=1.5, length_mm=18.0),
+    ),
+    replace(_THEN_CEMENT, name="balloon_left", seed=56, obstacles=(replace(_BALLOON, left=0.25),)),
+    replace(
+        _AP,
+        name="balloons_ap",
+        seed=57,
+        start_s=15.0,
+        knots=((30.0, 0.4),),
+        duration_s=31.0,
+        obstacles=(_BALLOON, replace(_BALLOON, from_s=4.5, until_s=11.5, aside_mm=13.0)),
+    ),
+)
+
+SCENARIOS: Mapping[str, Scene] = {scene.name: scene for scene in (*_FIRST, *_FURTHER, *_AFTER_BALLOONS)}
 """Every story by its name."""

@@ -416,6 +416,7 @@ def test_frames_say_nothing_about_what_silence_tells():
         (Flag.ZONE_COLLIMATED, TechnicalCause.FIELD_COLLIMATED),
         (Flag.CONTRAST_AGENT, TechnicalCause.CONTRAST_AGENT),
         (Flag.BORDER_OBJECT, TechnicalCause.BORDER_OBJECT),
+        (Flag.BALLOON, TechnicalCause.BALLOON),
     ],
 )
 def test_a_lasting_flag_is_a_technical_condition(flag, cause):
@@ -423,6 +424,14 @@ def test_a_lasting_flag_is_a_technical_condition(flag, cause):
     assert room.see(flagged(flag), times=RULES.technical_n - 1) == []
     room.see(flagged(flag))
     assert room.only.technical_cause is cause
+    room.see(CLEAN, times=20)
+    assert room.alerts == ()
+
+
+def test_a_balloon_that_has_deflated_is_told_by_the_frame_that_shows_it():
+    room = Room()
+    (told,) = room.see(flagged(Flag.BALLOON_GONE))
+    assert (told.alert.technical_cause, told.alert.priority) == (TechnicalCause.BALLOON_GONE, Priority.LOW)
     room.see(CLEAN, times=20)
     assert room.alerts == ()
 

@@ -90,6 +90,23 @@ def test_cement_of_unknown_place_is_low_while_the_body_is_not_known():
     assert claims(frame(piece(Zone.ELSEWHERE)))[0].priority_at(Pace.STILL) is Priority.MEDIUM
 
 
+@pytest.mark.parametrize(
+    ("share", "priority"), [(0.3, Priority.LOW), (0.2, Priority.LOW), (RULES.contact_share, Priority.MEDIUM)]
+)
+def test_a_balloon_nears_the_wall_in_silence_until_it_touches_it(share, priority):
+    """A balloon at the wall harms it, whatever it is."""
+    near = frame(front=front(share), flags=frozenset({Flag.BALLOON}))
+    claim = next(claim for claim in claims(near) if claim.kind is Kind.APPROACH)
+    assert claim.priority_at(Pace.GROWING) is priority
+
+
+@pytest.mark.parametrize("zone", LEAK_LADDERS)
+def test_a_leak_beside_a_balloon_is_as_urgent_as_ever(zone):
+    beside = frame(piece(zone), flags=frozenset({Flag.BALLOON}))
+    claim = next(claim for claim in claims(beside) if claim.kind is Kind.LEAK)
+    assert claim.ladder == only(frame(piece(zone))).ladder
+
+
 UNSURE = frozenset({Flag.BODY_UNCERTAIN})
 
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from detection.phantom.balloon import Balloon
+from detection.phantom.beam import Beam
 from detection.phantom.obstacles import Obstacle, ObstacleKind, Sight
-from detection.phantom.scene import SCENARIOS, Motion, Scene, Shot, play, vary
+from detection.phantom.scene import SCENARIOS, Motion, Scene, Shot, Stage, build, play, vary
 from detection.vocabulary import View
 
 EMPTY = Scene(
@@ -46,6 +48,48 @@ def test_what_comes_and_goes_is_gone_at_the_end(kind):
     at = round((until - 0.2) * scene.frame_rate)
     assert change[at] > 1.05 * change[9]
     assert change[-1] < 1.03 * change[9]
+
+
+BALLOON = Obstacle(kind=ObstacleKind.BALLOON, from_s=0.0, until_s=6.0, left=0.25)
+
+
+@pytest.fixture(scope="module")
+def two_balloons() -> Stage:
+    """A stage in the AP view with one balloon about the needle's line, and one beside it."""
+    obstacles = (BALLOON, replace(BALLOON, aside_mm=13.0))
+    return build(replace(EMPTY, view=View.AP, primary_deg=0.0, obstacles=obstacles))
+
+
+def shown(sight: Sight, time_s: float) -> np.ndarray:
+    return sight.shown(sight.weight(time_s))
+
+
+def test_a_balloon_fills_evenly_and_keeps_what_it_is_told_to(two_balloons):
+    full, half, rest = (shown(two_balloons.subject.sights[0], at).sum() for at in (5.0, 2.0, 9.0))
+    assert half == pytest.approx(full / 2, rel=0.03)
+    assert rest == pytest.approx(full / 4, rel=0.03)
+
+
+def test_a_balloon_unfolds_from_a_thin_tube():
+    along = Balloon(
+        beam=Beam(primary_deg=90, secondary_deg=0, mm_per_px=0.5, size=(128, 128), is_mirrored=False, centre=(64, 64)),
+        centre=(0, 0, 0), along=(0, 1, 0), half_mm=(9.0, 6.0), pear=0.0, per_mm=0.1,
+    )  # fmt: skip
+    folded, full = (along.picture(share) > 0.01 for share in (0.1, 1.0))
+    high, wide = (full.any(axis=axis).sum() / folded.any(axis=axis).sum() for axis in (1, 0))
+    assert high > 2.0
+    assert wide < 1.5
+
+
+def test_two_balloons_lie_on_both_sides_of_the_body(two_balloons):
+    apart = [np.average(np.arange(256), weights=shown(each, 5.0).sum(axis=0)) for each in two_balloons.subject.sights]
+    assert abs(apart[0] - apart[1]) * EMPTY.mm_per_px > 6.0
+
+
+def test_cement_is_poured_as_it_is_without_a_balloon(two_balloons):
+    alone = build(replace(two_balloons.scene, obstacles=()))
+    assert np.array_equal(two_balloons.cells.on_s, alone.cells.on_s)
+    assert np.array_equal(two_balloons.cells.ray, alone.cells.ray)
 
 
 def test_an_exposure_step_lights_the_whole_picture():

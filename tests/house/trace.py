@@ -94,6 +94,8 @@ CAUSES: dict[TechnicalCause, tuple[str, ...]] = {
     TechnicalCause.VIEW_CHANGED: (f"{SEEN}::test_the_first_picture_is_no_change_of_view_but_a_later_scene_is",),
     TechnicalCause.CONTRAST_AGENT: FLAGGED,
     TechnicalCause.BORDER_OBJECT: FLAGGED,
+    TechnicalCause.BALLOON: FLAGGED,
+    TechnicalCause.BALLOON_GONE: (f"{SEEN}::test_a_balloon_that_has_deflated_is_told_by_the_frame_that_shows_it",),
     TechnicalCause.DISK_FILLING: (f"{SEEN}::test_silence_gives_the_whole_set_each_time",),
     TechnicalCause.FORWARD_QUEUE: (
         "tests/service/test_api_forwarding.py::test_the_analysis_knows_of_an_archive_that_lacks_objects_for_too_long",

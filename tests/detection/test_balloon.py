@@ -1,0 +1,242 @@
+"""A balloon in the body is told by its shape while it swells, and for certain when it deflates; cement is neither quiet nor forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from detection.balloon import watch_balloon
+from detection.cement import Evidence
+from detection.phantom.flow import Leak, LeakKind
+from detection.phantom.obstacles import Obstacle, ObstacleKind
+from detection.running import LONG_AGO, NEVER, arrivals_of
+from detection.vocabulary import Flag, View, Zone
+from detection.zones import region_of
+from tests.detection.films import (
+    RULES,
+    SMALL,
+    body_of,
+    corners,
+    empty_scene,
+    film,
+    flags_of,
+    leaked,
+    watched,
+)
+
+SIZE = (200, 200)
+PX_PER_MM = 4.0
+WHERE = corners(50, 40, 150, 160)
+"""25 mm high, 30 mm deep; posterior is left."""
+NONE = np.zeros(SIZE, np.bool_)
+NO_FLAGS: frozenset[Flag] = frozenset()
+LOOKS = round(RULES.balloon_smooth_frames)
+FADES = round(RULES.balloon_faded_frames)
+
+
+def ellipse(row=100, col=100, half_long=34, half_wide=24, tilt_deg=12.0):
+    """About 160 mm2 unless told."""
+    image = np.zeros(SIZE, np.uint8)
+    cv2.ellipse(image, (col, row), (half_long, half_wide), tilt_deg, 0, 360, 1, -1)
+    return image.astype(np.bool_)
+
+
+def lobed(share=0.12):
+    """A bolus of that size whose radius goes up and down by a share of it."""
+    rows, cols = np.mgrid[: SIZE[0], : SIZE[1]] - 100.0
+    angle = np.arctan2(rows, cols)
+    return np.hypot(rows, cols) <= 28 * (1 + share * np.sin(5 * angle))
+
+
+NEEDLE = NONE.copy()
+NEEDLE[96:106, :110] = True
+
+
+def scene(opaque=None, view=View.LATERAL):
+    region = region_of(body_of(WHERE, view), SIZE, PX_PER_MM, opaque, RULES)
+    return empty_scene(SIZE, PX_PER_MM, view=view, region=region, opaque=opaque)
+
+
+def seen(before, mask, dense=0.3, hits=None, flags=NO_FLAGS):
+    """The scene after a frame with this cement, so dense, of which this is hit; and what is told."""
+    dense = np.float32(dense) if np.isscalar(dense) else dense
+    shown = replace(
+        before,
+        cement=mask,
+        seen=np.where(mask, np.uint8(12), np.uint8(0)),
+        change=np.where(mask, dense, np.float32(0)).astype(np.float32),
+    )
+    evidence = Evidence(
+        change=shown.change,
+        noise=(),
+        hits=mask if hits is None else hits,
+        unseen=NONE,
+        shadow=None,
+        offset=0.0,
+        big_share=0.0,
+    )
+    return watch_balloon(shown, evidence, flags, RULES)
+
+
+def played(masks, before=None, **how):
+    """The scene after these frames, and what was told on each."""
+    before, told = scene() if before is None else before, []
+    for mask in masks:
+        before, flags = seen(before, mask, **how)
+        told.append(flags)
+    return before, told
+
+
+def faded(before, mask, left=0.1, hits=NONE, n=FADES):
+    """Frames on which what was cement has so much of its density left, and this of it is hit."""
+    return played([mask] * n, before, dense=0.3 * left, hits=hits)
+
+
+def test_what_stays_a_smooth_ellipse_in_the_body_looks_like_a_balloon_after_a_second():
+    _, told = played([ellipse()] * (LOOKS + 2))
+    assert not any(told[: LOOKS - 1])
+    assert told[LOOKS - 1 :] == [{Flag.BALLOON}] * 3
+
+
+def test_it_may_swell_meanwhile():
+    _, told = played([ellipse(half_long=26 + k, half_wide=20 + k) for k in range(LOOKS)])
+    assert told[-1] == {Flag.BALLOON}
+
+
+def test_what_has_lobes_is_cement():
+    _, told = played([lobed()] * 2 * LOOKS)
+    assert not any(told)
+
+
+def test_what_grows_a_lobe_is_cement_from_that_frame_on():
+    tongue = ellipse() | ellipse(row=78, col=128, half_long=16, half_wide=8, tilt_deg=100)
+    _, told = played([*[ellipse()] * LOOKS, tongue])
+    assert told[-2:] == [{Flag.BALLOON}, NO_FLAGS]
+
+
+def test_what_reaches_beyond_the_body_is_cement_from_that_frame_on():
+    leak = ellipse()
+    leak[100:104, 160:172] = True
+    _, told = played([*[ellipse()] * LOOKS, leak, ellipse()])
+    assert told[-3:] == [{Flag.BALLOON}, NO_FLAGS, NO_FLAGS]
+
+
+def test_a_drop_is_not_told_by_its_shape():
+    _, told = played([ellipse(half_long=14, half_wide=12)] * 2 * LOOKS)
+    assert not any(told)
+
+
+def test_a_needle_that_cuts_it_in_two_hides_no_balloon():
+    _, told = played([ellipse() & ~NEEDLE] * LOOKS, scene(NEEDLE))
+    assert told[-1] == {Flag.BALLOON}
+
+
+def test_two_beside_each_other_are_told_and_one_beside_cement_is_not():
+    left, right = (ellipse(col=col, half_long=20, half_wide=24, tilt_deg=0) for col in (70, 130))
+    ragged = right & ~ellipse(row=90, col=142, half_long=8, half_wide=8)
+    _, both = played([left | right] * LOOKS, scene(view=View.AP))
+    _, one = played([left | ragged] * LOOKS, scene(view=View.AP))
+    assert (both[-1], one[-1]) == ({Flag.BALLOON}, NO_FLAGS)
+
+
+def test_what_fades_was_a_balloon_and_is_forgotten():
+    before, _ = played([ellipse()] * LOOKS, scene(NEEDLE))
+    old = arrivals_of(ellipse(), None, 1.0, RULES)
+    before = replace(before, front=((1.0, 30.0),), arrivals=replace(old, came=np.where(ellipse(), LONG_AGO, NEVER)))
+    after, told = faded(before, ellipse())
+    assert told == [NO_FLAGS] * (FADES - 1) + [{Flag.BALLOON_GONE}]
+    assert not after.cement.any()
+    assert not after.seen.any()
+    assert after.front == ()
+    assert after.arrivals.came.min() == NEVER
+
+
+def test_what_was_rough_fades_no_less():
+    before, _ = played([lobed()] * LOOKS)
+    _, told = faded(before, lobed())
+    assert told[-1] == {Flag.BALLOON_GONE}
+
+
+def test_what_is_left_of_it_goes_on_counting():
+    before, _ = played([ellipse()] * LOOKS)
+    rest = ellipse(half_long=20, half_wide=12)
+    after, told = faded(before, ellipse(), left=0.3, hits=rest)
+    assert told[-1] == {Flag.BALLOON_GONE}
+    assert np.array_equal(after.cement, rest)
+
+
+def test_after_it_has_deflated_cement_that_fills_its_hollow_is_cement():
+    before, _ = played([ellipse()] * LOOKS)
+    after, _ = faded(before, ellipse())
+    _, told = played([ellipse()] * 2 * LOOKS, after)
+    assert not any(told)
+
+
+@pytest.mark.parametrize("flag", [Flag.CONTRAST_AGENT, Flag.BORDER_OBJECT, Flag.EXPOSURE_STEP])
+def test_what_is_veiled_has_not_faded(flag):
+    before, _ = played([ellipse()] * LOOKS)
+    after, told = played([ellipse()] * 2 * FADES, before, dense=0.0, hits=NONE, flags=frozenset({flag}))
+    assert not any(told)
+    assert np.array_equal(after.cement, ellipse())
+
+
+def test_a_bad_frame_or_two_fade_nothing():
+    before, _ = played([ellipse()] * LOOKS)
+    after, _ = faded(before, ellipse(), n=FADES - 1)
+    after, told = played([ellipse()], after)
+    after, more = faded(after, ellipse(), n=FADES - 1)
+    assert not any([*told, *more])
+    assert np.array_equal(after.cement, ellipse())
+
+
+def test_what_has_moved_has_not_faded():
+    """A patient who moved unseen takes cement to another place, where it is as dense as before."""
+    before, _ = played([ellipse()] * LOOKS)
+    _, told = played([ellipse(row=104, col=112)] * 2 * FADES, before)
+    assert Flag.BALLOON_GONE not in frozenset().union(*told)
+
+
+def test_a_vein_that_washes_out_is_no_balloon():
+    """Most of what was seen lay beyond the body."""
+    cast = ellipse(row=100, col=186, half_long=10, half_wide=30, tilt_deg=0) | ellipse(half_long=16, half_wide=16)
+    before, _ = played([cast] * LOOKS)
+    _, told = faded(before, cast)
+    assert not any(told)
+
+
+def test_without_a_body_nothing_is_told():
+    _, told = played([ellipse()] * 2 * LOOKS, replace(scene(), region=None))
+    assert not any(told)
+
+
+# through the whole of detection
+
+FILLED = replace(
+    SMALL,
+    name="balloon",
+    duration_s=16.0,
+    start_s=10.5,
+    knots=((13.0, 0.45), (16.0, 0.5)),
+    obstacles=(Obstacle(kind=ObstacleKind.BALLOON, from_s=2.0, until_s=7.0),),
+    leak=Leak(kind=LeakKind.DISC_SUPERIOR, at_s=13.0, speed_mm_s=6.0, length_mm=20.0),
+)
+
+
+def test_a_balloon_is_told_and_forgotten_and_the_leak_of_the_cement_after_it_is_found():
+    findings, _ = watched(FILLED)
+    deflated = film(FILLED).moment(8.5)
+    gone = [index for index, one in enumerate(findings) if Flag.BALLOON_GONE in one.flags]
+    assert max(one.cement_area_mm2 or 0.0 for one in findings[:deflated]) > 60.0
+    assert gone[0] <= deflated + 2
+    assert findings[film(FILLED).moment(10.0)].cement_area_mm2 == 0.0
+    assert leaked(findings[: film(FILLED).moment(13.0)]) == frozenset()
+    alone, _ = watched(replace(FILLED, obstacles=()))
+    first, as_alone = (
+        next(index for index, one in enumerate(seen) if any(piece.zone is Zone.DISC for piece in one.pieces))
+        for seen in (findings, alone)
+    )
+    assert first == as_alone
+    assert not flags_of(alone) & {Flag.BALLOON, Flag.BALLOON_GONE}
