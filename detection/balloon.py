@@ -34,6 +34,8 @@ VEILS = frozenset({Flag.CONTRAST_AGENT, Flag.BORDER_OBJECT, Flag.EXPOSURE_STEP, 
 """With these on a frame nothing can be said of how dense something is."""
 SKIN, LEAST_SHOWN = 0.2, 0.5
 """So much (square of the radius) on either side of an ellipse is its skin, of which so much must show."""
+RESTS = 4
+"""On so many frames the shape of what was rough is not looked at: cement does not turn into a balloon."""
 SAYS_NOTHING: frozenset[Flag] = frozenset()
 
 
@@ -53,15 +55,23 @@ def watch_balloon(
         return _without(before, evidence.hits, scene, rules), frozenset({Flag.BALLOON_GONE})
     if n_faded:
         return replace(scene, swelling=replace(before, n_faded=n_faded, n_smooth=0)), SAYS_NOTHING
-    # once it has been told it may be a little rougher, lest what is said should flicker
-    was_told = before.n_smooth >= rules.balloon_smooth_frames
-    most_rough = rules.balloon_keeps_rough if was_told else rules.balloon_rough
-    is_smooth = not before.is_over and _roughness_of(cement, evidence.unseen, scene, rules) <= most_rough
-    swelling = replace(before, n_faded=0, n_smooth=before.n_smooth + 1 if is_smooth else 0)
+    swelling = replace(_looked_at(before, cement, evidence.unseen, scene, rules), n_faded=0)
     if density > before.most:
         swelling = replace(swelling, mask=cement, most=density)
     is_told = swelling.n_smooth >= rules.balloon_smooth_frames
     return replace(scene, swelling=swelling), frozenset({Flag.BALLOON}) if is_told else SAYS_NOTHING
+
+
+def _looked_at(before: Swelling, cement: Mask, unseen: Mask, scene: Scene, rules: Rules) -> Swelling:
+    """What is known after a look at its shape; what was rough is looked at again a few frames later."""
+    if before.is_over or before.n_rest:
+        return replace(before, n_smooth=0, n_rest=max(before.n_rest - 1, 0))
+    # once it has been told it may be a little rougher, lest what is said should flicker
+    was_told = before.n_smooth >= rules.balloon_smooth_frames
+    roughness = _roughness_of(cement, unseen, scene, rules)
+    is_smooth = roughness <= (rules.balloon_keeps_rough if was_told else rules.balloon_rough)
+    n_rest = 0 if roughness <= rules.balloon_keeps_rough else RESTS
+    return replace(before, n_smooth=before.n_smooth + 1 if is_smooth else 0, n_rest=n_rest)
 
 
 def _density(mask: Mask, scene: Scene, *, left_out: Mask | None = None) -> float:
@@ -154,7 +164,7 @@ def _roughness(blob: Mask, hidden: Mask, least_px: float) -> float:
     away = np.float32(high / room) * cols * cols + np.float32(wide / room) * rows * rows
     away -= np.float32(2.0 * skew / room) * rows * cols
     ellipse, skin = away <= 1.0, np.abs(away - np.float32(1.0)) <= SKIN
-    shown = np.count_nonzero(skin & ~hidden) / max(np.count_nonzero(skin), 1)
+    shown = int(np.count_nonzero(skin & ~hidden)) / max(int(np.count_nonzero(skin)), 1)
     if shown < LEAST_SHOWN:
         return 1.0
     return float(np.count_nonzero((ellipse ^ blob) & ~hidden) / (shown * np.count_nonzero(ellipse)))

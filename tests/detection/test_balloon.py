@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detection.balloon import watch_balloon
+from detection.balloon import RESTS, watch_balloon
 from detection.cement import Evidence
 from detection.phantom.flow import Leak, LeakKind
 from detection.phantom.obstacles import Obstacle, ObstacleKind
@@ -115,6 +115,11 @@ def test_what_grows_a_lobe_is_cement_from_that_frame_on():
     tongue = ellipse() | ellipse(row=78, col=128, half_long=16, half_wide=8, tilt_deg=100)
     _, told = played([*[ellipse()] * LOOKS, tongue])
     assert told[-2:] == [{Flag.BALLOON}, NO_FLAGS]
+
+
+def test_what_looked_rough_for_a_frame_is_told_a_little_later():
+    _, told = played([lobed(), *[ellipse()] * (RESTS + LOOKS)])
+    assert told[-2:] == [NO_FLAGS, {Flag.BALLOON}]
 
 
 def test_what_reaches_beyond_the_body_is_cement_from_that_frame_on():
