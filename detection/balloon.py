@@ -8,7 +8,8 @@ A balloon in the body is filled with contrast agent and grows like cement. Three
   which it is rougher, or reaches beyond the body, makes it cement again.
 * *Fading.* The density of its shadow measures its volume (law of Beer and Lambert), and cement never shrinks. What lay
   in the body and has lost most of its density, with nothing new elsewhere, was no cement, whatever it was taken for.
-* *Once.* Cement may fill the hollow that a balloon has left as smoothly. After the first has deflated nothing is told by its shape.
+* *Once.* Cement may fill the hollow that a balloon has left as smoothly. After the first has deflated, in whatever view, nothing
+  is told by its shape.
 
 Nothing is taken from what counts as cement for its shape, and leaks are told as ever. Only what has faded is forgotten, so that
 cement that follows is measured from nothing. What a balloon keeps when it deflates in part goes on counting, for it may be
@@ -17,6 +18,7 @@ cement from another needle.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import cv2
@@ -56,10 +58,18 @@ def watch_balloon(
     if n_faded:
         return replace(scene, swelling=replace(before, n_faded=n_faded, n_smooth=0)), SAYS_NOTHING
     swelling = replace(_looked_at(before, cement, evidence.unseen, scene, rules), n_faded=0)
-    if density > before.most:
+    if density > before.most and _is_within(cement, scene, rules):
         swelling = replace(swelling, mask=cement, most=density)
     is_told = swelling.n_smooth >= rules.balloon_smooth_frames
     return replace(scene, swelling=swelling), frozenset({Flag.BALLOON}) if is_told else SAYS_NOTHING
+
+
+def without_shape(scene: Scene, others: Iterable[Scene]) -> Scene:
+    """The scene, in which nothing is told by its shape any more if a balloon has deflated in another: the hollow is the same."""
+    is_over = any(other.swelling is not None and other.swelling.is_over for other in others)
+    if not is_over or (scene.swelling is not None and scene.swelling.is_over):
+        return scene
+    return replace(scene, swelling=replace(scene.swelling or Swelling(), is_over=True))
 
 
 def _looked_at(before: Swelling, cement: Mask, unseen: Mask, scene: Scene, rules: Rules) -> Swelling:
@@ -90,7 +100,7 @@ def _has_faded(before: Swelling, density: float, scene: Scene, rules: Rules) -> 
     if before.mask is None or scene.cement is None or before.most < _least(scene, rules):
         return False
     left = density + _density(before.mask, scene, left_out=scene.cement)
-    return left < rules.balloon_left * before.most and _is_within(before.mask, scene, rules)
+    return left < rules.balloon_left * before.most
 
 
 def _least(scene: Scene, rules: Rules) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from detection.align import Shift, bring_back, bring_field_back, find_shift, guess_shift
 from detection.anatomy import look_for_body
-from detection.balloon import watch_balloon
+from detection.balloon import watch_balloon, without_shape
 from detection.cement import Evidence, remember, weigh_change
 from detection.clutter import sift
 from detection.fit import hidden_zones, is_fit, picture_flags
@@ -63,7 +63,7 @@ def examine(frame: Frame, memory: Memory, plan: Plan, rules: Rules) -> tuple[Fin
     if not is_fit(flags):
         memory = remembered(replace(memory, thumbnail=thumbnail), place.scene)
         return _unfit(frame, memory, flags), memory
-    scene = _prepare(place.scene, picture, memory, plan, rules)
+    scene = without_shape(_prepare(place.scene, picture, memory, plan, rules), memory.scenes)
     if frame.polarity is Polarity.UNCERTAIN and place.scene.n_averaged < scene.n_averaged == rules.reference_frames:
         scene, memory = _with_polarity(scene, frame, memory, rules)
     if scene.n_averaged < rules.reference_frames:

@@ -142,7 +142,7 @@ class Clutter:
 class Swelling:
     """What swells in a body and may be a balloon.
 
-    ``mask`` (h, w) is all cement when it was densest and ``most`` how dense it was in all, ``n_smooth`` on how many frames in a
+    ``mask`` (h, w) is all cement when it was densest, of the frames on which it lay within the body, and ``most`` how dense it was in all, ``n_smooth`` on how many frames in a
     row it was smooth and ``n_faded`` on how many it has faded; its shape is looked at again after ``n_rest`` frames. ``is_over`` once a balloon has deflated in this scene.
     """
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detection.balloon import RESTS, watch_balloon
+from detection.balloon import RESTS, watch_balloon, without_shape
 from detection.cement import Evidence
 from detection.phantom.flow import Leak, LeakKind
 from detection.phantom.obstacles import Obstacle, ObstacleKind
@@ -178,6 +178,17 @@ def test_after_it_has_deflated_cement_that_fills_its_hollow_is_cement():
     after, _ = faded(before, ellipse())
     _, told = played([ellipse()] * 2 * LOOKS, after)
     assert not any(told)
+
+
+def test_in_another_view_cement_that_fills_its_hollow_is_cement_too():
+    before, _ = played([ellipse()] * LOOKS)
+    after, _ = faded(before, ellipse())
+    elsewhere, swelling = scene(view=View.AP), played([ellipse()] * LOOKS)[0]
+    for other in (elsewhere, swelling):
+        _, told = played([ellipse()] * 2 * LOOKS, without_shape(other, [after]))
+        _, as_ever = played([ellipse()] * 2 * LOOKS, without_shape(other, [other]))
+        assert not any(told)
+        assert any(as_ever)
 
 
 @pytest.mark.parametrize("flag", [Flag.CONTRAST_AGENT, Flag.BORDER_OBJECT, Flag.EXPOSURE_STEP])
