@@ -95,7 +95,7 @@ def faded(before, mask, left=0.1, hits=NONE, n=FADES):
     return played([mask] * n, before, dense=0.3 * left, hits=hits)
 
 
-def test_what_stays_a_smooth_ellipse_in_the_body_looks_like_a_balloon_after_a_second():
+def test_what_stays_a_smooth_ellipse_in_the_body_looks_like_a_balloon_after_some_seconds():
     _, told = played([ellipse()] * (LOOKS + 2))
     assert not any(told[: LOOKS - 1])
     assert told[LOOKS - 1 :] == [{Flag.BALLOON}] * 3
