@@ -4,14 +4,13 @@ A balloon in the body is filled with contrast agent and grows like cement. Three
 
 * *Shape.* Its skin makes it smooth and symmetric: hardly any of it lies between its outline and an ellipse. Cement pushes its way
   between trabeculae and keeps to none. What has been so smooth for a while, wholly within the body and not small, looks like a
-  balloon. That is told, and how near it comes to the wall is shown in silence, short of touching it. The first frame on
-  which it is rougher, or reaches beyond the body, makes it cement again.
+  balloon, until the first frame on which it is rougher or reaches beyond the body. That is told, and silences nothing.
 * *Fading.* The density of its shadow measures its volume (law of Beer and Lambert), and cement never shrinks. What lay
   in the body and has lost most of its density, with nothing new elsewhere, was no cement, whatever it was taken for.
 * *Once.* Cement may fill the hollow that a balloon has left as smoothly. After the first has deflated, in whatever view, nothing
   is told by its shape.
 
-Nothing is taken from what counts as cement for its shape, and leaks are told as ever. Only what has faded is forgotten, so that
+Nothing is taken from what counts as cement for its shape, and alarms are as loud as ever. Only what has faded is forgotten, so that
 cement that follows is measured from nothing. What a balloon keeps when it deflates in part goes on counting, for it may be
 cement from another needle.
 """

@@ -122,11 +122,10 @@ def _approach(findings: Findings, rules: Rules, plan: Plan) -> tuple[Claim, ...]
     if tier is None:
         return ()
     largest = max(pieces, key=lambda piece: piece.area_px, default=None)
-    is_quiet = Flag.BALLOON in findings.flags and tier is not Tier.CONTACT
     return (
         Claim(
             kind=Kind.APPROACH,
-            ladder=(Priority.LOW if is_quiet else TIER_PRIORITIES[tier],) * 3,
+            ladder=(TIER_PRIORITIES[tier],) * 3,
             zone=Zone.POSTERIOR_BAND,
             side=Side.POSTERIOR,
             tier=tier,

@@ -58,7 +58,7 @@ TECHNICAL: Mapping[TechnicalCause, str] = {
     TechnicalCause.VIEW_CHANGED: "The view has changed.",
     TechnicalCause.CONTRAST_AGENT: "Contrast agent recognised: it can hide cement.",
     TechnicalCause.BORDER_OBJECT: "Something reaches in from the border: it can hide cement.",
-    TechnicalCause.BALLOON: "It looks like a balloon, not like cement: how near it comes to the wall is shown in silence.",
+    TechnicalCause.BALLOON: "It looks like a balloon. Until it deflates it counts as cement.",
     TechnicalCause.BALLOON_GONE: "What has deflated was a balloon: it no longer counts as cement.",
     TechnicalCause.DISK_FILLING: "The disk is filling.",
     TechnicalCause.FORWARD_QUEUE: "The forward queue is growing.",

@@ -1,4 +1,4 @@
-"""A balloon in the body is told by its shape while it swells, and for certain when it deflates; cement is neither quiet nor forgotten."""
+"""A balloon in the body is told by its shape while it swells, and for certain when it deflates; cement is not forgotten."""
 
 from __future__ import annotations
 
