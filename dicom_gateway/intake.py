@@ -150,15 +150,17 @@ class SpoolingProvider(DIMSEServiceProvider):
             or primitive.Status is None
         ):
             return False
-        if self.dul.state_machine.current_state != TRANSFERRING or not self.dul.to_provider_queue.empty():
-            return False
         uids = str(primitive.AffectedSOPClassUID), str(primitive.AffectedSOPInstanceUID)
         if not all(uid.isascii() for uid in uids):
             return False
         pdu = store_response(context_id, *uids, primitive.MessageIDBeingRespondedTo, int(primitive.Status))
         if 0 < self.maximum_pdu_size < len(pdu):
             return False
-        return cast("PromptSocket", self.dul.socket).send_now(pdu)
+        prompt = cast("PromptSocket", self.dul.socket)
+        with prompt.writing:  # what the library has taken out of its queue is sent, and its state is what it says
+            if self.dul.state_machine.current_state != TRANSFERRING or not self.dul.to_provider_queue.empty():
+                return False
+            return prompt.send_now(pdu)
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take one P-DATA; what breaks the protocol ends the association, never the thread."""

@@ -7,8 +7,9 @@ import select
 import socket
 import ssl
 import struct
+import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pynetdicom.transport import AssociationSocket
 
@@ -62,6 +63,16 @@ class PromptSocket(AssociationSocket):
     """For a whole PDU, by ``clock``; None where our own side has called."""
     clock: Callable[[], float]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.writing = threading.RLock()
+        """Held by whoever sends: the library's thread, from the moment at which it takes an answer up, or ours."""
+
+    def send(self, bytestream: bytes) -> None:
+        """Send a PDU from the library's thread."""
+        with self.writing:
+            super().send(bytestream)
+
     def recv(self, nr_bytes: int) -> bytearray:
         """The next ``nr_bytes``, or fewer when the peer has gone; OSError when it asks for too many or is too slow."""
         if self.told:
@@ -96,7 +107,8 @@ class PromptSocket(AssociationSocket):
         if sock is None or isinstance(sock, ssl.SSLSocket):
             return False
         try:
-            sock.sendall(pdu)
+            with self.writing:
+                sock.sendall(pdu)
         except OSError:
             self.event_queue.put(_CLOSED)
         return True
@@ -131,7 +143,7 @@ class PromptSocket(AssociationSocket):
     def _receive(self, n_bytes: int) -> bytearray:
         sock = cast("socket.socket", self.socket)
         if n_bytes > MAX_PDU_RECEIVED:
-            with contextlib.suppress(OSError):
+            with self.writing, contextlib.suppress(OSError):
                 sock.send(ABORT)
             raise OSError("a PDU longer than any we agree to")
         # a TLS socket takes no flags, and gives one record at a time

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from pynetdicom import evt
@@ -23,19 +24,30 @@ from dicom_gateway.spool import Spool
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
+    from pynetdicom.dul import DULServiceProvider
 
 
 RELEASE_ASKED = "Evt12"
 """The library's word for an A-RELEASE-RQ (PS3.8 table 9-10)."""
+OURS_TO_SEND = frozenset({"Evt9", "Evt14", "Evt15"})
+"""What waits in the library's queue: a P-DATA, the answer to a release, an abort."""
 
 
 class SteadyMachine(StateMachine):
-    """The library's state machine; what it has no transition for ends the association, not a thread with a traceback."""
+    """The library's state machine; what it has no transition for ends the association, not a thread with a traceback.
+
+    An answer that it has taken out of its queue is on the wire before another thread may write (``writing``).
+    """
+
+    def __init__(self, dul: DULServiceProvider, writing: threading.RLock) -> None:
+        super().__init__(dul)
+        self._writing = writing
 
     def do_action(self, event: str) -> None:
         """One transition of PS3.8 table 9-10."""
         try:
-            super().do_action(event)
+            with self._writing if event in OURS_TO_SEND else contextlib.nullcontext():
+                super().do_action(event)
         except Exception:  # noqa: BLE001 - whatever it is, this association is over and the next one is not
             self.dul.kill_dul()
             if self.dul.socket is not None:
@@ -69,7 +81,7 @@ class Reception(RequestHandler):
         prompt.clock, prompt.read_within_s = self.server.door.clock, limits.read_within_s
         assoc.dul.event_queue.get_nowait()  # two sockets announced one connection
         assoc.dul.socket = prompt
-        assoc.dul.state_machine = SteadyMachine(assoc.dul)
+        assoc.dul.state_machine = SteadyMachine(assoc.dul, prompt.writing)
         wait_in_socket(assoc.dul)
         spool, max_bytes, min_free_bytes = self.server.intake
         assoc.dimse = SpoolingProvider(assoc, spool, max_bytes=max_bytes, min_free_bytes=min_free_bytes)

@@ -42,27 +42,37 @@ def request(
     return HEAD.pack(1, len(body)) + body
 
 
-def store_command(sop_class: str, sop_instance: str) -> bytes:
+def store_command(sop_class: str, sop_instance: str, message: int = 1) -> bytes:
     """A C-STORE-RQ in implicit little endian (PS3.7 9.3.1.1)."""
-
-    def element(number: int, value: bytes) -> bytes:
-        value += b"\0" * (len(value) % 2)
-        return b"\0\0" + number.to_bytes(2, "little") + len(value).to_bytes(4, "little") + value
-
-    fields = (
-        element(0x0002, sop_class.encode())
-        + element(0x0100, b"\x01\x00")
-        + element(0x0110, b"\x01\x00")
-        + element(0x0700, b"\x02\x00")
-        + element(0x0800, b"\x01\x00")
-        + element(0x1000, sop_instance.encode())
+    return _command(
+        _element(0x0002, sop_class.encode()),
+        _number(0x0100, 0x0001),
+        _number(0x0110, message),
+        _number(0x0700, 2),
+        _number(0x0800, 1),
+        _element(0x1000, sop_instance.encode()),
     )
-    return element(0x0000, len(fields).to_bytes(4, "little")) + fields
 
 
-def data_unit(content: bytes, control: int) -> bytes:
-    """A P-DATA-TF of one fragment for context 1; control 3 ends a command, 2 a data set."""
-    head = PDV_HEAD.pack(len(content) + 2, 1, control)
+def echo_command(message: int = 1) -> bytes:
+    """A C-ECHO-RQ (PS3.7 9.3.5.1)."""
+    return _command(
+        _element(0x0002, sop_classes.VERIFICATION.encode()),
+        _number(0x0100, 0x0030),
+        _number(0x0110, message),
+        _number(0x0800, 0x0101),
+    )
+
+
+def number_in(command: bytes, element: int) -> int:
+    """The value of a command element of two bytes (0000,element), as 0x0120 for the message that is answered."""
+    at = command.index(b"\0\0" + struct.pack("<HI", element, 2)) + 8
+    return int.from_bytes(command[at : at + 2], "little")
+
+
+def data_unit(content: bytes, control: int, context_id: int = 1) -> bytes:
+    """A P-DATA-TF of one fragment; control 3 ends a command, 2 a data set."""
+    head = PDV_HEAD.pack(len(content) + 2, context_id, control)
     return HEAD.pack(4, len(head) + len(content)) + head + content
 
 
@@ -111,3 +121,17 @@ def _whole(sock: socket.socket, n_bytes: int) -> bytes:
             raise EOFError
         got += piece
     return got
+
+
+def _command(*elements: bytes) -> bytes:
+    fields = b"".join(elements)
+    return _element(0x0000, struct.pack("<I", len(fields))) + fields
+
+
+def _number(element: int, value: int) -> bytes:
+    return _element(element, struct.pack("<H", value))
+
+
+def _element(element: int, value: bytes) -> bytes:
+    value += b"\0" * (len(value) % 2)
+    return struct.pack("<HHI", 0, element, len(value)) + value
