@@ -96,6 +96,11 @@ class Film:
             return False
         return n_whole == 0 or self._framing.read(n_whole - 1) == other._framing.read(n_whole - 1)
 
+    def only_repeats(self, other: Film, n_frames: int) -> bool:
+        """Whether this ends before so many frames, and what is whole of it is the other's, byte for byte from its beginning."""
+        n_whole = self.n_whole()
+        return n_whole < n_frames and (n_whole == 0 or self._framing.has_prefix_of(other._framing, n_whole))
+
     def frame(self, index: int, decoder: Decoder | None) -> Frame:
         """Frame ``index``, by way of ``decoder`` where it is packed; without one only what is not."""
         header = self._header

@@ -222,17 +222,30 @@ class Growth:
             return None
 
     def _is_behind(self, job: Job) -> bool:
-        """Whether ``job`` still repeats what an earlier transfer brought: none of it is news, and more is on its way."""
-        if self._growing.has_ended(job.arrival):
-            return False
+        """Whether ``job`` repeats what an earlier transfer brought and has not come as far: none of it is news.
+
+        One that is on its way may still bring some; one that has ended so is done with.
+        """
         found = self._films(job)
         if found is None:
             return False
         before, old, new = found
+        has_ended = self._growing.has_ended(job.arrival)
         try:
-            return old.n_whole() >= before.n_judged and new.falls_short_of(old, before.n_judged)
+            repeats = new.only_repeats if has_ended else new.falls_short_of
+            is_behind = old.n_whole() >= before.n_judged and repeats(old, before.n_judged)
+            if is_behind and has_ended:
+                self._pass_over(job, before, new.n_whole())
         except (GatewayError, OSError):
             return False
+        return is_behind
+
+    def _pass_over(self, job: Job, before: ArrivalRow, n_whole: int) -> None:
+        """Its frames are accounted for: ``before`` has them all, and stays what another transfer goes on from."""
+        told = replace(row_of(job.arrival, job.header, Status.GROWN), n_frames=n_whole, procedure=before.procedure)
+        self._settled.add(told.number)
+        self._desk.pen.note(lambda: arrivals.note_arrivals(self._engine, [told]))
+        LOG.warning("run %d ended before it came as far as an earlier transfer of it", -told.number)
 
     def _films(self, job: Job) -> tuple[ArrivalRow, Film, Film] | None:
         """An earlier transfer of the same object of which frames were judged, its frames, and those of ``job``."""

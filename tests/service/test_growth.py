@@ -307,6 +307,61 @@ def test_an_analysis_that_looks_before_the_repetition_has_come_as_far_judges_not
     assert place.counts() == (N_FRAMES, N_FRAMES)
 
 
+def n_ended(place: Place) -> int:
+    """How many transfers lie there that never became whole."""
+    growing = Growing(place.spool.folder)
+    return sum(map(growing.has_ended, growing.all()))
+
+
+def send_and_abort(place: Place, path: Path, n_frames: int) -> None:
+    """So many frames, and no more."""
+    n_before, sender = n_ended(place), place.sender(path)
+    sender.send_frames(path, n_frames)
+    sender.abort()
+    assert until(lambda: n_ended(place) == n_before + 1)
+
+
+def work_off(place: Place) -> None:
+    while place.watch.turn():
+        pass
+
+
+@pytest.mark.parametrize("is_looked_at", [True, False])
+@pytest.mark.parametrize("n_second", [1, 2])
+def test_a_repetition_that_ends_before_it_has_come_as_far_is_not_judged_again(place, run, n_second, is_looked_at):
+    send_and_abort(place, run, 3)
+    place.work_until(EntryType.OBJECT_INCOMPLETE)
+    again = place.sender(run)
+    again.send_frames(run, n_second)
+    assert until(lambda: len(Growing(place.spool.folder).all()) == 2)
+    if is_looked_at:
+        place.watch.turn()
+    again.abort()
+    assert until(lambda: n_ended(place) == 2)
+    if is_looked_at:
+        work_off(place)
+        place.restart_watch()
+    work_off(place)
+    assert place.indices() == [0, 1, 2]
+    assert len(place.said(EntryType.OBJECT_INCOMPLETE)) == 1
+    assert place.counts() == (3, 3)
+    assert place.sender(run).finish() == 0
+    place.work_until(EntryType.FRAME_SEEN, N_FRAMES)
+    assert place.indices() == [*range(N_FRAMES)]
+    assert place.counts() == (N_FRAMES, N_FRAMES)
+
+
+def test_what_ends_early_and_began_otherwise_is_no_repetition(place, run, tmp_path):
+    """Its newest frame is the same; the one before it is not."""
+    send_and_abort(place, run, 3)
+    place.work_until(EntryType.OBJECT_INCOMPLETE)
+    changed = dcmread(run)
+    changed.PixelData = changed.PixelData[:100] + b"\1" + changed.PixelData[101:]
+    send_and_abort(place, saved(changed, tmp_path / "changed.dcm"), 2)
+    place.work_until(EntryType.OBJECT_INCOMPLETE, 2)
+    assert place.indices() == [0, 1, 2, 0, 1]
+
+
 def test_another_object_under_the_same_uid_is_judged_from_its_first_frame(place, run, tmp_path):
     sender = place.sender(run)
     sender.send_frames(run, 2)
