@@ -16,7 +16,7 @@ from service.api.deps import AccessHere, Deps, DepsHere, PulseHere, Who
 from service.api.errors import bad_field
 from service.api.pulse import Beat, Pulse
 from service.api.screens import journal_trouble, sources_now, unlogged_alerts
-from service.api.tape import Event, read_events
+from service.api.tape import read_events
 
 HEARTBEAT_EVERY_S = 0.8
 LONGEST_LIFE_S = 3600.0
@@ -59,43 +59,43 @@ async def listen(
 
 async def _follow(
     deps: Deps, pulse: Pulse, place: tuple[int, str | None], end: float, may_go_on: Callable[[], bool]
-) -> AsyncIterator[str]:
+) -> AsyncIterator[bytes]:
     cursor, procedure = place
     next_heartbeat, told = 0.0, pulse.beat.told
     with pulse.listener():
-        yield "retry: 1000\n\n"
+        yield b"retry: 1000\n\n"
         while (now := deps.now()) < end and may_go_on():
             beat = pulse.beat
             if now >= next_heartbeat or beat.told is not told:
-                yield _say("heartbeat", _heartbeat(beat, now))
+                yield pulse.shared(beat, now, _heartbeat)
                 next_heartbeat, told = now + HEARTBEAT_EVERY_S, beat.told
             if beat.trouble is None and beat.head > cursor:
-                events, cursor = await _next_events(deps, pulse, (cursor, procedure), beat.head)
-                for event in events:
-                    yield event.text
+                texts, cursor = await _next_events(deps, pulse, (cursor, procedure), beat.head)
+                for text in texts:
+                    yield text
             if pulse.beat.head <= cursor or beat.trouble is not None:
                 await pulse.change(beat, min(next_heartbeat, end) - deps.now())
         reason = "This stream has reached its longest lifetime." if may_go_on() else "You are no longer signed in."
         yield _say("closing", {"reason": reason, "resume_after": cursor})
 
 
-async def _next_events(deps: Deps, pulse: Pulse, place: tuple[int, str | None], head: int) -> tuple[list[Event], int]:
+async def _next_events(deps: Deps, pulse: Pulse, place: tuple[int, str | None], head: int) -> tuple[list[bytes], int]:
     """Some events above the cursor, from memory where it reaches back far enough, and the new cursor."""
     cursor, procedure = place
     kept = pulse.tape.since(cursor, procedure)
     if kept is not None and kept[1] > cursor:
-        return kept
+        return [kept[0]] if kept[0] else [], kept[1]
     events = await run_in_threadpool(read_events, deps.engine, cursor, procedure)
-    return events, events[-1].number if events else head
+    return [event.text for event in events], events[-1].number if events else head
 
 
-def _heartbeat(beat: Beat, now: float) -> dict[str, Any]:
+def _heartbeat(beat: Beat, now: float) -> bytes:
     sources = [source.model_dump(mode="json") for source in sources_now(beat, now)]
     unlogged = [alert.model_dump(mode="json") for alert in unlogged_alerts(beat, now)]
     told = {"journal": journal_trouble(beat, now), "sources": sources, "unlogged": unlogged}
-    return {"server_time": time_of(now), "head": beat.head, **told}
+    return _say("heartbeat", {"server_time": time_of(now), "head": beat.head, **told})
 
 
-def _say(event: str, content: dict[str, Any]) -> str:
+def _say(event: str, content: dict[str, Any]) -> bytes:
     """An event without a number: the journal does not know it, and resuming must not skip anything for it."""
-    return f"event: {event}\ndata: {json.dumps(content)}\n\n"
+    return f"event: {event}\ndata: {json.dumps(content)}\n\n".encode()

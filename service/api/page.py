@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.printout.hypertext import STYLE
@@ -59,22 +58,28 @@ class Hardened:
     """Adds the security headers to every answer; plain ASGI."""
 
     def __init__(self, app: ASGIApp, *, is_encrypted: bool) -> None:
-        self._app, self._headers = app, {**HEADERS, **(TLS_ONLY if is_encrypted else {})}
+        told = HEADERS | (TLS_ONLY if is_encrypted else {})
+        self._app, self._by_policy = app, {policy: _raw(told, policy) for policy in (POLICY, REPORT_POLICY)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on; add headers when the answer starts."""
+        """Pass on; add headers, whose names ASGI wants in small letters, when the answer starts."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        policy = REPORT_POLICY if scope["path"].endswith("/report.html") else POLICY
+        ours = self._by_policy[REPORT_POLICY if scope["path"].endswith("/report.html") else POLICY]
 
         async def harden(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["Content-Security-Policy"] = policy
-                headers.setdefault("Cache-Control", "no-store")
-                for name, value in self._headers.items():
-                    headers[name] = value
+                kept = [header for header in message["headers"] if header[0] not in ours]
+                if all(name != b"cache-control" for name, _ in kept):
+                    kept.append((b"cache-control", b"no-store"))
+                message["headers"] = [*kept, *ours.items()]
             await send(message)
 
         await self._app(scope, receive, harden)
+
+
+def _raw(told: Mapping[str, str], policy: str) -> Mapping[bytes, bytes]:
+    """Names in small letters and values as they go over the wire."""
+    with_policy = {"Content-Security-Policy": policy, **told}
+    return {name.lower().encode("ascii"): value.encode("latin-1") for name, value in with_policy.items()}

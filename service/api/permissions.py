@@ -141,6 +141,10 @@ PERMISSIONS: tuple[Permission, ...] = (
 )
 
 
+Rows = Mapping[str, tuple[Permission, Mapping[str, str]]]
+"""By method, with what stands in the braces of the address."""
+
+
 def _pattern_of(path: str) -> re.Pattern[str]:
     """``{name}`` stands for one part between slashes; all else for itself."""
     parts = re.split(r"\{(\w+)\}", path)
@@ -150,10 +154,19 @@ def _pattern_of(path: str) -> re.Pattern[str]:
 _PATTERNS = tuple((_pattern_of(row.path), row) for row in sorted(PERMISSIONS, key=lambda row: row.path.count("{")))
 
 
-def permissions_at(path: str) -> Mapping[str, tuple[Permission, Mapping[str, str]]]:
-    """The rows of this address by method, each with what stands in its braces; none for an address without a row."""
+def _match(path: str) -> Rows:
     found: dict[str, tuple[Permission, Mapping[str, str]]] = {}
     for pattern, row in _PATTERNS:
         if row.method not in found and (match := pattern.fullmatch(path)):
             found[row.method] = row, match.groupdict()
     return found
+
+
+_FIXED = {row.path: _match(row.path) for row in PERMISSIONS if "{" not in row.path}
+
+
+def permissions_at(path: str) -> Rows:
+    """The rows of this address by method, each with what stands in its braces; none for an address without a row."""
+    # a screen polls an address without braces: seventy patterns would be tried for it each time
+    fixed = _FIXED.get(path)
+    return _match(path) if fixed is None else fixed

@@ -22,6 +22,8 @@ from service.bell import Bell
 from service.unlogged import Told, told_from
 
 PATIENCE_S = 0.5
+SHARED_S = 0.02
+"""Listeners that are woken together hear the same words; ages in them are this much older at most."""
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +54,13 @@ class Pulse:
         self._look_too = look_too
         self._stopping = threading.Event()
         self._looking = threading.Lock()
-        self._changed = asyncio.Event()
+        self._waiters: set[asyncio.Future[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threads: tuple[threading.Thread, ...] = ()
         self.tape = Tape(engine)
         self.n_listeners = 0
         self.beat = Beat(head=0, alerts_head=0, sources=(), trouble="The journal has not been read yet.")
+        self._said = self.beat, float("-inf"), b""
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to follow, and look once before returning."""
@@ -89,14 +92,27 @@ class Pulse:
             self._wake()
         return self.beat
 
+    def shared(self, beat: Beat, now: float, write: Callable[[Beat, float], bytes]) -> bytes:
+        """What ``write`` says of this beat, written once for all who ask within ``SHARED_S``; in the event loop only."""
+        about, at, words = self._said
+        if about is not beat or not 0 <= now - at < SHARED_S:
+            words = write(beat, now)
+            self._said = beat, now, words
+        return words
+
     async def change(self, since: Beat, timeout_s: float) -> Beat:
         """The beat as soon as it differs from ``since``, or the present one when ``timeout_s`` has passed."""
-        if _news_of(self.beat) == _news_of(since) and timeout_s > 0:
+        if timeout_s > 0 and _news_of(self.beat) == _news_of(since):
+            loop = asyncio.get_running_loop()
+            waiter: asyncio.Future[None] = loop.create_future()
+            self._waiters.add(waiter)
+            # half of what an event and a timeout cost, for each listener and each entry
+            alarm = loop.call_later(timeout_s, _wake_one, waiter)
             try:
-                async with asyncio.timeout(timeout_s):
-                    await self._changed.wait()
-            except TimeoutError:
-                pass
+                await waiter
+            finally:
+                alarm.cancel()
+                self._waiters.discard(waiter)
         return self.beat
 
     @contextmanager
@@ -146,9 +162,14 @@ class Pulse:
             self._loop.call_soon_threadsafe(self._announce)
 
     def _announce(self) -> None:
-        """In the event loop: wake all who wait now; later waiters get the next event."""
-        self._changed.set()
-        self._changed = asyncio.Event()
+        """In the event loop: wake all who wait now."""
+        for waiter in self._waiters:
+            _wake_one(waiter)
+
+
+def _wake_one(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 def _news_of(beat: Beat) -> tuple[object, ...]:

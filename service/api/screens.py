@@ -95,6 +95,8 @@ def _has_stopped(beat: Heartbeat, now: float) -> bool:
 
 def _current(beat: Beat, now: float) -> list[Told]:
     """What is said past the journal right now: not what was said before a sign of life that the journal took."""
+    if not beat.told:
+        return []
     logged = {each.source: each.beat_at for each in beat.sources}
     return [
         told

@@ -15,6 +15,8 @@ from service.api.answers import entry_of
 LENGTH = 400
 """Entries kept: more than ten seconds of two sources at 15 frames/s."""
 PAGE = 200
+MOST_AT_ONCE = 32
+"""Entries written to a listener in one go: what one that does not read can hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +25,7 @@ class Event:
 
     number: int
     procedure: str
-    text: str
+    text: bytes
 
 
 class Tape:
@@ -35,12 +37,14 @@ class Tape:
         self._events: deque[Event] = deque()
         self._start = 0
         self._end = 0
+        self._told: dict[tuple[int, str | None], tuple[bytes, int]] = {}
 
     def wind(self, head: int) -> None:
         """Bring the tape up to ``head``; after a pause it begins anew rather than read everything between."""
         if head - self._end > PAGE:
             with self._lock:
                 self._events.clear()
+                self._told.clear()
                 self._start = self._end = head
         while self._end < head:
             fresh = read_events(self._engine, self._end, None)
@@ -48,19 +52,30 @@ class Tape:
                 return
             with self._lock:
                 self._events.extend(fresh)
+                self._told.clear()
                 self._end = fresh[-1].number
                 while len(self._events) > LENGTH:
                     self._start = self._events.popleft().number
 
-    def since(self, after: int, procedure: str | None) -> tuple[list[Event], int] | None:
-        """The events above ``after`` and how far they reach; None when the tape does not reach back that far."""
+    def since(self, after: int, procedure: str | None) -> tuple[bytes, int] | None:
+        """The next events above ``after`` and how far they reach; None when the tape does not reach back that far.
+
+        Most listeners have come equally far: what follows is put together once for all of them.
+        """
         with self._lock:
             if after < self._start or self._end == 0:
                 return None
-            # from the end, for most listeners lack the last one only
-            newer = list(takewhile(lambda each: each.number > after, reversed(self._events)))
-            wanted = [each for each in reversed(newer) if procedure in {None, each.procedure}]
-            return wanted, max(after, self._end)
+            place = after, procedure
+            if place not in self._told:
+                self._told[place] = self._between(after, procedure)
+            return self._told[place]
+
+    def _between(self, after: int, procedure: str | None) -> tuple[bytes, int]:
+        # from the end, for most listeners lack the last one only
+        newer = list(takewhile(lambda each: each.number > after, reversed(self._events)))
+        next_ones = newer[::-1][:MOST_AT_ONCE]
+        end = next_ones[-1].number if len(newer) > MOST_AT_ONCE else max(after, self._end)
+        return b"".join(each.text for each in next_ones if procedure in {None, each.procedure}), end
 
 
 def read_events(engine: Engine, after: int, procedure: str | None) -> list[Event]:
@@ -72,4 +87,4 @@ def event_of(entry: Entry) -> Event:
     """``id:`` is the number, ``event:`` the type, ``data:`` the entry."""
     wire = entry_of(entry)
     text = f"id: {wire.number}\nevent: {wire.type}\ndata: {wire.model_dump_json(by_alias=True)}\n\n"
-    return Event(number=wire.number, procedure=wire.procedure, text=text)
+    return Event(number=wire.number, procedure=wire.procedure, text=text.encode())

@@ -1,12 +1,20 @@
 """The live stream: each entry once, in order, with a heartbeat at least each second."""
 
+import itertools
 import json
+import re
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
+from db import queries
 from detection.vocabulary import Entry, EntryType
+from service.api.pulse import SHARED_S
+from service.api.tape import MOST_AT_ONCE, Tape
+
+NUMBER = re.compile(rb"^id: (\d+)", re.MULTILINE)
 
 
 def events(room, *, until, headers=None, **params):
@@ -122,6 +130,39 @@ def test_a_stream_can_be_of_one_procedure(room):
     taken = entries(events(room, until=lambda all_: len(entries(all_)) == 2, after=0, procedure=two))
     assert {block["data"]["procedure"] for block in taken} == {two}
     assert one != two
+
+
+@pytest.mark.parametrize("after", [0, 1, 35, 72])
+def test_what_is_put_together_for_all_listeners_has_no_gap_from_any_place(room, after):
+    """The procedures' openings are entries 1 and 2."""
+    one, two = room.open("1.9.1"), room.open("1.9.2")
+    of = (one, two)
+    notes = [Entry(at=time.time(), type=EntryType.NOTE, procedure=of[n % 2], actor="nurse") for n in range(70)]
+    room.deps.journal.append(notes)
+    tape = Tape(room.engine)
+    tape.wind(72)
+    for procedure in (None, two):
+        cursor, numbers = after, []
+        while cursor < 72:
+            text, cursor = tape.since(cursor, procedure)
+            heard = [int(number) for number in NUMBER.findall(text)]
+            assert len(heard) <= MOST_AT_ONCE
+            numbers += heard
+        wanted = queries.entries_after(room.engine, after, procedure, 100)
+        assert numbers == [entry.number for entry in wanted]
+
+
+def test_words_are_shared_by_who_asks_at_once_and_are_never_old(room):
+    pulse, told = room.app.state.pulse, itertools.count()
+    beat = pulse.beat
+
+    def ask(at, of=beat):
+        return pulse.shared(of, at, lambda *_: b"%d" % next(told))
+
+    assert ask(10.0) == ask(10.0 + SHARED_S / 2) == b"0"
+    assert ask(10.0 + SHARED_S * 1.5) == b"1"
+    assert ask(9.0) == b"2", "the clock was set back"
+    assert ask(9.0, replace(beat, head=7)) == b"3", "another beat"
 
 
 def test_a_stream_ends_itself_and_says_so(room):
