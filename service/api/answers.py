@@ -16,7 +16,7 @@ from db.procedures import Procedure
 from db.queries import Counts, Latencies, Measurement
 from db.schedule import Performed
 from detection.vocabulary import Alert, Condition, Entry, Glance, Seen, Witness
-from service.api import wire
+from service.api import procedure_wire, wire
 
 DOSE_TOTALS = ("air_kerma_mgy", "dose_area_product_gy_cm2", "fluoroscopy_s")
 STOPPED_AFTER_S = 3.0
@@ -171,9 +171,9 @@ def procedure_of(
     counts: Counts | None = None,
     latencies: Latencies | None = None,
     told: Mapping[str, Any] = MappingProxyType({}),
-) -> wire.Procedure:
+) -> procedure_wire.Procedure:
     """A procedure; without counts, latencies and what else is ``told`` in lists."""
-    return wire.Procedure(
+    return procedure_wire.Procedure(
         id=procedure.id,
         study_instance_uids=list(procedure.study_instance_uids),
         kind=procedure.kind,
@@ -184,13 +184,14 @@ def procedure_of(
         mode=procedure.mode,
         replay=procedure.replay,
         accession_number=procedure.accession_number,
-        counts=counts and wire.Counts(frames=counts.frames, frames_failed=counts.frames_failed, alerts=counts.alerts),
-        latency_ms=latencies and wire.Latency(**asdict(latencies)),
+        counts=counts
+        and procedure_wire.Counts(frames=counts.frames, frames_failed=counts.frames_failed, alerts=counts.alerts),
+        latency_ms=latencies and procedure_wire.Latency(**asdict(latencies)),
         **told,
     )
 
 
-def dose_of(reports: Sequence[Dose]) -> wire.Dose | None:
+def dose_of(reports: Sequence[Dose]) -> procedure_wire.Dose | None:
     """The sum of all reports; None without any."""
     if not reports:
         return None
@@ -199,7 +200,7 @@ def dose_of(reports: Sequence[Dose]) -> wire.Dose | None:
         name: sum(known) if (known := [value for value in values if value is not None]) else None
         for name, values in zip(DOSE_TOTALS, told, strict=True)
     }
-    return wire.Dose(
+    return procedure_wire.Dose(
         **totals,
         events=sum(each.n_events for each in reports),
         reports=len(reports),
@@ -207,9 +208,9 @@ def dose_of(reports: Sequence[Dose]) -> wire.Dose | None:
     )
 
 
-def step_of(step: Performed) -> wire.PerformedStep:
+def step_of(step: Performed) -> procedure_wire.PerformedStep:
     """One step of a device."""
-    return wire.PerformedStep(
+    return procedure_wire.PerformedStep(
         source=step.source,
         status=step.status,
         began_at=time_of(step.began_at),
@@ -217,9 +218,9 @@ def step_of(step: Performed) -> wire.PerformedStep:
     )
 
 
-def measurement_of(item: Measurement) -> wire.Measurement:
+def measurement_of(item: Measurement) -> procedure_wire.Measurement:
     """What one judged frame measured."""
-    return wire.Measurement(
+    return procedure_wire.Measurement(
         **{field.name: getattr(item, field.name) for field in fields(item) if field.name != "frame"},
         frame=frame_of(item.frame),
     )
@@ -230,12 +231,12 @@ def picture_url(sop_instance_uid: str, index: int) -> str:
     return f"/api/v1/frames/{sop_instance_uid}/{index}.jpg"
 
 
-def seen_frame_of(entry: Entry) -> wire.SeenFrame | None:
+def seen_frame_of(entry: Entry) -> procedure_wire.SeenFrame | None:
     """A judged frame; None for an entry that names none."""
     frame = frame_of(entry.frame)
     if frame is None:
         return None
-    return wire.SeenFrame(
+    return procedure_wire.SeenFrame(
         number=entry.number or 0,
         frame=frame,
         source=entry.source,

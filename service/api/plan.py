@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path
 from db import plans, queries
 from db.convert import CORNER_NAMES
 from detection.vocabulary import Origin, View
-from service.api import asks, wire
+from service.api import asks, procedure_wire, wire
 from service.api.deps import Actor, Deps, DepsHere
 from service.api.errors import Refused, bad_field, not_found
 from service.api.procedures import find
@@ -21,8 +21,10 @@ ALL_CORNERS = tuple(name for names in CORNER_NAMES.values() for name in names.va
 PlanViewName = Annotated[View, Path(description="lateral or ap.")]
 
 
-@router.put("/{id}/plan/{view}", response_model=wire.PlanView)
-def put_plan(deps: DepsHere, actor: Actor, id: str, view: PlanViewName, body: asks.Landmarks) -> wire.PlanView:
+@router.put("/{id}/plan/{view}", response_model=procedure_wire.PlanView)
+def put_plan(
+    deps: DepsHere, actor: Actor, id: str, view: PlanViewName, body: asks.Landmarks
+) -> procedure_wire.PlanView:
     """Give the four corners of the body in one view; they hold from the next frame on."""
     names = corner_names(view)
     if find(deps, id).closed_at is not None:
@@ -31,17 +33,17 @@ def put_plan(deps: DepsHere, actor: Actor, id: str, view: PlanViewName, body: as
     given = body.model_dump(mode="json", exclude=set(ALL_CORNERS) - set(names.values()))
     plans.put_plan(deps.engine, id, view, given, actor=actor, at=deps.now())
     deps.bell.ring()
-    return wire.PlanView(view=view, origin=Origin.OPERATOR, trust=1.0, **given)
+    return procedure_wire.PlanView(view=view, origin=Origin.OPERATOR, trust=1.0, **given)
 
 
-@router.get("/{id}/plan/{view}", response_model=wire.PlanView)
-def get_plan(deps: DepsHere, id: str, view: PlanViewName) -> wire.PlanView:
+@router.get("/{id}/plan/{view}", response_model=procedure_wire.PlanView)
+def get_plan(deps: DepsHere, id: str, view: PlanViewName) -> procedure_wire.PlanView:
     """What the operator gave; else what was found on the latest frame of this view, with its trust."""
     corner_names(view)
     find(deps, id)
     given = given_plan(deps, id, view)
     if given is not None:
-        return wire.PlanView(view=view, origin=Origin.OPERATOR, trust=1.0, **given)
+        return procedure_wire.PlanView(view=view, origin=Origin.OPERATOR, trust=1.0, **given)
     found = found_plan(deps, id, view)
     if found is None:
         raise not_found("plan: no landmarks were given and no vertebral body was found in this view")
@@ -84,7 +86,7 @@ def given_plan(deps: Deps, id: str, view: View) -> dict[str, Any] | None:
     return {name: entry.data[name] for name in asks.Landmarks.model_fields if name in entry.data}
 
 
-def found_plan(deps: Deps, id: str, view: View) -> wire.PlanView | None:
+def found_plan(deps: Deps, id: str, view: View) -> procedure_wire.PlanView | None:
     """The body on the latest judged frame, if that shows this view."""
     entry = queries.latest_frame(deps.engine, id)
     body = entry.data.get("body") if entry is not None else None
@@ -92,7 +94,7 @@ def found_plan(deps: Deps, id: str, view: View) -> wire.PlanView | None:
         return None
     corners = {theirs: body["corners"][ours] for ours, theirs in CORNER_NAMES[view].items()}
     frame = entry.frame and wire.FrameRef(sop_instance_uid=entry.frame.sop_instance_uid, index=entry.frame.index)
-    return wire.PlanView(
+    return procedure_wire.PlanView(
         view=view,
         origin=body.get("origin", Origin.FOUND),
         trust=body.get("trust"),

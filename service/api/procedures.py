@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from db import procedures as store
 from db import queries
 from detection.vocabulary import Entry, EntryType, Zone
-from service.api import asks, wire
+from service.api import asks, procedure_wire, wire
 from service.api.answers import entry_of, measurement_of, procedure_of, seen_frame_of
 from service.api.deps import Actor, After, Deps, DepsHere, Limit
 from service.api.errors import Refused, bad_field, not_found
@@ -22,7 +22,7 @@ MOST_WORDS = 10
 """Words of a search that count."""
 
 
-@router.get("", response_model=wire.Procedures)
+@router.get("", response_model=procedure_wire.Procedures)
 def list_procedures(
     deps: DepsHere,
     study: Annotated[str | None, Query(description="Only those of this Study Instance UID.")] = None,
@@ -38,17 +38,19 @@ def list_procedures(
     newest: Annotated[bool, Query(description="true: the newest first; next_after then goes back in time.")] = False,  # noqa: FBT002 - a query parameter
     after: After = 0,
     limit: Limit = 100,
-) -> wire.Procedures:
+) -> procedure_wire.Procedures:
     """Procedures in the order they were opened."""
     words = (search or "").split()[:MOST_WORDS]
     rows = queries.procedures(
         deps.engine, study=study, is_open=open, words=words, is_newest_first=newest, after=after, limit=limit
     )
-    return wire.Procedures(items=[procedure_of(row) for row in rows], next_after=rows[-1].number if rows else after)
+    return procedure_wire.Procedures(
+        items=[procedure_of(row) for row in rows], next_after=rows[-1].number if rows else after
+    )
 
 
-@router.post("", response_model=wire.Procedure, status_code=201)
-def create_procedure(deps: DepsHere, actor: Actor, body: asks.ProcedureAsk) -> wire.Procedure:
+@router.post("", response_model=procedure_wire.Procedure, status_code=201)
+def create_procedure(deps: DepsHere, actor: Actor, body: asks.ProcedureAsk) -> procedure_wire.Procedure:
     """A procedure before its first image; images are matched by study, accession number or patient id."""
     given = wanted(body)
     studies = given.pop("study_instance_uids", [])
@@ -61,14 +63,14 @@ def create_procedure(deps: DepsHere, actor: Actor, body: asks.ProcedureAsk) -> w
     return with_counts(deps, made)
 
 
-@router.get("/{id}", response_model=wire.Procedure)
-def get_procedure(deps: DepsHere, id: str) -> wire.Procedure:
+@router.get("/{id}", response_model=procedure_wire.Procedure)
+def get_procedure(deps: DepsHere, id: str) -> procedure_wire.Procedure:
     """One procedure with its counts and latencies."""
     return with_counts(deps, find(deps, id))
 
 
-@router.patch("/{id}", response_model=wire.Procedure)
-def change_procedure(deps: DepsHere, actor: Actor, id: str, body: asks.ProcedureAsk) -> wire.Procedure:
+@router.patch("/{id}", response_model=procedure_wire.Procedure)
+def change_procedure(deps: DepsHere, actor: Actor, id: str, body: asks.ProcedureAsk) -> procedure_wire.Procedure:
     """Change what is given; the rest stays."""
     find(deps, id)
     changed = change(deps, id, wanted(body), actor)
@@ -76,8 +78,8 @@ def change_procedure(deps: DepsHere, actor: Actor, id: str, body: asks.Procedure
     return with_counts(deps, changed)
 
 
-@router.post("/{id}/close", response_model=wire.Procedure)
-def close_procedure(deps: DepsHere, actor: Actor, id: str) -> wire.Procedure:
+@router.post("/{id}/close", response_model=procedure_wire.Procedure)
+def close_procedure(deps: DepsHere, actor: Actor, id: str) -> procedure_wire.Procedure:
     """The operation is over. Closing twice changes nothing."""
     if find(deps, id).closed_at is None:
         store.close(deps.engine, id, at=deps.now(), actor=actor)
@@ -111,7 +113,7 @@ def add_to_log(deps: DepsHere, actor: Actor, id: str, body: asks.LogLine) -> wir
     return entry_of(written)
 
 
-@router.get("/{id}/measurements", response_model=wire.Measurements)
+@router.get("/{id}/measurements", response_model=procedure_wire.Measurements)
 def get_measurements(
     deps: DepsHere,
     id: str,
@@ -119,25 +121,25 @@ def get_measurements(
     after: After = 0,
     limit: Limit = 100,
     latest: Annotated[bool, Query(description="Only the newest frame.")] = False,  # noqa: FBT002 - a query parameter
-) -> wire.Measurements:
+) -> procedure_wire.Measurements:
     """The time series of a procedure."""
     find(deps, id)
     if latest:
         newest = queries.latest_frame(deps.engine, id)
         after, limit = (newest.number - 1, 1) if newest and newest.number else (after, limit)
     items = queries.measurements_of(deps.engine, id, zone=zone, after=after, limit=limit)
-    return wire.Measurements(
+    return procedure_wire.Measurements(
         items=[measurement_of(item) for item in items], next_after=items[-1].number if items else after
     )
 
 
-@router.get("/{id}/frames", response_model=wire.Frames)
-def list_frames(deps: DepsHere, id: str, after: After = 0, limit: Limit = 100) -> wire.Frames:
+@router.get("/{id}/frames", response_model=procedure_wire.Frames)
+def list_frames(deps: DepsHere, id: str, after: After = 0, limit: Limit = 100) -> procedure_wire.Frames:
     """The judged frames of a procedure."""
     find(deps, id)
     lines = list(queries.frames_of(deps.engine, id, after=after, limit=limit))
     items = [item for item in map(seen_frame_of, lines) if item is not None]
-    return wire.Frames(items=items, next_after=_last(lines, after))
+    return procedure_wire.Frames(items=items, next_after=_last(lines, after))
 
 
 def find(deps: Deps, id: str) -> store.Procedure:
@@ -166,7 +168,7 @@ def change(deps: Deps, id: str, changes: dict[str, Any], actor: str) -> store.Pr
         raise bad_field(field, expected) from None
 
 
-def with_counts(deps: Deps, procedure: store.Procedure) -> wire.Procedure:
+def with_counts(deps: Deps, procedure: store.Procedure) -> procedure_wire.Procedure:
     """The procedure with how much it holds."""
     return counted(deps.engine, procedure)
 

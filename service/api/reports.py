@@ -17,7 +17,7 @@ from detection.picture import Gray8
 from detection.vocabulary import Entry
 from dicom_gateway.confidential import Choice
 from dicom_gateway.refusal import GatewayError
-from service.api import wire
+from service.api import procedure_wire, wire
 from service.api.deps import Actor, Deps, DepsHere
 from service.api.errors import Refused, unavailable
 from service.api.pictures import Shelf, ShelfHere
@@ -65,8 +65,8 @@ FHIR_BUNDLE: dict[int | str, dict[str, Any]] = {
 router = APIRouter(prefix="/procedures", tags=["reports"])
 
 
-@router.get("/{id}/report.json", response_model=wire.Report)
-def get_json(deps: DepsHere, id: str) -> wire.Report:
+@router.get("/{id}/report.json", response_model=procedure_wire.Report)
+def get_json(deps: DepsHere, id: str) -> procedure_wire.Report:
     """The report for programs."""
     return report_of(deps, id)
 
@@ -154,12 +154,12 @@ def _gray(deps: Deps, shelf: Shelf, entry: Entry) -> Gray8 | None:
         return None
 
 
-def report_of(deps: Deps, id: str) -> wire.Report:
+def report_of(deps: Deps, id: str) -> procedure_wire.Report:
     """All that an export holds of one procedure; 404 where there is none."""
     return reported.report_of(deps.settings, deps.engine, find(deps, id), made_at=deps.now())
 
 
-def as_csv(report: wire.Report) -> str:
+def as_csv(report: procedure_wire.Report) -> str:
     """Comma-separated, one line per entry."""
     out = io.StringIO()
     writer = csv.writer(out)

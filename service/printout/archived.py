@@ -16,7 +16,7 @@ from detection.picture import Gray8
 from detection.vocabulary import Entry, EntryType
 from dicom_gateway.report.nouns import Document, Maker
 from dicom_gateway.spool import Spool
-from service.api import wire
+from service.api import procedure_wire, wire
 from service.printout.contents import printout_of
 from service.printout.keyframes import Shown, pictures_of, shown_of
 from service.printout.parts import Picture, Printout, Section, Words
@@ -62,7 +62,7 @@ class Archivable:
         return replace(printout_of(self._report, (APART,), pictures), title="Procedure report, as archived")
 
 
-def _fixed(report: wire.Report, maker: Maker) -> wire.Report:
+def _fixed(report: procedure_wire.Report, maker: Maker) -> procedure_wire.Report:
     """Made when its last line was written, by the algorithm and rules that judged."""
     log = [line for line in report.log if not _is_about_sending(line)]
     made_at = max((line.at for line in log), key=datetime.fromisoformat, default=report.made_at)

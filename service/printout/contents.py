@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from detection.vocabulary import EntryType, Kind
-from service.api import wire
+from service.api import procedure_wire
 from service.clinical.remarks import Whole
 from service.clinical.scores_spine import LEVELS
 from service.printout.parts import Cell, Mark, Part, Picture, Pictures, Printout, Section, Span, Table, Timeline, Words
@@ -28,7 +28,7 @@ BY_HAND = frozenset(
 """What the line of time marks beside the alerts."""
 
 
-def printout_of(report: wire.Report, record: Sequence[Section], frames: Sequence[Picture]) -> Printout:
+def printout_of(report: procedure_wire.Report, record: Sequence[Section], frames: Sequence[Picture]) -> Printout:
     """The report of one procedure. ``record`` is what it tells of the clinical record."""
     hidden = [
         f"{view} view: {', '.join(words_of(zone) for zone in zones) or 'none'}"
@@ -56,7 +56,7 @@ def record_of(whole: Whole | None) -> tuple[Section, ...]:
     return tuple(sections_of(whole))
 
 
-def _about(report: wire.Report) -> Iterator[tuple[Cell, ...]]:
+def _about(report: procedure_wire.Report) -> Iterator[tuple[Cell, ...]]:
     about, version = report.procedure, report.version
     yield "Procedure", about.id
     yield "Mode", about.mode
@@ -71,7 +71,7 @@ def _about(report: wire.Report) -> Iterator[tuple[Cell, ...]]:
     yield "Software", f"{version.software}, algorithm {version.algorithm}, rules {version.rules}"
 
 
-def _levels(report: wire.Report) -> list[str]:
+def _levels(report: procedure_wire.Report) -> list[str]:
     """Those that the procedure was opened for, and those that landmarks or the log name, from head to foot."""
     told = {*report.procedure.levels, *(str(entry.data.get("level")) for entry in report.log)}
     return [
@@ -80,7 +80,7 @@ def _levels(report: wire.Report) -> list[str]:
     ]
 
 
-def _dose_in_words(dose: wire.Dose | None) -> str:
+def _dose_in_words(dose: procedure_wire.Dose | None) -> str:
     """The totals that are told, each with its unit."""
     if dose is None:
         return "no dose report"
@@ -96,7 +96,7 @@ def _key_frames(frames: Sequence[Picture]) -> tuple[Part, ...]:
     return (Pictures(frames=tuple(frames)),) if frames else (Words(text="No frame was judged."),)
 
 
-def _alerts(report: wire.Report) -> tuple[Part, ...]:
+def _alerts(report: procedure_wire.Report) -> tuple[Part, ...]:
     if not report.alerts:
         return (Words(text="No alert was raised. No alert does not mean no leakage."),)
     rows = [
@@ -105,7 +105,7 @@ def _alerts(report: wire.Report) -> tuple[Part, ...]:
     return timeline_of(report), Table(head=ALERT_HEAD, rows=tuple(rows))
 
 
-def timeline_of(report: wire.Report) -> Timeline:
+def timeline_of(report: procedure_wire.Report) -> Timeline:
     """From the first alert or act to the last; alerts about the system are in the table alone."""
     alerts = [alert for alert in report.alerts if alert.kind is not Kind.TECHNICAL]
     acts = [entry for entry in report.log if entry.type in BY_HAND]
@@ -138,7 +138,7 @@ def _clock(at: float) -> str:
     return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02} UTC"
 
 
-def _log(report: wire.Report) -> Iterator[tuple[Cell, ...]]:
+def _log(report: procedure_wire.Report) -> Iterator[tuple[Cell, ...]]:
     for e in report.log:
         steps = ", ".join(f"{name} {ms:.0f} ms" for name, ms in e.steps_ms.items())
         yield e.number, e.at, words_of(e.type), e.from_, e.to, e.cause, e.actor, steps

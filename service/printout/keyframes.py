@@ -9,7 +9,7 @@ from db import queries
 from db.connect import Engine
 from detection.picture import Gray8, draw
 from detection.vocabulary import Entry, Kind, Priority
-from service.api import wire
+from service.api import procedure_wire
 from service.marks import marks_of
 from service.printout.parts import Picture
 from service.printout.record import moment, words_of
@@ -27,7 +27,7 @@ class Shown(NamedTuple):
     words: str
 
 
-def shown_of(engine: Engine, report: wire.Report) -> tuple[Shown, ...]:
+def shown_of(engine: Engine, report: procedure_wire.Report) -> tuple[Shown, ...]:
     """The most urgent first, the last judged frame last."""
     words_by_frame: dict[tuple[str, int], list[str]] = {}
     alerts = [alert for alert in report.alerts if alert.kind is not Kind.TECHNICAL]

@@ -11,7 +11,7 @@ from db.dose import doses_of
 from db.procedures import Procedure
 from detection.rules import ALGORITHM_VERSION, rules_hash
 from detection.vocabulary import Entry, EntryType, Zone
-from service.api import wire
+from service.api import procedure_wire, wire
 from service.api.answers import alert_of, dose_of, entry_of, procedure_of, step_of, time_of
 from service.settings import Settings
 
@@ -20,9 +20,9 @@ TOLD = tuple(kind for kind in EntryType if kind is not EntryType.FRAME_SEEN)
 """What a report tells: everything but single frames, which the measurements hold."""
 
 
-def report_of(settings: Settings, engine: Engine, procedure: Procedure, *, made_at: float) -> wire.Report:
+def report_of(settings: Settings, engine: Engine, procedure: Procedure, *, made_at: float) -> procedure_wire.Report:
     """All that an export holds of one procedure."""
-    return wire.Report(
+    return procedure_wire.Report(
         safety=wire.SAFETY_WORDS,
         made_at=time_of(made_at),
         procedure=counted(engine, procedure),
@@ -33,12 +33,12 @@ def report_of(settings: Settings, engine: Engine, procedure: Procedure, *, made_
     )
 
 
-def counted(engine: Engine, procedure: Procedure) -> wire.Procedure:
+def counted(engine: Engine, procedure: Procedure) -> procedure_wire.Procedure:
     """The procedure with how much it holds."""
     counts = queries.counts_of(engine, procedure.id)
     scheduled = schedule.scheduled_of(engine, procedure.id)
     told = {
-        "scheduled": scheduled and wire.Scheduled(**scheduled),
+        "scheduled": scheduled and procedure_wire.Scheduled(**scheduled),
         "steps": [step_of(step) for step in schedule.steps_of(engine, procedure.id)],
         "dose": dose_of(doses_of(engine, procedure)),
     }
