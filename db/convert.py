@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from detection.vocabulary import (
     Act,
@@ -14,7 +13,6 @@ from detection.vocabulary import (
     Band,
     Body,
     Condition,
-    Corners,
     Entry,
     EntryType,
     Extent,
@@ -22,9 +20,7 @@ from detection.vocabulary import (
     Front,
     Interval,
     Kind,
-    Landmarks,
     Mode,
-    Origin,
     Outline,
     Piece,
     Point,
@@ -36,29 +32,11 @@ from detection.vocabulary import (
     TechnicalCause,
     Validity,
     View,
-    Wall,
     Witness,
     Zone,
 )
 
 Json = dict[str, Any]
-Word = TypeVar("Word", bound=StrEnum)
-
-CORNER_NAMES: Mapping[View, Mapping[str, str]] = {
-    View.LATERAL: {
-        "near_superior": "posterior_superior",
-        "near_inferior": "posterior_inferior",
-        "far_superior": "anterior_superior",
-        "far_inferior": "anterior_inferior",
-    },
-    View.AP: {
-        "near_superior": "left_superior",
-        "near_inferior": "left_inferior",
-        "far_superior": "right_superior",
-        "far_inferior": "right_inferior",
-    },
-}
-"""What the four corners of a body are called outside, in each view that can be planned."""
 
 
 def json_text(value: Any) -> str:
@@ -80,7 +58,7 @@ def plain(value: Any) -> Any:
     if hasattr(value, "tolist"):  # an array or a number of numpy, which this folder does not import
         return plain(value.tolist())
     if isinstance(value, float):
-        return _number(value)
+        return finite(value)
     return value if value is None or isinstance(value, (bool, int)) else str(value)
 
 
@@ -91,16 +69,16 @@ def findings_data(findings: Findings) -> Json:
         "arrival": stamp.arrival,
         "study_instance_uid": stamp.study_instance_uid,
         "mode": str(stamp.mode),
-        "time_s": _number(stamp.time_s),
+        "time_s": finite(stamp.time_s),
         "view": str(findings.view),
         "scene": findings.scene,
         "shift_px": _point(findings.shift_px),
         "is_fit": bool(findings.is_fit),
         "flags": sorted(map(str, findings.flags)),
-        "trust": _number(findings.trust),
+        "trust": finite(findings.trust),
         "shape": [int(n) for n in findings.shape],
-        "mm_per_px": _number(findings.mm_per_px),
-        "cement_area_mm2": _number(findings.cement_area_mm2),
+        "mm_per_px": finite(findings.mm_per_px),
+        "cement_area_mm2": finite(findings.cement_area_mm2),
         "cement_volume_ml": _band_data(findings.cement_volume_ml),
         "front": _front_data(findings.front),
         "pieces": [_piece_data(piece) for piece in findings.pieces],
@@ -121,7 +99,7 @@ def alert_data(alert: Alert) -> Json:
     words = ("kind", "zone", "side", "priority", "condition", "validity", "signal", "view", "mode", "technical_cause")
     return {
         **{name: getattr(alert, name) for name in names},
-        **{name: _number(getattr(alert, name)) for name in numbers},
+        **{name: finite(getattr(alert, name)) for name in numbers},
         **{name: _word(getattr(alert, name)) for name in words},
         "first_frame": seen_data(alert.first_frame),
         "raised_frame": seen_data(alert.raised_frame),
@@ -139,7 +117,7 @@ def _witness_data(witness: Witness) -> Json:
     return {
         "source": witness.source,
         **{name: _word(getattr(witness, name)) for name in words},
-        **{name: _number(getattr(witness, name)) for name in ("area_mm2", "length_mm", "trust")},
+        **{name: finite(getattr(witness, name)) for name in ("area_mm2", "length_mm", "trust")},
         "first_frame": seen_data(witness.first_frame),
         "last_frame": seen_data(witness.last_frame),
     }
@@ -203,42 +181,6 @@ def seen_from(data: Mapping[str, Any] | None) -> Seen | None:
     return Seen(**data) if data else None
 
 
-def landmarks_data(landmarks: Landmarks) -> Json:
-    """Landmarks in the shape of the plan: corners by their names in this view. ValueError for other views."""
-    body = landmarks.body
-    frame = landmarks.sop_instance_uid
-    return {
-        "view": str(body.view),
-        "level": body.level,
-        **{told: list(getattr(body.corners, ours)) for ours, told in _corner_names(body.view).items()},
-        "frame": {"sop_instance_uid": frame, "index": landmarks.index} if frame else None,
-        "posterior_wall": str(body.wall),
-        "mm_per_px": _number(body.mm_per_px),
-        "origin": str(body.origin),
-        "trust": _number(body.trust),
-    }
-
-
-def landmarks_from(data: Mapping[str, Any]) -> Landmarks:
-    """Landmarks from the shape of the plan, with its ``view`` in it.
-
-    Raises ValueError that names the field and what was expected.
-    """
-    view = _told_word(data, "view", View, View.UNKNOWN)
-    corners = {ours: _told_point(data, told) for ours, told in _corner_names(view).items()}
-    uid, index = _told_frame(data.get("frame"))
-    body = Body(
-        view=view,
-        corners=Corners(**corners),
-        origin=_told_word(data, "origin", Origin, Origin.OPERATOR),
-        trust=_told_trust(data.get("trust")),
-        level=_told_level(data.get("level")),
-        wall=_told_word(data, "posterior_wall", Wall, Wall.INTACT),
-        mm_per_px=_told_scale(data.get("mm_per_px")),
-    )
-    return Landmarks(body=body, sop_instance_uid=uid, index=index)
-
-
 def entry_from_row(row: Mapping[str, Any]) -> Entry:
     """A line of the journal as it was written."""
     return Entry(
@@ -284,58 +226,8 @@ def _seen_of_row(row: Mapping[str, Any]) -> Seen | None:
     )
 
 
-def _corner_names(view: View) -> Mapping[str, str]:
-    if view not in CORNER_NAMES:
-        raise ValueError(f"view: expected lateral or ap, not {view}")
-    return CORNER_NAMES[view]
-
-
-def _told_word(data: Mapping[str, Any], name: str, kind: type[Word], default: Word) -> Word:
-    try:
-        return default if data.get(name) is None else kind(data[name])
-    except ValueError:
-        raise ValueError(f"{name}: expected one of {', '.join(kind)}") from None
-
-
-def _told_point(data: Mapping[str, Any], name: str) -> Point:
-    point = data.get(name)
-    if isinstance(point, list | tuple) and len(point) == 2 and all(map(_is_finite, point)):
-        return float(point[0]), float(point[1])
-    raise ValueError(f"{name}: expected [row, col] in pixels")
-
-
-def _told_level(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    raise ValueError("level: expected a text such as L2, or null")
-
-
-def _told_frame(value: Any) -> tuple[str | None, int]:
-    if value is None:
-        return None, 0
-    uid, index = (value.get("sop_instance_uid"), value.get("index", 0)) if isinstance(value, Mapping) else (None, None)
-    if isinstance(uid, str) and isinstance(index, int) and index >= 0:
-        return uid, index
-    raise ValueError("frame: expected sop_instance_uid and a zero-based index, or null")
-
-
-def _told_scale(value: Any) -> float | None:
-    if value is None or (_is_finite(value) and value > 0):
-        return None if value is None else float(value)
-    raise ValueError("mm_per_px: expected a number above 0, or null")
-
-
-def _told_trust(value: Any) -> float:
-    if value is None or (_is_finite(value) and 0 <= value <= 1):
-        return 1.0 if value is None else float(value)
-    raise ValueError("trust: expected a number from 0 to 1, or null")
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _number(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
+    """``value`` as a float; None for what is not known, not a number or without end."""
     return float(value) if value is not None and math.isfinite(value) else None
 
 
@@ -348,7 +240,7 @@ def _names(values: Iterable[str]) -> list[str]:
 
 
 def _point(point: Point) -> list[float | None]:
-    return [_number(point[0]), _number(point[1])]
+    return [finite(point[0]), finite(point[1])]
 
 
 def _outline(outline: Outline) -> list[list[float]]:
@@ -358,22 +250,22 @@ def _outline(outline: Outline) -> list[list[float]]:
 def _interval_data(interval: Interval | None) -> Json | None:
     if interval is None:
         return None
-    return {"value": _number(interval.value), "low": _number(interval.low), "high": _number(interval.high)}
+    return {"value": finite(interval.value), "low": finite(interval.low), "high": finite(interval.high)}
 
 
 def _band_data(band: Band | None) -> Json | None:
-    return None if band is None else {"low": _number(band.low), "high": _number(band.high)}
+    return None if band is None else {"low": finite(band.low), "high": finite(band.high)}
 
 
 def _extent_data(extent: Extent) -> Json:
-    return {name: _number(getattr(extent, name)) for name in ("area_mm2", "length_mm", "area_px")}
+    return {name: finite(getattr(extent, name)) for name in ("area_mm2", "length_mm", "area_px")}
 
 
 def _front_data(front: Front | None) -> Json | None:
     if front is None:
         return None
     names = ("distance_px", "share", "distance_mm", "depth_mm", "speed_mm_s")
-    numbers = {name: _number(getattr(front, name)) for name in names}
+    numbers = {name: finite(getattr(front, name)) for name in names}
     return {**numbers, "seconds_to_wall": _interval_data(front.seconds_to_wall)}
 
 
@@ -382,7 +274,7 @@ def _piece_data(piece: Piece) -> Json:
     return {
         "zone": str(piece.zone),
         "side": _word(piece.side),
-        **{name: _number(getattr(piece, name)) for name in numbers},
+        **{name: finite(getattr(piece, name)) for name in numbers},
         "volume_ml": _band_data(piece.volume_ml),
         "n_seen": int(piece.n_seen),
         "first_seen": _stamp_data(piece.first_seen),
@@ -394,9 +286,9 @@ def _stamp_data(stamp: Stamp) -> Json:
     return {
         "sop_instance_uid": stamp.sop_instance_uid,
         "index": stamp.index,
-        "acquired_at": _number(stamp.acquired_at),
-        "received_at": _number(stamp.received_at),
-        "time_s": _number(stamp.time_s),
+        "acquired_at": finite(stamp.acquired_at),
+        "received_at": finite(stamp.received_at),
+        "time_s": finite(stamp.time_s),
     }
 
 
@@ -408,8 +300,8 @@ def _body_data(body: Body | None) -> Json | None:
         "view": str(body.view),
         "corners": {name: _point(getattr(body.corners, name)) for name in names},
         "origin": str(body.origin),
-        "trust": _number(body.trust),
+        "trust": finite(body.trust),
         "level": body.level,
         "wall": str(body.wall),
-        "mm_per_px": _number(body.mm_per_px),
+        "mm_per_px": finite(body.mm_per_px),
     }

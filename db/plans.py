@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select
 
 from db.connect import appending, reading, rows_of
-from db.convert import entry_from_row, landmarks_from
+from db.convert import entry_from_row
 from db.journal import append_in
+from db.landmarks import landmarks_from
 from db.tables import ENTRY, PROCEDURE
 from detection.vocabulary import Entry, EntryType, Plan, View
 

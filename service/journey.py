@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from db.arrivals import Progress, Status
-from db.convert import findings_data, landmarks_from
+from db.convert import findings_data
+from db.landmarks import landmarks_from
 from detection.alarm import Alarm, Setting, judge
 from detection.examine import examine
 from detection.memory import Memory

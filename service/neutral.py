@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from typing import Any
 
-from db.convert import CORNER_NAMES
+from db.landmarks import CORNER_NAMES
 from db.procedures import PROCEDURE_KINDS
 from detection import states, vocabulary
 from dicom_gateway.disguise import Disguise

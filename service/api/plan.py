@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 
 from db import plans, queries
-from db.convert import CORNER_NAMES
+from db.landmarks import CORNER_NAMES
 from detection.vocabulary import Origin, View
 from service.api import asks, procedure_wire, wire
 from service.api.deps import Actor, Deps, DepsHere

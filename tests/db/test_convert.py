@@ -13,10 +13,9 @@ from db.convert import (
     alert_from,
     findings_data,
     json_text,
-    landmarks_data,
-    landmarks_from,
     plain,
 )
+from db.landmarks import landmarks_data, landmarks_from
 from detection.vocabulary import (
     Alert,
     Condition,

@@ -13,8 +13,8 @@ from typing import Any
 
 from db import plans, queries
 from db.connect import connect
-from db.convert import CORNER_NAMES
 from db.journal import Journal
+from db.landmarks import CORNER_NAMES
 from detection.phantom.chain import Chain
 from detection.phantom.flow import Leak, LeakKind
 from detection.phantom.obstacles import Obstacle, ObstacleKind

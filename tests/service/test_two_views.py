@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from db import plans, queries
-from db.convert import CORNER_NAMES
+from db.landmarks import CORNER_NAMES
 from detection.phantom.scene import Scene
 from detection.vocabulary import Entry, EntryType, Kind
 from dicom_gateway.spool import Origin
