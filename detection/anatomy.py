@@ -42,7 +42,7 @@ class Crowd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sight:
+class Search:
     """What guesses are weighed against: the flattened picture, the seed in its grid, the view."""
 
     flat: Gray
@@ -158,12 +158,12 @@ def find_body(
         return None
     factor = 1 / (px_per_mm * GRID_MM)
     at = (np.array(seed.at, np.float32) + 0.5) * np.float32(factor) - 0.5
-    sight = Sight(flat=flat, at=at.astype(np.float32), view=view, seed=seed)
-    crowd = walk(sight)
-    outline, evidence = answer_of(sight, crowd, rules)
+    search = Search(flat=flat, at=at.astype(np.float32), view=view, seed=seed)
+    crowd = walk(search)
+    outline, evidence = answer_of(search, crowd, rules)
     points = [(float(r), float(c)) for r, c in outline * px_per_mm + np.array(seed.at)]
     trust = round(float(1 / (1 + np.exp(-evidence @ TRUST))), 3)
-    doubt_mm = doubt_of(outline, sight.quads(crowd.guesses), rules)
+    doubt_mm = doubt_of(outline, search.quads(crowd.guesses), rules)
     return Body(view=view, corners=_corners(points), origin=Origin.FOUND, trust=trust, doubt_mm=doubt_mm)
 
 
@@ -183,18 +183,18 @@ def doubt_of(outline: Quads, quads: Quads, rules: Rules) -> tuple[float, float, 
     return near, far, superior, inferior
 
 
-def answer_of(sight: Sight, crowd: Crowd, rules: Rules) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def answer_of(search: Search, crowd: Crowd, rules: Rules) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """The outline (4, 2) in mm from the seed, and the evidence (4,) that ``TRUST`` weighs."""
-    outline, share = _densest(sight.quads(crowd.guesses), rules)
-    weakest, goes_on = support_of(sight.flat, outline[None] / np.float32(GRID_MM) + sight.at, sight.view)
+    outline, share = _densest(search.quads(crowd.guesses), rules)
+    weakest, goes_on = support_of(search.flat, outline[None] / np.float32(GRID_MM) + search.at, search.view)
     return outline, np.array([1.0, share, weakest, goes_on])
 
 
-def walk(sight: Sight) -> Crowd:
+def walk(search: Search) -> Crowd:
     """A crowd that lies as the picture and anatomy together make it likely."""
     rng = np.random.default_rng(0)
     drawn = draw_guesses(N_DRAWN, rng)
-    first = sight.weigh(drawn)
+    first = search.weigh(drawn)
     # drawn from the prior already: only the picture weighs
     weight = np.exp(first.likely + (drawn * drawn).sum(axis=1) / 2 - first.likely.max())
     upto = np.cumsum(weight, dtype=np.float64)
@@ -202,7 +202,7 @@ def walk(sight: Sight) -> Crowd:
     crowd = Crowd(guesses=drawn[chosen], likely=first.likely[chosen])
     for stride in STRIDES:
         step = rng.standard_normal(crowd.guesses.shape, dtype=np.float32) * np.float32(stride)
-        there = sight.weigh(np.clip(crowd.guesses + step, -WIDEST, WIDEST))
+        there = search.weigh(np.clip(crowd.guesses + step, -WIDEST, WIDEST))
         goes = np.log(rng.random(N_KEPT, dtype=np.float32)) < there.likely - crowd.likely
         crowd = Crowd(
             guesses=np.where(goes[:, None], there.guesses, crowd.guesses),

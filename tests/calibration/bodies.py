@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detection.anatomy import Sight, answer_of, find_body, seed_of, walk
+from detection.anatomy import Search, answer_of, find_body, seed_of, walk
 from detection.edges import GRID_MM, flatten, profiles_of
 from detection.examine import examine
 from detection.guesses import draw_guesses
@@ -102,23 +102,23 @@ def reference_of(scene: Scene, kind: str) -> Reference | None:
     )
 
 
-def sight_of(one: Reference) -> Sight:
+def search_of(one: Reference) -> Search:
     seed = seed_of(one.needle, one.view)
     flat = flatten(one.picture, one.usable, one.px_per_mm, RULES)
     at = (np.array(seed.at, np.float32) + 0.5) / np.float32(one.px_per_mm * GRID_MM) - np.float32(0.5)
-    return Sight(flat=flat, at=at.astype(np.float32), view=one.view, seed=seed)
+    return Search(flat=flat, at=at.astype(np.float32), view=one.view, seed=seed)
 
 
 def candidates(one: Reference, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Profiles (n, 8, taps) of outlines drawn, walked and near the truth, and how far (n,) each is off at its worst corner (mm)."""
     rng = np.random.default_rng(seed)
-    sight = sight_of(one)
-    true = (one.corners - np.array(sight.seed.at)) / one.px_per_mm
+    search = search_of(one)
+    true = (one.corners - np.array(search.seed.at)) / one.px_per_mm
     near = true + rng.normal(0, 1, (250, 4, 2)) + rng.normal(0, 1.2, (250, 1, 2))
-    quads = np.concatenate([sight.quads(draw_guesses(1000, rng)), sight.quads(walk(sight).guesses), near])
+    quads = np.concatenate([search.quads(draw_guesses(1000, rng)), search.quads(walk(search).guesses), near])
     quads = quads.astype(np.float32)
     off = np.linalg.norm(quads - true, axis=2).max(axis=1)
-    return profiles_of(sight.flat, quads / np.float32(GRID_MM) + sight.at), off
+    return profiles_of(search.flat, quads / np.float32(GRID_MM) + search.at), off
 
 
 def fit_shapes(found: list[Reference]) -> dict[View, np.ndarray]:
@@ -161,9 +161,9 @@ def fit_trust(found: list[Reference]) -> np.ndarray:
     """Logistic curve from the evidence for an answer to whether it is right."""
     evidence, rights = [], []
     for one in (*found, *textures()):
-        sight = sight_of(one)
-        outline, told = answer_of(sight, walk(sight), RULES)
-        off = np.linalg.norm(outline - (one.corners - np.array(sight.seed.at)) / one.px_per_mm, axis=1).max()
+        search = search_of(one)
+        outline, told = answer_of(search, walk(search), RULES)
+        off = np.linalg.norm(outline - (one.corners - np.array(search.seed.at)) / one.px_per_mm, axis=1).max()
         evidence.append(told)
         rights.append(off < RULES.body_right_mm)
     x, y = np.array(evidence), np.array(rights, float)
