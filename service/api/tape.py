@@ -17,6 +17,8 @@ LENGTH = 400
 PAGE = 200
 MOST_AT_ONCE = 32
 """Entries written to a listener in one go: what one that does not read can hold."""
+MOST_PLACES = 64
+"""Words put together that are kept: whoever asks from everywhere fills no memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +68,11 @@ class Tape:
             if after < self._start or self._end == 0:
                 return None
             place = after, procedure
-            if place not in self._told:
-                self._told[place] = self._between(after, procedure)
-            return self._told[place]
+            if (told := self._told.get(place)) is None:
+                told = self._between(after, procedure)
+                if len(self._told) < MOST_PLACES:
+                    self._told[place] = told
+            return told
 
     def _between(self, after: int, procedure: str | None) -> tuple[bytes, int]:
         # from the end, for most listeners lack the last one only
