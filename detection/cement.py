@@ -81,7 +81,7 @@ def remember(scene: Scene, evidence: Evidence, rules: Rules) -> Scene:
     seen = np.asarray(cv2.LUT(cv2.add(before, more), bounded), dtype=np.uint8)
     if scene.clutter is not None and scene.clutter.held is not None:
         seen[scene.clutter.held] = 0
-    cement = _accept(seen >= rules.confirm_frames, seen, scene, rules)
+    cement = _bridged(_accept(seen >= rules.confirm_frames, seen, scene, rules), scene, rules)
     # the offset is followed slowly: recursive filters smear a step over several frames
     offset = scene.offset + rules.noise_rate * (evidence.offset - scene.offset)
     return replace(
@@ -173,6 +173,21 @@ def _accept(candidates: Mask, seen: NDArray[np.uint8], scene: Scene, rules: Rule
     within.ravel()[places] = (seeded | steady)[part]
     accepted[patch] = within
     return accepted
+
+
+def _bridged(cement: Mask, scene: Scene, rules: Rules) -> Mask:
+    """Cement (h, w) with what a needle hides in body or about its tip between cement on both of its sides: it goes on behind it."""
+    patch = patch_of(cement)
+    if patch is None or scene.opaque is None:
+        return cement
+    hidden = scene.opaque[patch] & home_of(scene, cement.shape, rules)[patch].view(np.bool_)
+    if not hidden.any():
+        return cement
+    reach = round((rules.needle_width_mm / 2 + 2 * rules.needle_margin_mm) * scene.px_per_mm)
+    framed = cv2.copyMakeBorder(cement[patch].view(np.uint8), reach, reach, reach, reach, cv2.BORDER_CONSTANT)
+    closed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    cement[patch] |= hidden & closed[reach:-reach, reach:-reach].view(np.bool_)
+    return cement
 
 
 def _seeds(scene: Scene, shape: tuple[int, ...], rules: Rules) -> Mask:

@@ -174,7 +174,8 @@ def _leaks(findings: Findings, rules: Rules, plan: Plan) -> tuple[Claim, ...]:
 def _ladder(zone: Zone, findings: Findings) -> Ladder:
     if findings.body is None and zone is Zone.ELSEWHERE:
         return UNPLACED_LADDER
-    return UNSURE_LADDERS[zone] if Flag.BODY_UNCERTAIN in findings.flags else LEAK_LADDERS[zone]
+    is_sure = findings.body is not None and Flag.BODY_UNCERTAIN not in findings.flags
+    return LEAK_LADDERS[zone] if is_sure else UNSURE_LADDERS[zone]
 
 
 def _vanished(findings: Findings, rules: Rules, plan: Plan) -> tuple[Claim, ...]:

@@ -595,6 +595,18 @@ class Rules:
         source="clinical timing: 2 mm vein 3.2-16 mm/s; phantom: soft tissue 1.1 to 3.1, veins 3.6 to 9.7 when they are told",
         reason="what ran so far within that time beside the body, no broader than a vein, runs in one",
     )
+    run_open_mm: float = rule(
+        3.0,
+        unit="mm",
+        source="clinical timing: 2 mm vein 3.2-16 mm/s; phantom: oblique veins 1.9 to 7, a bolus mostly below 1, once 2.6",
+        reason="where no body is known, what ran so far within that time and is as thin as a vein runs in one",
+    )
+    run_settled_s: float = rule(
+        5.0,
+        unit="s",
+        source="phantom: the first drop spreads by millimetres a second for up to four seconds",
+        reason="and it must run from cement that is so old",
+    )
     run_sights: float = rule(
         3,
         unit="half sights",

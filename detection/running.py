@@ -3,18 +3,22 @@
 The outline of a body is uncertain by a millimetre and more, so what merely stands beyond it may be inside. But cement in bone
 creeps, 0.03 to 0.2 mm/s, and stops at a wall; what runs on past the outline at a millimetre a second has found a way out,
 wherever exactly the wall lies. It is given no margin, and no doubt, for as long as it lies there.
+
+Where no body is known, as in oblique views, nothing is told from an outline. But what runs on from established cement as only
+veins let it, and no broader than they are, is in a vein wherever that lies.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detection.memory import Arrivals, Scene
-from detection.patches import Patch, among, linked, patch_kept
+from detection.memory import Arrivals, Region, Scene
+from detection.patches import Patch, among, linked, patch_kept, widened
 from detection.rules import Rules
 from detection.vocabulary import ZONE_ORDER, Gray, Mask, Zone
 
@@ -24,6 +28,13 @@ LONG_AGO = np.float32(-np.inf)
 NEVER = np.float32(np.inf)
 RUSHED = np.uint8(128)
 """Added to the sights of what has run as far as only veins let it."""
+
+
+class Sighted(NamedTuple):
+    """Pixels of a patch by their ``places`` in it, flattened, and how often each was seen to run, ``RUSHED`` added; both (n,)."""
+
+    places: NDArray[np.intp]
+    told: NDArray[np.uint8]
 
 
 def arrivals_of(cement: Mask, before: Arrivals | None, time_s: float, rules: Rules) -> Arrivals:
@@ -49,17 +60,33 @@ def ran_out(cement: Mask, scene: Scene, rules: Rules) -> NDArray[np.uint8] | Non
     anew. From ``run_sights`` on it has run out, and so has what hangs together with it, for as long as it lies there. It wants
     ``arrivals`` that know of this cement.
     """
-    patch, region, arrivals = patch_kept(cement), scene.region, scene.arrivals
-    if patch is None or region is None or arrivals is None or not region.watched:
+    patch, region = patch_kept(cement), scene.region
+    if patch is None or scene.arrivals is None or (region is not None and not region.watched):
         return None
-    outside = cement[patch] & ~among(region.bare.zones[patch], LEFT_OUT)
+    away_px = _from_old(scene.arrivals, patch, rules)
+    if region is None:
+        seen = _ran_on(cement, patch, away_px, scene, rules)
+    else:
+        seen = _ran_past(cement, patch, away_px, scene, region, rules)
+    if seen is None or not seen.told.any():
+        return None
+    rows, cols = np.unravel_index(seen.places, away_px.shape)
+    out = np.zeros(cement.shape, np.uint8)
+    out[rows + patch[0].start, cols + patch[1].start] = seen.told
+    return out
+
+
+def _ran_past(cement: Mask, patch: Patch, away_px: Gray, scene: Scene, region: Region, rules: Rules) -> Sighted | None:
+    """What runs past the outline of a body; ``away_px`` of a patch is how far each pixel lies from cement that is no news."""
+    zones = region.bare.zones[patch]
+    outside = cement[patch] & ~among(zones, LEFT_OUT)
     half_px = rules.run_mm2 * scene.px_per_mm**2 / 2
     if np.count_nonzero(outside) < half_px:
         return None
     places, part, count, _ = linked(outside)
-    away_px = _from_old(arrivals, patch, rules).ravel()[places]
     far_px, rushed_px = (
-        np.bincount(part[away_px >= mm * scene.px_per_mm], minlength=count) for mm in (rules.run_mm, rules.run_vein_mm)
+        np.bincount(part[away_px.ravel()[places] >= mm * scene.px_per_mm], minlength=count)
+        for mm in (rules.run_mm, rules.run_vein_mm)
     )
     has_rushed = rushed_px >= half_px
     sights = np.where(far_px >= half_px, 1, 0) + (far_px >= 2 * half_px)
@@ -67,20 +94,54 @@ def ran_out(cement: Mask, scene: Scene, rules: Rules) -> NDArray[np.uint8] | Non
     np.maximum.at(beyond_px, part, region.bare.beyond[patch].ravel()[places])
     is_rim = (beyond_px < rules.run_reach_px) | (np.bincount(part, minlength=count) < 2 * half_px)
     sights[is_rim] = 0
-    if scene.out is not None:
-        known = scene.out[patch].ravel()[places]
-        before = np.zeros(count, np.uint8)
-        np.maximum.at(before, part, known & ~RUSHED)
-        was_out = np.bincount(part[known & ~RUSHED >= rules.run_sights], minlength=count) >= half_px
-        has_rushed |= was_out & (np.bincount(part[known >= RUSHED], minlength=count) > 0)
-        sights = np.where(was_out, rules.run_sights, np.where(sights > 0, sights + before, 0))
-    if not sights[part].any():
+    return _counted(places, part, (sights, has_rushed), half_px, None if scene.out is None else scene.out[patch], rules)
+
+
+def _ran_on(cement: Mask, patch: Patch, away_px: Gray, scene: Scene, rules: Rules) -> Sighted | None:
+    """Where no body is known: what runs on from established cement as only veins let it, thin as a vein."""
+    mm, least_px, arrivals = scene.px_per_mm, rules.run_mm2 * scene.px_per_mm**2, scene.arrivals
+    known = None if scene.out is None else scene.out[patch]
+    if arrivals is None or np.count_nonzero(_came_before(arrivals, patch, rules.run_settled_s)) < least_px:
         return None
-    out = np.zeros(cement.shape, np.uint8)
-    rows, cols = np.unravel_index(places, outside.shape)
+    fresh = away_px >= rules.run_mm * mm
+    if scene.opaque is not None:
+        # cement that a needle uncovers has not run
+        fresh &= ~widened(scene.opaque, round(rules.run_mm * mm), is_kept=True)[patch]
+    if known is not None:
+        fresh |= known & ~RUSHED >= rules.run_sights
+    places, part, count, labels = linked(cement[patch] & fresh)
+    n_far = np.bincount(part[away_px.ravel()[places] >= rules.run_open_mm * mm], minlength=count)
+    sights = np.where(n_far >= least_px / 2, 1, 0) + (n_far >= least_px)
+    for each in np.flatnonzero(sights):
+        sights[each] *= _is_thin(labels == each, rules.vein_width_mm * mm)
+    return _counted(places, part, (sights, sights > 0), 1, known, rules)
+
+
+def _counted(
+    places: NDArray[np.intp],
+    part: NDArray[np.int32],
+    now: tuple[NDArray[np.intp], Mask],
+    least_px: float,
+    known: NDArray[np.uint8] | None,
+    rules: Rules,
+) -> Sighted:
+    """The sights of each part with those of the frames before; where ``least_px`` of it has run out before, all of it has."""
+    sights, has_rushed = now
+    if known is not None:
+        here, count = known.ravel()[places], len(sights)
+        before = np.zeros(count, np.uint8)
+        np.maximum.at(before, part, here & ~RUSHED)
+        was_out = np.bincount(part[here & ~RUSHED >= rules.run_sights], minlength=count) >= least_px
+        has_rushed = has_rushed | (was_out & (np.bincount(part[here >= RUSHED], minlength=count) > 0))
+        sights = np.where(was_out, rules.run_sights, np.where(sights > 0, sights + before, 0))
     told = np.minimum(sights, rules.run_sights).astype(np.uint8) + RUSHED * (has_rushed & (sights > 0))
-    out[rows + patch[0].start, cols + patch[1].start] = told[part]
-    return out
+    return Sighted(places=places, told=told[part])
+
+
+def _is_thin(part: Mask, width_px: float) -> bool:
+    """Whether a connected mask (h, w) is no broader in the mean than a tube of this width."""
+    length_px = max(cv2.minAreaRect(cv2.findNonZero(part.view(np.uint8)))[1]) + 1.0
+    return bool(np.count_nonzero(part) <= width_px * length_px)
 
 
 def has_run(mask: Mask, patch: Patch, scene: Scene, rules: Rules) -> bool:
@@ -102,9 +163,13 @@ def _n_out(mask: Mask, patch: Patch, scene: Scene, least: float) -> int:
 
 def _from_old(arrivals: Arrivals, patch: Patch, rules: Rules) -> Gray:
     """How far (px) each pixel of a patch lies from cement that is no news; 0 where there is none to have run from."""
-    now = np.float32(arrivals.at_s - arrivals.origin_s - rules.run_s)
-    old = arrivals.came[patch] <= now
+    old = _came_before(arrivals, patch, rules.run_s)
     if not old.any():
         return np.zeros(old.shape, np.float32)
     away = cv2.distanceTransform((~old).view(np.uint8), cv2.DIST_L2, 5)
     return np.asarray(away, dtype=np.float32)
+
+
+def _came_before(arrivals: Arrivals, patch: Patch, age_s: float) -> Mask:
+    """Where in a patch cement came so long ago, or nobody saw it come."""
+    return np.asarray(arrivals.came[patch] <= np.float32(arrivals.at_s - arrivals.origin_s - age_s))

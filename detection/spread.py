@@ -130,7 +130,7 @@ def _parts(cement: Mask, scene: Scene, rules: Rules) -> Parts:
         return {}
     here = cement[patch]
     if scene.region is None:
-        return {(Zone.ELSEWHERE, None): _part_of(here, patch)}
+        return _parts_of_none(here, patch, scene, rules)
     layout = _layout_at(patch, scene, scene.region, rules)
     rim = None if scene.region.rim is None else scene.region.rim[patch]
     zones = _with_tract(np.where(here, layout.zones, 255), layout, rim, scene.px_per_mm, rules)
@@ -150,6 +150,18 @@ def _parts(cement: Mask, scene: Scene, rules: Rules) -> Parts:
                     has_run=is_out,
                     has_rushed=is_out and has_rushed(half, patch, scene, rules),
                 )
+    return parts
+
+
+def _parts_of_none(here: Mask, patch: Patch, scene: Scene, rules: Rules) -> Parts:
+    """Cement of a patch where no body is known: what has run on as in a vein, and the rest, which may lie anywhere."""
+    ran = np.zeros_like(here) if scene.out is None else here & (scene.out[patch] & ~RUSHED >= rules.run_sights)
+    rest = here & ~ran
+    parts: Parts = {}
+    if rest.any():
+        parts[Zone.ELSEWHERE, None] = _part_of(rest, patch)
+    if ran.any():
+        parts[Zone.VEIN, None] = replace(_part_of(ran, patch), has_run=True, has_rushed=True)
     return parts
 
 

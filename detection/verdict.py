@@ -97,6 +97,8 @@ def could_show(key: Key, findings: Findings, level: str | None) -> bool:
         return False
     if {Flag.REFERENCE_BUILDING, Flag.CONTRAST_AGENT} & findings.flags:
         return False
+    if findings.body is None and key.zone is Zone.VEIN:
+        return True  # what runs as in a vein is told without a body, too
     return key.zone in findings.zones_watched or key.zone is Zone.ELSEWHERE
 
 

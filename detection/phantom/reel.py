@@ -71,6 +71,6 @@ _PLAIN = ("time_s", "volume_ml", "cnr", "distance_to_wall_mm", "leak_3d", "leak_
 
 def _unpacked(masks: bytes, n_masks: int, shape: tuple[int, int]) -> Iterable[Mask]:
     n_pixels = shape[0] * shape[1]
-    rows = np.frombuffer(masks, np.uint8).reshape(n_masks, -1)
+    rows = np.frombuffer(masks, np.uint8).reshape(n_masks, -(-n_pixels // 8))
     for row in rows:
         yield np.unpackbits(row, count=n_pixels).astype(np.bool_).reshape(shape)

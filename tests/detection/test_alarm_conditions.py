@@ -474,3 +474,11 @@ def test_frames_judged_late_and_out_of_order_break_nothing():
 def test_an_empty_word_of_silence_changes_nothing():
     changes, alarm = judge(Silence(source="CARM1", at=5.0, causes=frozenset()), (), Alarm(), SETTING, 5.0)
     assert (changes, alarm) == ((), Alarm())
+
+
+def test_a_vein_that_was_told_without_a_body_is_over_once_it_is_no_longer_seen():
+    room, open_view = Room(), {"view": View.OBLIQUE, "body": None, "zones_watched": ()}
+    room.see(frame(piece(Zone.VEIN), **open_view), times=RULES.urgent_n)
+    assert room.condition_of(Zone.VEIN) is Condition.PRESENT
+    room.see(frame(**open_view), times=2 * RULES.leak_end_n)
+    assert room.condition_of(Zone.VEIN) is Condition.ABSENT

@@ -235,3 +235,15 @@ def test_a_long_faint_tail_of_something_sure_is_kept_whole():
     kept = grown(strong, weak)
     assert kept[50, 20:-10].all()
     assert not kept[:49].any()
+
+
+@pytest.mark.parametrize(("top", "is_behind"), [(44, True), (62, False)])
+def test_between_cement_on_both_sides_of_a_needle_there_is_cement_behind_it(top, is_behind):
+    needle = np.zeros(SIZE, np.bool_)
+    needle[58:63, 50:] = True
+    blob = np.zeros(SIZE, np.float32)
+    blob[top:76, 56:80] = 0.3
+    cement = see([*NOTHING, *[blob] * 4], body_scene(opaque=needle), usable=~needle).cement
+    assert cement[68, 68]
+    assert cement[60, 58:78].all() == cement[60, 58:78].any() == is_behind
+    assert not cement[60, 84:].any(), "beyond the cement, and beyond the body, nothing is known of what it hides"

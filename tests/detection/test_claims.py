@@ -108,6 +108,11 @@ def test_a_leak_beside_a_balloon_is_as_urgent_as_ever(zone):
     assert claim.ladder == only(frame(piece(zone))).ladder
 
 
+def test_what_runs_as_in_a_vein_sounds_without_a_body_but_is_not_high():
+    (claim,) = claims(frame(piece(Zone.VEIN), body=None))
+    assert {claim.priority_at(pace) for pace in Pace} == {Priority.MEDIUM}
+
+
 UNSURE = frozenset({Flag.BODY_UNCERTAIN})
 
 

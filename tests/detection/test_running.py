@@ -202,3 +202,35 @@ def test_what_runs_from_an_uncertain_body_must_run_half_of_the_doubt_beyond_its_
     top = round(50 - beyond_mm * PX_PER_MM / FINE)
     told = play([*STOOD, *(upward(row) for row in (58, 54, top, top))], scene(UNCERTAIN))[-1]
     assert (Zone.DISC in {zone for zone, _ in zones_of(told)}) is has_run
+
+
+STOOD_LONG = [cement()] * 65
+"""The bolus, for longer than its first drop spreads fast."""
+ALONG = [forward(col) for col in range(112, 126, 2)]
+"""Three millimetres broad, and on by a millimetre a frame, as in a vein."""
+
+
+def in_veins(masks, **how):
+    """On which of these frames cement without a body, as in an oblique view, is told as a vein's."""
+    told = play(masks, empty_scene(fine(NONE).shape, PX_PER_MM, view=View.OBLIQUE), **how)
+    return [any(piece.zone is Zone.VEIN and piece.has_run for piece in spread.pieces) for spread in told]
+
+
+def test_without_a_body_what_runs_on_thinly_from_established_cement_is_in_a_vein_and_stays_told():
+    told = in_veins([*STOOD_LONG, *ALONG, *[ALONG[-1]] * 20])
+    assert not any(told[: len(STOOD_LONG) + 3]), "not before it has run three millimetres, on two frames"
+    assert all(told[len(STOOD_LONG) + 5 :])
+
+
+@pytest.mark.parametrize(
+    ("masks", "step_s"),
+    [
+        ([*[NONE] * 12, *STOOD, *ALONG], 0.1),
+        ([*STOOD_LONG, *ALONG], 1.0),
+        ([*STOOD_LONG, *[cement((slice(60, 90), slice(108, col + 1))) for col in range(112, 126, 2)]], 0.1),
+        ([*STOOD_LONG, ALONG[-1], *STOOD], 0.1),
+    ],
+    ids=["in its first drop", "at a millimetre a second", "as broad as a bolus", "for one frame"],
+)
+def test_without_a_body_nothing_else_is(masks, step_s):
+    assert not any(in_veins(masks, step_s=step_s))

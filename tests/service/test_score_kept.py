@@ -58,6 +58,11 @@ def test_a_shot_survives_being_packed(shots):
     assert same(shots, [unpack(pack(shot)) for shot in shots])
 
 
+def test_so_does_one_before_any_cement(shots):
+    empty = replace(shots[0], truth=replace(shots[0].truth, zones={}, visible=None))
+    assert same([empty], [unpack(pack(empty))])
+
+
 def test_eight_bit_shots_take_one_byte_a_pixel():
     shot = next(play(DISPLAY))
     assert len(pack(shot).pixels) == shot.pixels.size
