@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import insert, text
 
-from db.connect import JournalBroken, StoreFailure, StoreUnreachable, connect, reading, writing
+from db.connect import JournalBroken, StoreFailure, StoreUnreachable, connect, newest_migration, reading, writing
 from db.journal import Journal
 from db.tables import PROCEDURE, metadata
+from tests.conftest import CHECKOUT
 from tests.db.lines import note
 
 
@@ -23,6 +25,11 @@ def test_connecting_again_keeps_what_is_there(url, journal):
     again = connect(url)
     assert Journal(again).head() == 1
     again.dispose()
+
+
+def test_the_newest_file_of_migrations_is_named_as_what_it_brings():
+    folder = CHECKOUT / "db" / "migrations"
+    assert newest_migration(folder) == ScriptDirectory(str(folder)).get_current_head()
 
 
 def test_the_schema_of_a_newer_version_is_refused(url, engine):

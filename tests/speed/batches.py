@@ -19,7 +19,7 @@ from typing import Any
 
 import cv2
 
-from detection.threads import keep_memory
+from detection.threads import keep_memory, use_one_thread
 from service import journey, replay, sources
 from service.batch import RESULTS
 from tests.conftest import CHECKOUT, Orthanc, orthanc_running
@@ -30,7 +30,7 @@ N_PROCESSES = 2
 EXAMINE, WHOLE = "examine", "study, whole"
 STEPS: dict[str, tuple[Any, str]] = {
     "fetched from Orthanc": (replay, "fetch_study"),
-    "journal made": (replay, "connect"),
+    "analysis set up": (replay, "make_watch"),
     "put into the spool": (replay, "_fill"),
     "header": (sources.Sources, "header_of"),
     EXAMINE: (journey, "examine"),
@@ -125,7 +125,7 @@ def fill(archive: Orthanc, sizes: Sizes, folder: Path) -> str:
 def step_by_step(study: str, archive: Orthanc) -> Took:
     """One study in this process, as a process of the command does it; the first time warms up."""
     n_threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
+    use_one_thread()
     keep_memory()
     try:
         for _ in range(2):
