@@ -207,6 +207,8 @@ def _told_plainly() -> Iterator[None]:
         raise StoreUnreachable(f"{_name_of(error)}: {first_line}") from None
     except DBAPIError as error:
         raise JournalBroken(_name_of(error)) from None
+    except sqlite3.OperationalError as error:  # of BEGIN, which is said to the driver itself
+        raise StoreUnreachable(f"OperationalError {error.sqlite_errorname}: {error}") from None
     except PoolTimeout:
         raise StoreUnreachable("all connections to the database are taken") from None
 
@@ -273,7 +275,9 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A deferred BEGIN that writes later can fail with SQLITE_BUSY at once, whatever the patience.
     is_writer = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+    # Said to the driver itself: by way of a statement it takes as long as a line of the journal.
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute("BEGIN IMMEDIATE" if is_writer else "BEGIN")
 
 
 def _connect_postgresql(place: URL) -> Engine:

@@ -81,11 +81,11 @@ class _Line:
 
     def instances(self, study_instance_uid: str) -> list[str]:
         """As ``instances_of``."""
-        query = {"Level": "Study", "Query": {"StudyInstanceUID": study_instance_uid}}
+        query = {"Level": "Instance", "Query": {"StudyInstanceUID": study_instance_uid}}
         found = self.told("POST", "/tools/find", query)
         if not found:
             raise StudyNotFound("the study is not in Orthanc")
-        return [str(item["ID"]) for study in found for item in self.told("GET", f"/studies/{study}/instances")]
+        return [str(instance) for instance in found]
 
     def told(self, method: str, path: str, question: Any = None) -> Any:
         """What Orthanc answers to a question."""

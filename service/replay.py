@@ -30,6 +30,8 @@ from service.roles import make_watch
 from service.settings import Settings
 
 JOURNAL = "journal.sqlite"
+NEVER_S = 1e12
+"""Nobody takes a replay up where it ended."""
 OF_AN_ALERT = (
     *("kind", "zone", "side", "priority", "condition", "signal", "message", "technical_cause"),
     *("area_mm2", "distance_to_wall_mm", "outline"),
@@ -65,6 +67,7 @@ def judged_in(
         data_dir=folder / "data",
         database_url=None,
         sources_file=exported.sources_file if exported else None,
+        checkpoint_every_s=NEVER_S,
     )
     settings.data_dir.mkdir()
     headers: Headers = {}

@@ -26,9 +26,7 @@ class Counter:
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     callers: set[int] = field(default_factory=set)
     n_given: int = len(OBJECT)
-    answers: dict[str, object] = field(
-        default_factory=lambda: {"/at/tools/find": ["s"], "/at/studies/s/instances": [{"ID": "a"}, {"ID": "b"}]}
-    )
+    answers: dict[str, object] = field(default_factory=lambda: {"/at/tools/find": ["a", "b"]})
 
 
 @pytest.fixture
@@ -71,7 +69,6 @@ def test_objects_are_asked_for_as_they_are_over_one_connection(counter, tmp_path
     assert len(counter.callers) == 1
     assert [path for _, path, _ in counter.asked] == [
         "/at/tools/find",
-        "/at/studies/s/instances",
         "/at/instances/a/file",
         "/at/instances/b/file",
     ]
