@@ -22,6 +22,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExe
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -99,12 +100,14 @@ def _judged(studies: Sequence[str], hall: Hall) -> Generator[Result]:
         _ended(ThreadPoolExecutor(hall.n_processes, "fetch")) as fetchers,
         _ended(_Here() if is_alone else ProcessPoolExecutor(hall.n_processes, get_context("spawn"))) as judges,
     ):
+        fetch = partial(_fetch, hall=hall, scratch=Path(scratch))
         while waiting or fetching or judging:
-            while waiting and len(fetching) < hall.n_processes:
-                fetching.append(fetchers.submit(_fetch, waiting.popleft(), hall, Path(scratch)))
             has_room = len(judging) < most
-            if has_room and fetching and fetching[0].done():
-                judging.append(judges.submit(_judge, fetching.popleft().result(), hall))
+            fetched = fetching.popleft() if has_room and fetching and fetching[0].done() else None
+            while waiting and len(fetching) < hall.n_processes:
+                fetching.append(fetchers.submit(fetch, waiting.popleft()))
+            if fetched is not None:
+                judging.append(judges.submit(_judge, fetched.result(), hall))
                 continue
             awaited: list[Future[Any]] = [*judging, *islice(fetching, int(has_room))]
             wait(awaited, return_when=FIRST_COMPLETED)

@@ -106,6 +106,7 @@ def test_nothing_of_a_study_is_left_behind(archive, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
     results = judge_studies(["2.25.77", "2.25.1", "2.25.2", "2.25.3"], hall(archive, tmp_path / "out"))
     assert [next(results)["state"], next(results)["state"]] == ["failed", "done"]
-    assert len(list((tmp_path / "scratch").rglob("*.dcm"))) <= 1, "the one that is fetched ahead"
+    assert not list((tmp_path / "scratch").rglob("*.sqlite")), "of what is judged already"
+    assert len(list((tmp_path / "scratch").rglob("*.dcm"))) <= 1, "but for the one that is fetched ahead"
     results.close()
     assert not list((tmp_path / "scratch").iterdir())
