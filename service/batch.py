@@ -32,6 +32,7 @@ import click
 
 from dicom_gateway.arrival import hash_of
 from service.orthanc import OrthancUnreachable, StudyNotFound, fetch_study, studies_in
+from service.processes import keep_children_to_one_thread
 from service.safety import SAFETY_WORDS
 from service.settings import Settings
 
@@ -94,6 +95,7 @@ def _judged(studies: Sequence[str], hall: Hall) -> Generator[Result]:
     """The results in the order in which they come; of one process in that of the studies."""
     is_alone = hall.n_processes == 1 or len(studies) < 2
     most = 1 if is_alone else hall.n_processes + 1  # one that waits, so that no process does
+    keep_children_to_one_thread()
     waiting, fetching, judging = deque(studies), deque[Future[Fetched]](), list[Future[Result]]()
     with (
         tempfile.TemporaryDirectory(prefix="cementwatch-batch-") as scratch,

@@ -43,7 +43,7 @@ STEPS: dict[str, tuple[Any, str]] = {
 
 @dataclass(slots=True, kw_only=True)
 class Took:
-    """Seconds by the clock and of the processor, all threads of this process, by step."""
+    """Seconds by the clock and of the processor, by step; of this thread, which does all of it, for others of numpy's may wait busily."""
 
     clock: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     processor: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -51,12 +51,12 @@ class Took:
     @contextmanager
     def time(self, name: str) -> Iterator[None]:
         """Add what is done within to ``name``."""
-        began = time.perf_counter(), time.process_time()
+        began = time.perf_counter(), time.thread_time()
         try:
             yield
         finally:
             self.clock[name] += time.perf_counter() - began[0]
-            self.processor[name] += time.process_time() - began[1]
+            self.processor[name] += time.thread_time() - began[1]
 
     def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """``function``, timed; one that gives its lines bit by bit is let run to its end."""
