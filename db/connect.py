@@ -10,16 +10,15 @@
 from __future__ import annotations
 
 import fcntl
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, Select, Table, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, Insert, Select, Table, create_engine, event, inspect, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -34,6 +33,7 @@ __all__ = [
     "StoreFailure",
     "StoreUnreachable",
     "appending",
+    "borrowed",
     "connect",
     "insert_new",
     "reading",
@@ -82,6 +82,37 @@ def connect(url: str, *, is_kept: bool = True) -> Engine:
             raise ValueError(f"database_url: expected sqlite or postgresql, not {other}")
 
 
+@contextmanager
+def borrowed(path: Path) -> Iterator[Engine]:
+    """A SQLite journal that is thrown away afterwards and has its schema already; it waits for no disk.
+
+    The engine has served others before and will again: put into words anew for each of many short journals, its
+    statements would take as long as the judging of some frames.
+    """
+    engine, place = _IDLE.pop() if _IDLE else _roaming()
+    place[:] = [path]
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+        _IDLE.append((engine, place))
+
+
+_IDLE: list[tuple[Engine, list[Path]]] = []
+"""Engines that nobody has borrowed, each with the place of its file."""
+
+
+def _roaming() -> tuple[Engine, list[Path]]:
+    place: list[Path] = []
+
+    def open_there() -> sqlite3.Connection:
+        return sqlite3.connect(place[0], timeout=PATIENCE_S, check_same_thread=False)
+
+    engine = create_engine("sqlite://", creator=open_there, poolclass=QueuePool, pool_size=8, hide_parameters=True)
+    _listen(engine, is_kept=False)
+    return engine, place
+
+
 Source = Engine | Connection
 """Where to read: a database, or a snapshot of it that several questions share."""
 
@@ -108,7 +139,8 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that writes; on SQLite it is the only writer from its first moment (BEGIN IMMEDIATE)."""
-    with _told_plainly(), engine.execution_options(**{_WRITES: True}).begin() as connection:
+    # told to the connection, not to an engine of its own: that would ask two lists of listeners at each statement
+    with _told_plainly(), engine.connect() as connection, connection.execution_options(**{_WRITES: True}).begin():
         yield connection
 
 
@@ -134,21 +166,32 @@ def row_of(connection: Connection, query: Select[Any]) -> dict[str, Any] | None:
 def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write whole ``rows``, in place of those with the same primary key."""
     if rows:
-        statement = _insert_into(connection, table)
-        told = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
-        connection.execute(statement.on_conflict_do_update(index_elements=table.primary_key, set_=told), rows)
+        connection.execute(_upserting(table, connection.dialect.name), rows)
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write those ``rows`` whose primary key is not there yet."""
     if rows:
-        statement = _insert_into(connection, table).on_conflict_do_nothing(index_elements=table.primary_key)
-        connection.execute(statement, rows)
+        connection.execute(_inserting_new(table, connection.dialect.name), rows)
 
 
-def _insert_into(connection: Connection, table: Table) -> Any:
-    is_sqlite = connection.dialect.name == "sqlite"
-    return sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+@cache
+def _upserting(table: Table, dialect: str) -> Insert:
+    """The statement: made once, for the making takes as long as the writing."""
+    statement = _insert_into(table, dialect)
+    told = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+    made: Insert = statement.on_conflict_do_update(index_elements=table.primary_key, set_=told)
+    return made
+
+
+@cache
+def _inserting_new(table: Table, dialect: str) -> Insert:
+    made: Insert = _insert_into(table, dialect).on_conflict_do_nothing(index_elements=table.primary_key)
+    return made
+
+
+def _insert_into(table: Table, dialect: str) -> Any:
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 @contextmanager
@@ -164,6 +207,8 @@ def _told_plainly() -> Iterator[None]:
         raise StoreUnreachable(f"{_name_of(error)}: {first_line}") from None
     except DBAPIError as error:
         raise JournalBroken(_name_of(error)) from None
+    except sqlite3.OperationalError as error:  # of BEGIN, which is said to the driver itself
+        raise StoreUnreachable(f"OperationalError {error.sqlite_errorname}: {error}") from None
     except PoolTimeout:
         raise StoreUnreachable("all connections to the database are taken") from None
 
@@ -197,10 +242,7 @@ def _connect_sqlite(place: URL, *, is_kept: bool) -> Engine:
         hide_parameters=True,
         connect_args={"timeout": PATIENCE_S, "check_same_thread": False},
     )
-    event.listen(engine, "connect", _prepare_sqlite)
-    if not is_kept:
-        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
-    event.listen(engine, "begin", _begin_sqlite)
+    _listen(engine, is_kept=is_kept)
     with _let_go_on_failure(engine):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.with_name(path.name + ".lock").open("w") as turn:
@@ -215,6 +257,13 @@ def _connect_sqlite(place: URL, *, is_kept: bool) -> Engine:
     return engine
 
 
+def _listen(engine: Engine, *, is_kept: bool) -> None:
+    event.listen(engine, "connect", _prepare_sqlite)
+    if not is_kept:
+        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
+    event.listen(engine, "begin", _begin_sqlite)
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves, see _begin_sqlite
     for line in ("synchronous = FULL", "foreign_keys = ON", "recursive_triggers = ON", "trusted_schema = OFF"):
@@ -226,7 +275,9 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A deferred BEGIN that writes later can fail with SQLITE_BUSY at once, whatever the patience.
     is_writer = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+    # Said to the driver itself: by way of a statement it takes as long as a line of the journal.
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute("BEGIN IMMEDIATE" if is_writer else "BEGIN")
 
 
 def _connect_postgresql(place: URL) -> Engine:
@@ -253,11 +304,25 @@ def _connect_postgresql(place: URL) -> Engine:
 
 
 def _migrate(connection: Connection) -> None:
-    config = Config()
+    """Bring the schema up to date; what migrates is not even loaded where nothing is to be done, at nearly every start."""
     folder = Path(__file__).parent / "migrations"
+    if inspect(connection).has_table("alembic_version"):
+        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        if version == newest_migration(folder):
+            return
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
         command.upgrade(config, "head")
     except CommandError:
         raise JournalBroken("the database has a schema that this version of cementwatch does not know") from None
+
+
+def newest_migration(folder: Path) -> str:
+    """The revision that the newest file of migrations brings: files are named as what they bring, and count."""
+    return max(path.stem for path in (folder / "versions").glob("[0-9]*.py"))

@@ -44,7 +44,7 @@ TRANSITIONS: frozenset[EntryType] = frozenset(
 
 _NO_END = "the row that holds the end of the chain is missing"
 _HEAD = f"SELECT {CHAIN.c.number.name} FROM {CHAIN.name}"  # noqa: S608 - of our own names alone
-_END = select(CHAIN.c.number, CHAIN.c.hash, CHAIN.c.alerts_number)
+_END = f"SELECT {CHAIN.c.number.name}, {CHAIN.c.hash.name}, {CHAIN.c.alerts_number.name} FROM {CHAIN.name}"  # noqa: S608 - as above
 _INSERT = insert(ENTRY)
 _LINK = update(CHAIN).values(number=bindparam("last"), hash=bindparam("its_hash"))
 """Statements of every frame: made once, they are looked up the sooner."""
@@ -283,7 +283,7 @@ class _End:
 
 
 def _end_of(connection: Connection) -> _End:
-    row = connection.execute(_END).one_or_none()
+    row = connection.exec_driver_sql(_END).one_or_none()
     if row is None:
         raise JournalBroken(_NO_END)
     return _End(row.number, row.hash, row.alerts_number)

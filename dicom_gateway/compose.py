@@ -19,7 +19,7 @@ from detection.phantom.scene import Scene, Shot, Truth, play
 from detection.phantom.script import arrangement
 from detection.vocabulary import Intensity
 from dicom_gateway import sop_classes
-from dicom_gateway.sender import Due
+from dicom_gateway.due import Due
 
 MAGNIFICATION = 1.4
 SID_MM = 1000.0

@@ -17,7 +17,7 @@ from pathlib import Path
 import pydicom
 from pydicom.dataset import Dataset
 
-from dicom_gateway.sender import Due
+from dicom_gateway.due import Due
 from dicom_gateway.walk import walk
 
 SCRAMBLED_SHARE = 0.01

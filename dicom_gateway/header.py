@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -138,6 +139,8 @@ _PROCEDURE_WORDS = (
     "SeriesDescription",
 )
 _LIKE: Known[Header] = Known()
+Headers = dict[tuple[int, int, float], Header]
+_KEPT: ContextVar[Headers | None] = ContextVar("kept", default=None)
 _SUBTRACTED = re.compile(r"(?<!un)(?<!non[- ])(?<!not )subtract(ed|ion)", re.IGNORECASE)
 
 
@@ -146,6 +149,27 @@ def read_header(path: Path, *, default_rate: float = DEFAULT_FRAME_RATE) -> Head
 
     Single images of one run differ in their name, number and time alone: only these are read of one like another before it.
     """
+    kept = _KEPT.get()
+    if kept is None:
+        return _read(path, default_rate)
+    state = path.stat()
+    key = (state.st_dev, state.st_ino, default_rate)
+    if key not in kept:
+        kept[key] = _read(path, default_rate)
+    return kept[key]
+
+
+@contextmanager
+def unchanging(headers: Headers) -> Iterator[None]:
+    """Within, no file changes: one whose header is among ``headers`` is not read again, wherever it was moved to."""
+    before = _KEPT.set(headers)
+    try:
+        yield
+    finally:
+        _KEPT.reset(before)
+
+
+def _read(path: Path, default_rate: float) -> Header:
     with _trouble_is_unreadable():
         walked = walk(path, frozenset(_OUTLINE_TAGS.values()), frozenset(_TAGS))
         outline, rest = _outline(walked), likeness_of(walked, default_rate)

@@ -18,11 +18,9 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import encode
 
 from dicom_gateway import sop_classes
-from dicom_gateway.header import Header, read_header
+from dicom_gateway.due import Due
 from dicom_gateway.peer import Offer, Peer, associated
 from dicom_gateway.prompt import MAX_PDU
-from dicom_gateway.refusal import Unreadable
-from dicom_gateway.timebase import DEFAULT_FRAME_RATE
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
@@ -33,15 +31,6 @@ _config.STORE_SEND_CHUNKED_DATASET = True
 
 MAX_OFFERS = 127
 CONTEXT_REFUSED = 0x0122
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Due:
-    """An object and when it is due, in seconds after the first; ``fault``: what is done to it on purpose."""
-
-    offset_s: float
-    content: Path | Dataset
-    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,35 +169,3 @@ def _identity(content: Path | Dataset) -> tuple[str, Offer]:
     meta = pydicom.filereader.read_file_meta_info(content)
     offer = (str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID))
     return str(meta.MediaStorageSOPInstanceUID), offer
-
-
-def due_from_folder(folder: Path) -> tuple[Due, ...]:
-    """Every DICOM object below ``folder`` at its original pace; other files are left out. See ``due_from``."""
-    return due_from(sorted(path for path in folder.rglob("*") if path.is_file()))
-
-
-def due_from(paths: Iterable[Path]) -> tuple[Due, ...]:
-    """Those of these files that are DICOM objects, at their original pace.
-
-    A run is due when its last frame was made, for no device exports it earlier. Objects that do not tell a time
-    follow each other at the default frame rate. What was made at one time, or at none, goes by the numbers of series
-    and object, so that a recording has one order wherever its files lie; then by its place in ``paths``.
-    """
-    found: list[tuple[Header, Path]] = []
-    for path in paths:
-        try:
-            found.append((read_header(path), path))
-        except Unreadable:
-            continue
-    times = [_made_at(header) for header, _ in found]
-    known = [at for at in times if at is not None]
-    if len(known) != len(found):
-        in_order = sorted(found, key=lambda each: each[0].place)
-        return tuple(Due(offset_s=index / DEFAULT_FRAME_RATE, content=path) for index, (_, path) in enumerate(in_order))
-    first = min(known, default=0.0)
-    paced = sorted(zip(known, found, strict=True), key=lambda each: (each[0], each[1][0].place))
-    return tuple(Due(offset_s=at - first, content=path) for at, (_, path) in paced)
-
-
-def _made_at(header: Header) -> float | None:
-    return None if header.acquired_at is None else header.acquired_at + header.frame_offsets_s[-1]

@@ -90,6 +90,22 @@ class Part:
         self.path.unlink(missing_ok=True)
 
 
+class Lying(Part):
+    """An object that lies on the disk of the spool already, whole: as an arrival it is moved, not copied.
+
+    Its bytes are read only where ``has_twin``: where another object bears its name, from which they must be told.
+    """
+
+    def __init__(self, path: Path, *, has_twin: bool) -> None:
+        self.path, self.grew_as = path, None
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.size = os.fstat(self._fd).st_size
+        self._digest = hashlib.sha256()
+        if has_twin:
+            with open(self._fd, "rb", closefd=False) as file:
+                self._digest = hashlib.file_digest(file, "sha256")
+
+
 class Spool:
     """The folder of arrivals. Any number of processes may add and read at once."""
 

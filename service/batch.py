@@ -4,27 +4,41 @@
     journals/NAME.jsonl its journal with frames; NAME stands for the study's UID
 
 A study that has a line saying ``done`` is not judged again; one that failed is.
+
+The process of the command brings the studies from Orthanc, always a few ahead, and hands them to processes that stay
+for as long as there are studies: none of these waits for a network or loads anything twice.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+import shutil
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from detection.threads import keep_memory, use_one_thread
+import click
+
 from dicom_gateway.arrival import hash_of
-from dicom_gateway.refusal import GatewayError
-from service.replay import replayed
+from service.orthanc import OrthancUnreachable, StudyNotFound, fetch_study, studies_in
+from service.processes import keep_children_to_one_thread
+from service.safety import SAFETY_WORDS
+from service.settings import Settings
 
 RESULTS, JOURNALS = "results.jsonl", "journals"
 Result = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +63,19 @@ class Hall:
         return studies
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A study whose objects lie in ``study`` below a folder of ours, or why they do not."""
+
+    study: str
+    folder: Path
+    trouble: str | None = None
+
+    def failed(self, reason: str) -> Result:
+        """The line of a study that was not judged."""
+        return {"study": self.study, "state": "failed", "reason": reason}
+
+
 def judge_studies(studies: Sequence[str], hall: Hall) -> Iterator[Result]:
     """Judge the studies that are not done, and write and give each result as it comes. Raises OSError."""
     (hall.folder / JOURNALS).mkdir(parents=True, exist_ok=True)
@@ -57,78 +84,104 @@ def judge_studies(studies: Sequence[str], hall: Hall) -> Iterator[Result]:
     with path.open("a", encoding="utf-8") as results:
         if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
             results.write("\n")
-        for result in _judged([study for study in studies if study not in done], hall):
-            results.write(json.dumps(result, sort_keys=True) + "\n")
-            results.flush()
-            yield result
+        with closing(_judged([study for study in studies if study not in done], hall)) as judged:
+            for result in judged:
+                results.write(json.dumps(result, sort_keys=True) + "\n")
+                results.flush()
+                yield result
 
 
-def _judged(studies: Sequence[str], hall: Hall) -> Iterator[Result]:
-    if hall.n_processes == 1 or len(studies) < 2:
-        yield from (judge_study(study, hall) for study in studies)
-        return
-    with ProcessPoolExecutor(hall.n_processes, get_context("spawn")) as pool:  # a fork amid OpenCV's threads hangs
-        work = partial(judge_study, hall=hall)
-        for done in as_completed([pool.submit(work, study) for study in studies]):
-            yield done.result()
+def _judged(studies: Sequence[str], hall: Hall) -> Generator[Result]:
+    """The results in the order in which they come; of one process in that of the studies."""
+    is_alone = hall.n_processes == 1 or len(studies) < 2
+    most = 1 if is_alone else hall.n_processes + 1  # one that waits, so that no process does
+    keep_children_to_one_thread()
+    waiting, fetching, judging = deque(studies), deque[Future[Fetched]](), list[Future[Result]]()
+    with (
+        tempfile.TemporaryDirectory(prefix="cementwatch-batch-") as scratch,
+        _ended(ThreadPoolExecutor(hall.n_processes, "fetch")) as fetchers,
+        _ended(_Here() if is_alone else ProcessPoolExecutor(hall.n_processes, get_context("spawn"))) as judges,
+    ):
+        fetch = partial(_fetch, hall=hall, scratch=Path(scratch))
+        while waiting or fetching or judging:
+            has_room = len(judging) < most
+            fetched = fetching.popleft() if has_room and fetching and fetching[0].done() else None
+            while waiting and len(fetching) < hall.n_processes:
+                fetching.append(fetchers.submit(fetch, waiting.popleft()))
+            if fetched is not None:
+                judging.append(judges.submit(_judge, fetched.result(), hall))
+                continue
+            awaited: list[Future[Any]] = [*judging, *islice(fetching, int(has_room))]
+            wait(awaited, return_when=FIRST_COMPLETED)
+            for each in [each for each in judging if each.done()]:
+                judging.remove(each)
+                yield each.result()
 
 
-def judge_study(study: str, hall: Hall) -> Result:
-    """What comes of one study; its journal is there whole, or not at all."""
-    use_one_thread()
-    keep_memory()
-    name, began = hash_of(study), hall.now()
-    path = hall.folder / JOURNALS / f"{name}.jsonl"
-    part = path.with_suffix(".part")
+class _Here(Executor):
+    """Judges in this very process, at once."""
+
+    def submit(self, judge: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Done when it returns; what it raises is raised here."""
+        future: Future[T] = Future()
+        future.set_result(judge(*args, **kwargs))
+        return future
+
+
+@contextmanager
+def _ended(executor: Executor) -> Iterator[Executor]:
+    """What has not been begun when we leave is not begun any more."""
     try:
-        with part.open("w", encoding="utf-8") as journal:
-            told = _Count()
-            for line in replayed(study, hall.orthanc_url, with_frames=True, now=hall.now):
-                journal.write(json.dumps(line, sort_keys=True) + "\n")
-                told.add(line)
-        part.rename(path)
-    except (LookupError, ConnectionError, GatewayError) as error:
-        part.unlink(missing_ok=True)
-        return {"study": study, "state": "failed", "reason": str(error)}
+        yield executor
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _fetch(study: str, hall: Hall, scratch: Path) -> Fetched:
+    fetched = Fetched(study=study, folder=scratch / hash_of(study))
+    try:
+        fetch_study(hall.orthanc_url, study, fetched.folder / "study")
+    except (OrthancUnreachable, StudyNotFound) as error:
+        shutil.rmtree(fetched.folder, ignore_errors=True)
+        return replace(fetched, trouble=str(error))
     except OSError:
-        part.unlink(missing_ok=True)
         raise
-    except Exception as error:  # noqa: BLE001 - one study must not end the others; its text may quote a header
-        part.unlink(missing_ok=True)
-        return {"study": study, "state": "failed", "reason": f"unexpected {type(error).__name__}"}
-    took_s = hall.now() - began
-    speed = told.n_frames / took_s if took_s > 0 else None
-    about = {"journal": f"{JOURNALS}/{path.name}", "seconds": round(took_s, 3)}
-    return {"study": study, "state": "done", **told.result(), **about, "frames_per_s": speed and round(speed, 1)}
+    except Exception as error:  # noqa: BLE001 - as in judging: one study must not end the others
+        return replace(fetched, trouble=f"unexpected {type(error).__name__}")
+    return fetched
 
 
-class _Count:
-    """What one journal comes to."""
+def _judge(fetched: Fetched, hall: Hall) -> Result:
+    from service.study import judge_study  # whoever only hands studies out needs nothing of what judges them
 
-    def __init__(self) -> None:
-        self.n_frames = 0
-        self._n_failed = 0
-        self._alerts: Counter[str] = Counter()
-        self._first_high: int | None = None
+    return judge_study(fetched, hall)
 
-    def add(self, line: Result) -> None:
-        """One line more."""
-        self.n_frames += line["type"] == "frame_seen"
-        self._n_failed += line["type"] == "frame_failed"
-        alert = line.get("alert") or {"kind": "technical"}
-        if alert["kind"] == "technical" or line["type"] not in {"alert_raised", "alert_worsened"}:
-            return
-        if line["type"] == "alert_raised":
-            self._alerts[alert["priority"]] += 1
-        if alert["priority"] == "high" and self._first_high is None:
-            self._first_high = self.n_frames - 1
 
-    def result(self) -> Result:
-        """Alerts about cement by the priority they were raised with, and the frame of the first HIGH one, from 0."""
-        alerts = {priority: self._alerts[priority] for priority in ("high", "medium", "low")}
-        return {
-            "frames": self.n_frames,
-            "frames_failed": self._n_failed,
-            "alerts": alerts,
-            "first_high_frame": self._first_high,
-        }
+@click.command("batch")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the results.")
+@click.option("--study", "studies", multiple=True, help="Only this study; may be repeated. Without it: all of them.")
+@click.option("--orthanc", "orthanc_url", help="Orthanc's address, if not the one of the settings.")
+@click.option("--processes", default=2, show_default=True, type=click.IntRange(1, 64), help="Studies at a time.")
+@click.pass_obj
+def batch(settings: Settings, out: Path, studies: tuple[str, ...], orthanc_url: str | None, processes: int) -> None:
+    """Judge the studies of an Orthanc again, several at a time, and print one line of result for each.
+
+    Broken off and started again with the same folder, it goes on with what is not done. Exit 1 when a study failed.
+    """
+    url = orthanc_url or settings.orthanc_url
+    click.echo(SAFETY_WORDS, err=True)
+    n_failed = 0
+    try:
+        wanted = list(dict.fromkeys(studies)) or studies_in(url)
+        hall = Hall(orthanc_url=url, folder=out, n_processes=processes, now=time.time)
+        n_open = len(set(wanted) - hall.done())
+        click.echo(f"{len(wanted) - n_open} of {len(wanted)} studies are done", err=True)
+        with click.progressbar(judge_studies(wanted, hall), length=n_open, file=sys.stderr) as results:
+            for result in results:
+                n_failed += result["state"] != "done"
+                click.echo(json.dumps(result, sort_keys=True))
+    except (OrthancUnreachable, BrokenProcessPool) as error:
+        raise click.ClickException(f"{error}; start again with the same folder to go on") from None
+    except OSError as error:
+        raise click.ClickException(f"the results cannot be written: {error.strerror}") from None
+    sys.exit(n_failed > 0)

@@ -15,10 +15,10 @@ from dicom_gateway.decoding import Decoder
 from dicom_gateway.frames import frames_of
 from dicom_gateway.header import read_header
 from dicom_gateway.refusal import GatewayError
-from service.api.wire import SAFETY_WORDS
 from service.compare import AlertDifference, Comparison, Episode
 from service.measured import sentences
 from service.replay import due_of
+from service.safety import SAFETY_WORDS
 
 MOST_PICTURES = 60
 WIDTH_PX = 420

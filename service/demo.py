@@ -16,12 +16,13 @@ import httpx
 
 from detection.phantom.scene import SCENARIOS, Scene
 from dicom_gateway.compose import shots_of
+from dicom_gateway.due import Due
 from dicom_gateway.peer import Peer
 from dicom_gateway.refusal import Unreachable
-from dicom_gateway.sender import Due, Sent, send
-from service.api.wire import SAFETY_WORDS
+from dicom_gateway.sender import Sent, send
 from service.entrance import secured
 from service.processes import command_of, environment_of
+from service.safety import SAFETY_WORDS
 from service.settings import Settings
 
 LEAK_SCENE, QUIET_SCENE = "canal_leak", "contained"

@@ -28,10 +28,10 @@ from dicom_gateway.report.nouns import Coded, Document, Maker
 from dicom_gateway.report.stored import Made, made_in, path_of, write_once
 from dicom_gateway.report.terms import terms_from
 from dicom_gateway.spool import Spool
-from service.api.wire import SAFETY_WORDS
 from service.forward import enqueue_files
 from service.gather import NothingToReport, Place, maker_of, reports_of
 from service.printout.reported import software
+from service.safety import SAFETY_WORDS
 from service.settings import Settings
 
 if TYPE_CHECKING:

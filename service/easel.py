@@ -16,8 +16,8 @@ from dicom_gateway.header import read_header
 from dicom_gateway.refusal import GatewayError
 from dicom_gateway.spool import Spool
 from service.ahead import bounds_of
-from service.api.wire import SAFETY_WORDS
 from service.marks import marks_of
+from service.safety import SAFETY_WORDS
 from service.settings import Settings
 from service.whereabouts import find_object
 

@@ -21,7 +21,7 @@ from db.convert import alert_from, json_text
 from db.mirrors import keep_standing, standing_of, transitions_after
 from detection.vocabulary import Alert, Entry, EntryType, Mode
 from service.api.answers import alert_of, time_of
-from service.api.wire import SAFETY_WORDS
+from service.safety import SAFETY_WORDS
 
 LOG = logging.getLogger(__name__)
 

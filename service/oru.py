@@ -14,8 +14,8 @@ from detection.vocabulary import Alert, Condition, Entry, Kind
 from dicom_gateway.report.concepts import FINDINGS, MEASURES
 from dicom_gateway.report.nouns import Coded, Name, Unit
 from dicom_gateway.report.terms import OURS, SCHEME
-from service.api.wire import SAFETY_WORDS
 from service.archives import Hl7Listener
+from service.safety import SAFETY_WORDS
 
 LONGEST = 4000
 """Letters of one field; more were never written by us."""

@@ -240,6 +240,32 @@ class Pen:
         self.n_unlogged += len(alerts)
 
 
+class OwnPen(Pen):
+    """The pen of a journal that nobody else writes to and nobody looks at meanwhile, as a replay's.
+
+    A line is written at once by the thread that judges, and acts are read again only after one of our own. StoreFailure,
+    which here is a full disk, goes to whoever judges: there is no alert that must be shown all the same.
+    """
+
+    def __init__(self, journal: Journal, now: Callable[[], float]) -> None:
+        super().__init__(journal, now, patience_s=None)
+        self._has_acted = True
+
+    def beat(self, write: Callable[[], object]) -> None:
+        """At once, too."""
+        write()
+
+    def _hand_in(self, task: Task) -> Task:
+        task.written = task.write()
+        self._has_acted = self._has_acted or any(entry.type in ACTS for entry in task.written)
+        return task
+
+    def _read_on(self) -> None:
+        if self._has_acted:
+            super()._read_on()
+            self._has_acted = False
+
+
 def _nothing(write: Callable[[], object]) -> tuple[Entry, ...]:
     write()
     return ()

@@ -17,6 +17,8 @@ from service.settings import Settings
 LOG = logging.getLogger(__name__)
 
 ROLES = ("receive", "watch", "serve", "forward")
+ONE_THREAD = ("OPENBLAS_NUM_THREADS", "1")
+"""Threads that wait for sums so small cost more than they save."""
 RESTART_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """How long a role that ended is waited for before it is started again; the last wait repeats."""
 
@@ -29,12 +31,17 @@ def roles_of(settings: Settings) -> tuple[str, ...]:
 def environment_of(settings: Settings) -> dict[str, str]:
     """The environment in which a child process reads the very same settings."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("CEMENTWATCH_")}
-    own.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads that wait for sums so small cost more than they save
+    own.setdefault(*ONE_THREAD)
     for name, value in settings.model_dump(mode="json").items():
         if value is not None:
             text = value if isinstance(value, str) else json.dumps(value)
             own[f"CEMENTWATCH_{name.upper()}"] = text
     return own
+
+
+def keep_children_to_one_thread() -> None:
+    """So for all processes that this one begins from now on, unless its own environment says otherwise."""
+    os.environ.setdefault(*ONE_THREAD)
 
 
 def command_of(*words: str) -> list[str]:

@@ -1,14 +1,12 @@
-"""The commands about recordings and results: take a procedure out, play one again, compare journals, write its objects."""
+"""The commands that take a procedure out: as a folder or lines, as FHIR, as DICOM objects."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -17,13 +15,8 @@ from db.connect import Engine, StoreFailure, connect
 from db.journal import Journal
 from detection.vocabulary import NO_PROCEDURE, Entry, EntryType
 from dicom_gateway.confidential import Choice
-from dicom_gateway.refusal import GatewayError, Unreadable
+from dicom_gateway.refusal import GatewayError
 from dicom_gateway.spool import Spool
-from service import replay as offline
-from service.api.wire import SAFETY_WORDS
-from service.batch import Hall, judge_studies
-from service.compare import NotComparable, compare
-from service.compare_page import page_of, words_of
 from service.dispatch import NOTHING, dispatch
 from service.export import Exporter, NotThere
 from service.fhir.bundle import as_json, bundle_of
@@ -31,14 +24,12 @@ from service.fhir.dossier import dossier_of
 from service.fhir.post import NeverTaken, send_procedure, sender
 from service.gather import NothingToReport
 from service.mirror import NotTaken
-from service.orthanc import OrthancUnreachable, StudyNotFound, studies_in
 from service.packed import export_packed, is_packed
-from service.replay import line_from
+from service.safety import SAFETY_WORDS
 from service.settings import Settings
 from service.settings_log import os_user
 
 NEW_FOLDER = click.Path(path_type=Path)
-RECORDING = click.Path(exists=True, path_type=Path)
 
 
 @click.command("export")
@@ -173,89 +164,6 @@ def _tell_taken(engine: Engine, procedure: str, actor: str, **said: object) -> N
         data={"procedure": procedure, **said},
     )
     Journal(engine).append([taken])
-
-
-@click.command("replay")
-@click.option("--study", help="Study Instance UID of a recording in Orthanc.")
-@click.option("--folder", type=RECORDING, help="Folder of a recording, a DICOMDIR, or an exported procedure.")
-@click.option("--orthanc", "orthanc_url", help="Orthanc's address, if not the one of the settings.")
-@click.option("--frames", is_flag=True, help="Print what every frame says too.")
-@click.pass_obj
-def replay(settings: Settings, study: str | None, folder: Path | None, orthanc_url: str | None, frames: bool) -> None:  # noqa: FBT001 - click's shape
-    """Judge a recording again, by the code that runs live, and print its journal as JSON lines."""
-    recording = study or folder
-    if recording is None or (study and folder):
-        raise click.UsageError("expected either --study or --folder")
-    click.echo(SAFETY_WORDS, err=True)
-    try:
-        for line in offline.replayed(recording, orthanc_url or settings.orthanc_url, with_frames=frames, now=time.time):
-            click.echo(json.dumps(line, sort_keys=True))
-    except (OrthancUnreachable, StudyNotFound, LookupError, Unreadable) as error:
-        raise click.ClickException(str(error)) from None
-
-
-@click.command("compare")
-@click.argument("a", type=RECORDING)
-@click.argument("b", type=RECORDING)
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page to this file too.")
-@click.option("--recording", type=RECORDING, help="Where the frames are, for pictures on that page.")
-def compare_journals(a: Path, b: Path, html: Path | None, recording: Path | None) -> None:
-    """Say in words what journal B says otherwise than journal A of the same recording; exit 1 when it does.
-
-    A journal is what `cementwatch replay --frames` printed, or the folder of an exported procedure.
-    """
-    try:
-        comparison = compare(_lines_in(a), _lines_in(b))
-        if html is not None:
-            html.write_text(page_of(comparison, recording), encoding="utf-8")
-    except (NotComparable, GatewayError) as error:
-        raise click.ClickException(str(error)) from None
-    for words in words_of(comparison):
-        click.echo(words)
-    click.echo(comparison.summary)
-    sys.exit(not comparison.is_same)
-
-
-def _lines_in(path: Path) -> list[dict[str, Any]]:
-    """The lines of a journal. Raises ``NotComparable``."""
-    path = path / "log.jsonl" if path.is_dir() else path
-    try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        told = [line for line in lines if "safety" not in line]
-        lines = [line_from(line) if "data" in line else line for line in told]
-        return [{**line, "type": str(line["type"])} for line in lines]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        raise NotComparable(f"{path.name}: expected a journal as JSON lines") from None
-
-
-@click.command("batch")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the results.")
-@click.option("--study", "studies", multiple=True, help="Only this study; may be repeated. Without it: all of them.")
-@click.option("--orthanc", "orthanc_url", help="Orthanc's address, if not the one of the settings.")
-@click.option("--processes", default=2, show_default=True, type=click.IntRange(1, 64), help="Studies at a time.")
-@click.pass_obj
-def batch(settings: Settings, out: Path, studies: tuple[str, ...], orthanc_url: str | None, processes: int) -> None:
-    """Judge the studies of an Orthanc again, several at a time, and print one line of result for each.
-
-    Broken off and started again with the same folder, it goes on with what is not done. Exit 1 when a study failed.
-    """
-    url = orthanc_url or settings.orthanc_url
-    click.echo(SAFETY_WORDS, err=True)
-    n_failed = 0
-    try:
-        wanted = list(dict.fromkeys(studies)) or studies_in(url)
-        hall = Hall(orthanc_url=url, folder=out, n_processes=processes, now=time.time)
-        n_open = len(set(wanted) - hall.done())
-        click.echo(f"{len(wanted) - n_open} of {len(wanted)} studies are done", err=True)
-        with click.progressbar(judge_studies(wanted, hall), length=n_open, file=sys.stderr) as results:
-            for result in results:
-                n_failed += result["state"] != "done"
-                click.echo(json.dumps(result, sort_keys=True))
-    except (OrthancUnreachable, BrokenProcessPool) as error:
-        raise click.ClickException(f"{error}; start again with the same folder to go on") from None
-    except OSError as error:
-        raise click.ClickException(f"the results cannot be written: {error.strerror}") from None
-    sys.exit(n_failed > 0)
 
 
 @click.command("results")

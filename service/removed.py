@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from dicom_gateway.confidential import Choice, Fate
-from service.api.wire import SAFETY_WORDS
+from service.safety import SAFETY_WORDS
 
 if TYPE_CHECKING:
     from service.export import Exported

@@ -6,6 +6,7 @@ This is the tool for support, regression and bug reports.
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import cache
@@ -13,15 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from db import queries
-from db.connect import Engine, connect
+from db.connect import Engine, borrowed, connect
 from db.convert import plain
 from detection.vocabulary import Entry, EntryType, Seen
 from dicom_gateway.arrival import Origin
 from dicom_gateway.dicomdir import is_directory, listed_in
-from dicom_gateway.header import read_outline
-from dicom_gateway.refusal import Unreadable
-from dicom_gateway.sender import Due, due_from, due_from_folder
-from dicom_gateway.spool import Spool
+from dicom_gateway.due import Due, due_from, due_from_folder
+from dicom_gateway.header import Headers, unchanging
+from dicom_gateway.spool import Lying, Part, Spool
 from service.bell import Bell
 from service.export import SOURCE
 from service.exported import ExportedFolder, exported_at
@@ -30,6 +30,8 @@ from service.roles import make_watch
 from service.settings import Settings
 
 JOURNAL = "journal.sqlite"
+NEVER_S = 1e12
+"""Nobody takes a replay up where it ended."""
 OF_AN_ALERT = (
     *("kind", "zone", "side", "priority", "condition", "signal", "message", "technical_cause"),
     *("area_mm2", "distance_to_wall_mm", "outline"),
@@ -49,32 +51,44 @@ def replayed(
         folder = Path(scratch)
         if isinstance(recording, str):
             fetch_study(orthanc_url, recording, folder / "study")
-            recording = folder / "study"
-        exported = exported_at(recording)
-        settings = Settings(
-            data_dir=folder / "data",
-            database_url=None,
-            unlogged_after_s=3600,
-            sources_file=exported.sources_file if exported else None,
-        )
-        settings.data_dir.mkdir()
-        if not _fill(Spool(settings.spool_dir, is_kept=False), recording, exported, now):
+        place = folder / "study" if isinstance(recording, str) else recording
+        yield from judged_in(folder, place, is_ours=isinstance(recording, str), with_frames=with_frames, now=now)
+
+
+def judged_in(
+    folder: Path, recording: Path, *, is_ours: bool, with_frames: bool, now: Callable[[], float]
+) -> Iterator[dict[str, Any]]:
+    """As ``replayed``, of a recording that is there, with spool and journal in ``folder``.
+
+    ``is_ours``: the recording was fetched for this alone, and its files are moved into the spool.
+    """
+    exported = exported_at(recording)
+    settings = Settings(
+        data_dir=folder / "data",
+        database_url=None,
+        sources_file=exported.sources_file if exported else None,
+        checkpoint_every_s=NEVER_S,
+    )
+    settings.data_dir.mkdir()
+    headers: Headers = {}
+    with unchanging(headers):
+        if not _fill(Spool(settings.spool_dir, is_kept=False), recording, exported, now, is_ours=is_ours):
             raise LookupError("no DICOM object in this recording")
-        (settings.data_dir / JOURNAL).write_bytes(_empty_journal())
-        engine = connect(f"sqlite:///{settings.data_dir / JOURNAL}", is_kept=False)
+    (settings.data_dir / JOURNAL).write_bytes(empty_journal())
+    with borrowed(settings.data_dir / JOURNAL) as engine:
         before = exported.remember(engine) if exported else None
         # the clock stands still: how fast this machine judges must not show in what it prints
         began = now()
-        watch = make_watch(settings, engine, Bell(settings.data_dir / "bells"), lambda: began)
-        while watch.turn():
-            pass
+        watch = make_watch(settings, engine, Bell(settings.data_dir / "bells"), lambda: began, is_alone=True)
+        with unchanging(headers):
+            while watch.turn():
+                pass
         watch.close()
         yield from (line_of(entry) for entry in _entries(engine, with_frames=with_frames) if entry.procedure != before)
-        engine.dispose()
 
 
 @cache
-def _empty_journal() -> bytes:
+def empty_journal() -> bytes:
     """A journal without a line: the making of its tables takes as long as the judging of some frames."""
     with tempfile.TemporaryDirectory(prefix="cementwatch-replay-") as scratch:
         path = Path(scratch) / JOURNAL
@@ -82,22 +96,24 @@ def _empty_journal() -> bytes:
         return path.read_bytes()
 
 
-def _fill(spool: Spool, recording: Path, exported: ExportedFolder | None, now: Callable[[], float]) -> int:
+def _fill(
+    spool: Spool, recording: Path, exported: ExportedFolder | None, now: Callable[[], float], *, is_ours: bool
+) -> int:
     """Make every object of the recording an arrival, in the order of its acquisition; how many there are."""
-    n_objects = 0
-    for item in due_of(recording):
-        if not isinstance(item.content, Path):
-            continue
-        try:
-            uid = read_outline(item.content).sop_instance_uid
-        except Unreadable:
-            continue
-        source = exported.source_of(item.content) if exported else SOURCE
-        part = spool.begin()
-        part.write(item.content.read_bytes())
+    items = [item for item in due_of(recording) if isinstance(item.content, Path) and item.uid is not None]
+    n_alike = Counter(item.uid for item in items)
+    for item in items:
+        path, uid = Path(item.content), item.uid or ""
+        source = exported.source_of(path) if exported else SOURCE
+        part = Lying(path, has_twin=n_alike[uid] > 1) if is_ours else _copied(spool, path)
         spool.add(part, Origin(sop_instance_uid=uid, source=source, received_ns=int(now() * 1e9), replay="offline"))
-        n_objects += 1
-    return n_objects
+    return len(items)
+
+
+def _copied(spool: Spool, path: Path) -> Part:
+    part = spool.begin()
+    part.write(path.read_bytes())
+    return part
 
 
 def due_of(recording: Path) -> tuple[Due, ...]:

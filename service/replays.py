@@ -18,10 +18,11 @@ from typing import Any
 from db import procedures, replays
 from db.connect import Engine, StoreFailure
 from db.replays import UNFINISHED, ReplayState
+from dicom_gateway.due import Due, due_from_folder
 from dicom_gateway.header import read_header
 from dicom_gateway.peer import Peer
 from dicom_gateway.refusal import Unreachable, Unreadable
-from dicom_gateway.sender import Due, Sent, due_from_folder, send
+from dicom_gateway.sender import Sent, send
 from service.entrance import secured
 from service.orthanc import fetch_study, instances_of
 from service.settings import Settings

@@ -1,6 +1,7 @@
 """The assembly: every real thing is named here, and only here is a clock read.
 
-Roles are processes (``service.processes``); ``all`` starts every one of them.
+Roles are processes (``service.processes``); ``all`` starts every one of them. Each loads what it needs when it is run: the
+receiver no database, the analysis no network, and only ``serve`` the interface.
 """
 
 from __future__ import annotations
@@ -14,42 +15,20 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from db import queries
-from db.connect import Engine, StoreFailure, StoreUnreachable, connect
-from db.heartbeat import beat
-from db.journal import Journal
-from db.users import has_users
-from detection.rules import rules_hash
-from detection.threads import keep_memory, use_one_thread
-from detection.vocabulary import Landmarks
-from dicom_gateway.arrival import Arrival
-from dicom_gateway.listener import Listener
-from dicom_gateway.notices import Notices
-from dicom_gateway.spool import Spool
-from dicom_gateway.workflow import Workflow
-from service import mllp, mqtt, webhook
 from service.bell import Bell
-from service.cases import Cases
-from service.checkpoint import Checkpoints
-from service.dispatch import terms_here
-from service.entrance import callers_of, limits_of
-from service.exposure import exposure_of, refuse_if_exposed
-from service.journey import Case, Desk
-from service.leftovers import Leftovers
-from service.mirror import Mirror, is_escalated, is_real
-from service.oru import Scribe
-from service.outside import Outside
-from service.patience import ImpatientProtocol
-from service.pen import Pen
 from service.processes import environment_of, keep_running, roles_of, stop_on_signal
-from service.replays import Replayer
-from service.retention import Retention
 from service.settings import Settings
-from service.settings_log import tell_changed_settings
-from service.sources import Sources
-from service.watch import Watch
+
+if TYPE_CHECKING:
+    from db.connect import Engine
+    from detection.vocabulary import Landmarks
+    from dicom_gateway.arrival import Arrival
+    from service.api.deps import Deps
+    from service.journey import Case
+    from service.mirror import Mirror
+    from service.watch import Watch
 
 LOG = logging.getLogger(__name__)
 
@@ -68,6 +47,13 @@ CHECKPOINT_AGE_S = 7 * 86400.0
 
 def run_receive(settings: Settings) -> None:
     """Receive over DICOM until told to end."""
+    from dicom_gateway.listener import Listener
+    from dicom_gateway.notices import Notices
+    from dicom_gateway.spool import Spool
+    from dicom_gateway.workflow import Workflow
+    from service.entrance import callers_of, limits_of
+    from service.sources import Sources
+
     stop = stop_on_signal()
     bell = Bell(settings.data_dir / "bells")
 
@@ -101,6 +87,12 @@ def run_receive(settings: Settings) -> None:
 
 def run_watch(settings: Settings) -> None:
     """Judge what arrives until told to end."""
+    from db.connect import StoreFailure
+    from detection.threads import keep_memory, use_one_thread
+    from dicom_gateway.spool import Spool
+    from service.leftovers import Leftovers
+    from service.retention import Retention
+
     use_one_thread()
     keep_memory()
     stop = stop_on_signal()
@@ -133,6 +125,10 @@ def run_watch(settings: Settings) -> None:
 
 def run_forward(settings: Settings) -> None:
     """Deal with archives and other peers until told to end."""
+    from db.connect import StoreFailure
+    from db.heartbeat import beat
+    from service.outside import Outside
+
     os.nice(NICER)
     stop = stop_on_signal()
     engine = _connect(settings, stop)
@@ -161,11 +157,23 @@ def run_forward(settings: Settings) -> None:
             outside.stop()
 
 
-def make_watch(settings: Settings, engine: Engine, bell: Bell, now: Callable[[], float] = time.time) -> Watch:
-    """A watcher of this installation's spool and journal."""
+def make_watch(
+    settings: Settings, engine: Engine, bell: Bell, now: Callable[[], float] = time.time, *, is_alone: bool = False
+) -> Watch:
+    """A watcher of this installation's spool and journal; ``is_alone``: nobody else writes to the journal or looks at it."""
+    from db.journal import Journal
+    from detection.rules import rules_hash
+    from dicom_gateway.spool import Spool
+    from service.cases import Cases
+    from service.checkpoint import Checkpoints
+    from service.journey import Desk
+    from service.pen import OwnPen, Pen
+    from service.watch import Watch
+
     rules = settings.rules
+    journal = Journal(engine)
     desk = Desk(
-        pen=Pen(Journal(engine), now, patience_s=settings.unlogged_after_s),
+        pen=OwnPen(journal, now) if is_alone else Pen(journal, now, patience_s=settings.unlogged_after_s),
         rules=rules,
         now=now,
         ring=bell.ring,
@@ -180,6 +188,7 @@ def make_watch(settings: Settings, engine: Engine, bell: Bell, now: Callable[[],
 
 def locator(engine: Engine) -> Callable[[Landmarks, Case], Landmarks]:
     """Where the frame of a landmark lay: scene and shift, from the journal; the latest frame when none is named."""
+    from db import queries
 
     def locate(landmarks: Landmarks, case: Case) -> Landmarks:
         last = case.last
@@ -196,11 +205,13 @@ def locator(engine: Engine) -> Callable[[Landmarks, Case], Landmarks]:
 
 def run_serve(settings: Settings) -> None:
     """Serve HTTP until told to end. TooExposed when it must not listen where it is told to."""
-    # the other roles start without waiting for all the shapes and routes of the interface
     import uvicorn
 
+    from db.users import has_users
     from service.api.app import create_app
-    from service.api.deps import Deps
+    from service.exposure import refuse_if_exposed
+    from service.patience import ImpatientProtocol
+    from service.settings_log import tell_changed_settings
 
     refuse_if_exposed(settings, has_users=None)
     sys.setswitchinterval(SWITCH_S)
@@ -209,17 +220,7 @@ def run_serve(settings: Settings) -> None:
     if engine is None:
         return
     refuse_if_exposed(settings, has_users=has_users(engine))
-    bell = Bell(settings.data_dir / "bells")
-    deps = Deps(
-        settings=settings,
-        engine=engine,
-        journal=Journal(engine),
-        spool=Spool(settings.spool_dir),
-        bell=bell,
-        now=time.time,
-        replays=Replayer(settings, engine, now=time.time, environment=environment_of(settings)),
-        environment=environment_of(settings),
-    )
+    deps = _deps(settings, engine)
     if has_users(engine):
         tell_changed_settings(deps.journal, settings, time.time())
     config = uvicorn.Config(
@@ -238,8 +239,30 @@ def run_serve(settings: Settings) -> None:
     uvicorn.Server(config).run()
 
 
+def _deps(settings: Settings, engine: Engine) -> Deps:
+    """What the routes are handed."""
+    from db.journal import Journal
+    from dicom_gateway.spool import Spool
+    from service.api.deps import Deps
+    from service.replays import Replayer
+
+    environment = environment_of(settings)
+    return Deps(
+        settings=settings,
+        engine=engine,
+        journal=Journal(engine),
+        spool=Spool(settings.spool_dir),
+        bell=Bell(settings.data_dir / "bells"),
+        now=time.time,
+        replays=Replayer(settings, engine, now=time.time, environment=environment),
+        environment=environment,
+    )
+
+
 def run_all(settings: Settings) -> None:
     """Start the four roles and keep them running until told to end. TooExposed as for ``run_serve``."""
+    from service.exposure import refuse_if_exposed
+
     refuse_if_exposed(settings, has_users=_has_users_as_far_as_known(settings))
     stop = stop_on_signal()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -271,14 +294,24 @@ def run_mirror(settings: Settings) -> None:
 
 def mirrors_of(settings: Settings, engine: Engine, now: Callable[[], float]) -> list[Mirror]:
     """The second channels that are set."""
+    from service.mirror import Mirror, is_escalated, is_real
+
     made = []
     if settings.webhook_url is not None:
+        from service import webhook
+
         send = webhook.sender(settings.webhook_url, settings.webhook_secret or "", now)
         wants = is_real if settings.webhook_sends == "alerts" else is_escalated
         made.append(Mirror(engine, "webhook", wants=wants, send=send, now=now))
     if settings.mqtt_url is not None:
+        from service import mqtt
+
         made.append(Mirror(engine, "mqtt", wants=is_real, send=mqtt.sender(settings.mqtt_url), now=now))
     if (listener := settings.hl7_listener) is not None:
+        from service import mllp
+        from service.dispatch import terms_here
+        from service.oru import Scribe
+
         wants = is_real if listener.sends == "alerts" else is_escalated
         write = Scribe(listener, settings.ae_title, terms_here(settings)).message
         made.append(Mirror(engine, "hl7", wants=wants, write=write, send=mllp.sender(listener), now=now))
@@ -286,6 +319,8 @@ def mirrors_of(settings: Settings, engine: Engine, now: Callable[[], float]) -> 
 
 
 def _tell(mirror: Mirror, bell: Bell, stop: threading.Event) -> None:
+    from db.connect import StoreFailure
+
     with bell.listen() as ear:
         while not stop.is_set():
             try:
@@ -301,8 +336,13 @@ def _tell(mirror: Mirror, bell: Bell, stop: threading.Event) -> None:
 
 def _has_users_as_far_as_known(settings: Settings) -> bool | None:
     """None while the database does not answer: images are received all the same, and ``serve`` asks again."""
+    from service.exposure import exposure_of
+
     if exposure_of(settings).is_local:
         return None
+    from db.connect import StoreUnreachable, connect
+    from db.users import has_users
+
     try:
         return has_users(connect(settings.journal_url))
     except StoreUnreachable:
@@ -324,6 +364,8 @@ def _wait_for_turn(settings: Settings, stop: threading.Event, role: str) -> IO[b
 
 def _connect(settings: Settings, stop: threading.Event) -> Engine | None:
     """The journal's database, waited for as long as it takes."""
+    from db.connect import StoreUnreachable, connect
+
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     while not stop.is_set():
         try:

@@ -16,7 +16,6 @@ from pydantic_settings import (
 
 from detection.rules import Rules
 from dicom_gateway.callers import Device, network_of
-from dicom_gateway.report.terms import terms_from
 from dicom_gateway.tls import Credentials
 from service.archives import Archive, FhirServer, Hl7Listener, Worklist
 from service.channels import check_mqtt_url, check_webhook_url, key_of
@@ -273,6 +272,8 @@ class Settings(BaseSettings):
     @classmethod
     def _are_terms(cls, path: Path | None) -> Path | None:
         if path is not None:
+            from dicom_gateway.report.terms import terms_from  # brings the parser of DICOM, which few commands need
+
             try:
                 terms_from(path.read_text(encoding="utf-8"))
             except OSError:

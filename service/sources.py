@@ -21,7 +21,7 @@ import logging
 import tomllib
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -29,8 +29,10 @@ from detection.vocabulary import Intensity, Polarity
 from dicom_gateway.arrival import Arrival
 from dicom_gateway.geometry import Rectangle
 from dicom_gateway.header import Header, read_header
-from dicom_gateway.peer import Peer
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from dicom_gateway.peer import Peer
 
 LOG = logging.getLogger(__name__)
 
@@ -99,6 +101,8 @@ class Source(BaseModel):
         """Where to call it; None when no address is known."""
         if self.host is None:
             return None
+        from dicom_gateway.peer import Peer  # the analysis calls nobody
+
         return Peer(
             host=self.host,
             port=self.port,

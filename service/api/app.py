@@ -45,10 +45,11 @@ from service.api.permit import CSRF_HEADER, Permit
 from service.api.pulse import Pulse
 from service.bell import Bell
 from service.exposure import exposure_of
+from service.safety import SAFETY_WORDS
 
 BASE = "/api/v1"
 DESCRIPTION = (
-    f"{wire.SAFETY_WORDS}\n\nTimes are RFC 3339 in UTC with offset, lengths mm at the object plane, areas mm², volumes ml, "
+    f"{SAFETY_WORDS}\n\nTimes are RFC 3339 in UTC with offset, lengths mm at the object plane, areas mm², volumes ml, "
     "pixel positions [row, col], zero-based, from the centre of the top-left pixel. Unknown is null, never 0."
 )
 WORDS_OF_STATUS = {

@@ -15,12 +15,13 @@ from service.api.deps import Actor, Deps, DepsHere
 from service.api.errors import Refused, bad_field, not_found
 from service.api.record import write
 from service.api.record_wire import row_of
-from service.api.wire import SAFETY_WORDS, Wire
+from service.api.wire import Wire
 from service.clinical.cohort_answers import Answer
 from service.clinical.columns import dictionary
 from service.clinical.csv_told import csv_lines
 from service.clinical.exchange import BadCell, Line, NoTable, check, read_csv, read_rows
 from service.clinical.record import ADDRESSES
+from service.safety import SAFETY_WORDS
 
 router = APIRouter(prefix="/record", tags=["record"])
 

@@ -18,6 +18,7 @@ from service.api.errors import Refused, unavailable
 from service.api.procedures import find
 from service.dispatch import dispatch_apart, dispatched, is_dispatched
 from service.gather import NothingToReport
+from service.safety import SAFETY_WORDS
 
 router = APIRouter(prefix="/procedures", tags=["objects"])
 
@@ -77,7 +78,7 @@ def _listed(deps: Deps, id: str) -> ResultObjects:
     for each in deliveries_of(deps.engine, [one.sop_instance_uid for one in made]):
         told = ObjectDelivery(archive=each.destination, state=each.state, reason=each.reason)
         sent[each.sop_instance_uid].append(told)
-    return ResultObjects(safety=wire.SAFETY_WORDS, items=[_told(each, sent[each.sop_instance_uid]) for each in made])
+    return ResultObjects(safety=SAFETY_WORDS, items=[_told(each, sent[each.sop_instance_uid]) for each in made])
 
 
 def _told(made: Made, deliveries: list[ObjectDelivery]) -> ResultObject:

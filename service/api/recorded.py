@@ -27,6 +27,7 @@ from service.clinical.record import given_of
 from service.clinical.remarks import Whole, remarks_on
 from service.clinical.shape import Id
 from service.clinical.whole import operation_of, whole_of
+from service.safety import SAFETY_WORDS
 
 router = APIRouter(tags=["record"])
 
@@ -148,7 +149,7 @@ def get_agreement_of_many(deps: DepsHere, body: Cohort) -> Agreement:
 def told(whole: Whole) -> dict[str, Any]:
     """A whole record as it is told."""
     return {
-        "safety": wire.SAFETY_WORDS,
+        "safety": SAFETY_WORDS,
         "patient": row_of(whole.patient),
         "operation": row_of(whole.operation),
         **{kind: [row_of(each) for each in things] for kind, things in whole.things.items()},

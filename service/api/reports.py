@@ -31,6 +31,7 @@ from service.printout.contents import printout_of, record_of
 from service.printout.hypertext import as_html
 from service.printout.keyframes import pictures_of, shown_of
 from service.printout.parts import Printout
+from service.safety import SAFETY_WORDS
 
 COLUMNS = (
     "number",
@@ -132,7 +133,7 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
 def get_json_lines(deps: DepsHere, id: str) -> StreamingResponse:
     """The log with single frames as JSON lines, as it is hashed; its first line is the safety words."""
     find(deps, id)
-    first = json.dumps({"safety": wire.SAFETY_WORDS})
+    first = json.dumps({"safety": SAFETY_WORDS})
     lines = (f"{line}\n" for line in chain((first,), deps.journal.records(id)))
     headers = {"Content-Disposition": 'attachment; filename="cementwatch-report.jsonl"'}
     return StreamingResponse(lines, media_type="application/x-ndjson", headers=headers)

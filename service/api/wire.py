@@ -25,11 +25,6 @@ from detection.vocabulary import (
     Zone,
 )
 
-SAFETY_WORDS = (
-    "Assistive research software, not a medical device. The operator remains responsible. "
-    "No alert does not mean no leakage."
-)
-
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 """RFC 3339 in UTC with offset."""
 Position = tuple[float, float]

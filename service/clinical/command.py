@@ -16,8 +16,8 @@ import click
 
 from db.connect import StoreFailure, connect, snapshot
 from db.record import RecordRefused, write
-from service.api.wire import SAFETY_WORDS
 from service.clinical.finding import Finding
+from service.safety import SAFETY_WORDS
 from service.settings import Settings
 
 if TYPE_CHECKING:

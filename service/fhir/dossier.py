@@ -16,9 +16,9 @@ from dicom_gateway.refusal import Unreadable
 from dicom_gateway.report.nouns import Coded, Maker
 from dicom_gateway.report.stored import Instance, instance_at
 from dicom_gateway.spool import Spool
-from service.api.wire import SAFETY_WORDS
 from service.dispatch import dispatched, maker_here, terms_here
 from service.gather import Found, found_in, maker_of, remarks_on
+from service.safety import SAFETY_WORDS
 from service.settings import Settings
 
 PAGE = 500

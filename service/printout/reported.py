@@ -13,6 +13,7 @@ from detection.rules import ALGORITHM_VERSION, rules_hash
 from detection.vocabulary import Entry, EntryType, Zone
 from service.api import procedure_wire, wire
 from service.api.answers import alert_of, dose_of, entry_of, procedure_of, step_of, time_of
+from service.safety import SAFETY_WORDS
 from service.settings import Settings
 
 PAGE = 1000
@@ -23,7 +24,7 @@ TOLD = tuple(kind for kind in EntryType if kind is not EntryType.FRAME_SEEN)
 def report_of(settings: Settings, engine: Engine, procedure: Procedure, *, made_at: float) -> procedure_wire.Report:
     """All that an export holds of one procedure."""
     return procedure_wire.Report(
-        safety=wire.SAFETY_WORDS,
+        safety=SAFETY_WORDS,
         made_at=time_of(made_at),
         procedure=counted(engine, procedure),
         alerts=list(_all_alerts(engine, procedure.id)),
@@ -54,7 +55,7 @@ def version_of(settings: Settings) -> wire.Version:
         rules=rules_hash(rules),
         distance_tiers=wire.DistanceTiers(**{name: getattr(rules, name) for name in wire.DistanceTiers.model_fields}),
         api="1",
-        safety=wire.SAFETY_WORDS,
+        safety=SAFETY_WORDS,
     )
 
 

@@ -10,7 +10,7 @@ import click
 from detection.montage import sheet
 from detection.outcome import Exhibit, Outcome
 from detection.phantom.scene import SCENARIOS
-from service.api.wire import SAFETY_WORDS
+from service.safety import SAFETY_WORDS
 from service.score.kept import Archive
 from service.score.one import told
 from service.score.play import Hall, score

@@ -5,11 +5,22 @@ from __future__ import annotations
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import insert, text
 
-from db.connect import JournalBroken, StoreFailure, StoreUnreachable, connect, reading, writing
+from db.connect import (
+    JournalBroken,
+    StoreFailure,
+    StoreUnreachable,
+    borrowed,
+    connect,
+    newest_migration,
+    reading,
+    writing,
+)
 from db.journal import Journal
 from db.tables import PROCEDURE, metadata
+from tests.conftest import CHECKOUT
 from tests.db.lines import note
 
 
@@ -23,6 +34,11 @@ def test_connecting_again_keeps_what_is_there(url, journal):
     again = connect(url)
     assert Journal(again).head() == 1
     again.dispose()
+
+
+def test_the_newest_file_of_migrations_is_named_as_what_it_brings():
+    folder = CHECKOUT / "db" / "migrations"
+    assert newest_migration(folder) == ScriptDirectory(str(folder)).get_current_head()
 
 
 def test_the_schema_of_a_newer_version_is_refused(url, engine):
@@ -45,6 +61,26 @@ def test_a_sqlite_file_that_is_not_kept_waits_for_no_disk(tmp_path):
     with reading(engine) as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 0
     engine.dispose()
+
+
+def test_one_engine_serves_journal_after_journal_and_never_two_at_once(tmp_path):
+    connect(f"sqlite:///{tmp_path}/empty.sqlite").dispose()
+    paths = [tmp_path / f"{n}.sqlite" for n in range(3)]
+    for path in paths:
+        path.write_bytes((tmp_path / "empty.sqlite").read_bytes())
+    with borrowed(paths[0]) as first, borrowed(paths[1]) as second:
+        assert first is not second
+        Journal(first).append([note()])
+        Journal(second).append([note(), note()])
+        assert (Journal(first).head(), Journal(second).head()) == (1, 2)
+        with reading(first) as connection:
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 0, "waits for no disk"
+    with borrowed(paths[2]) as third:
+        assert third in {first, second}
+        assert Journal(third).head() == 0
+    with borrowed(paths[1]) as again:
+        assert Journal(again).verify() is None
+        assert Journal(again).head() == 2
 
 
 @pytest.mark.parametrize("odd", ["100% sure", "a b", "ü"])

@@ -11,9 +11,10 @@ import pytest
 from pydicom.dataset import Dataset
 
 from dicom_gateway.arrival import Arrival
+from dicom_gateway.due import Due
 from dicom_gateway.listener import Listener
 from dicom_gateway.peer import Peer
-from dicom_gateway.sender import Due, send
+from dicom_gateway.sender import send
 from dicom_gateway.spool import Spool
 
 

@@ -13,9 +13,10 @@ from detection.phantom.scene import SCENARIOS, Scene, play
 from detection.vocabulary import Intensity, Polarity, View
 from dicom_gateway import sop_classes
 from dicom_gateway.compose import Form, run_of, study_of, write_phantom
+from dicom_gateway.due import Due, due_from_folder
 from dicom_gateway.frames import frames_of
 from dicom_gateway.header import read_header
-from dicom_gateway.sender import Due, due_from_folder, send
+from dicom_gateway.sender import send
 
 STARTED = 1_700_000_000.25
 

@@ -17,13 +17,14 @@ from pathlib import Path
 import pytest
 
 from dicom_gateway import sop_classes
+from dicom_gateway.due import Due
 from dicom_gateway.frames import frames_of
 from dicom_gateway.header import read_header
 from dicom_gateway.listener import Listener
 from dicom_gateway.peer import Peer, associated, echo
 from dicom_gateway.refusal import Unreachable
 from dicom_gateway.request import HEAD
-from dicom_gateway.sender import Due, send
+from dicom_gateway.sender import send
 from dicom_gateway.spool import Spool
 from tests.dicom_gateway.objects import image, ramp
 from tests.dicom_gateway.raw import answer, connect, context, request, store_request

@@ -15,11 +15,12 @@ import pytest
 from dicom_gateway import sop_classes
 from dicom_gateway.callers import Callers, Device, network_of
 from dicom_gateway.door import PORCH_BYTES, Limits
+from dicom_gateway.due import Due
 from dicom_gateway.listener import Listener
 from dicom_gateway.peer import Peer, associated, echo
 from dicom_gateway.refusal import Unreachable
 from dicom_gateway.request import HEAD, MOST_ITEMS, MOST_REQUEST, is_request, titles_of
-from dicom_gateway.sender import Due, send
+from dicom_gateway.sender import send
 from tests.dicom_gateway.objects import image
 from tests.dicom_gateway.raw import (
     ABORTED,

@@ -9,11 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from detection.vocabulary import Mode
+from dicom_gateway.due import due_from_folder
 from dicom_gateway.faults import Fault, Faults, disturbed, faults_from
 from dicom_gateway.frames import mode_of
 from dicom_gateway.header import read_header
 from dicom_gateway.quarantine import notes
-from dicom_gateway.sender import due_from_folder, send
+from dicom_gateway.sender import send
 from tests.dicom_gateway.objects import image, ramp, saved
 
 N_OBJECTS = 12

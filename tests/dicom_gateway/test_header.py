@@ -14,7 +14,7 @@ from pydicom.uid import generate_uid
 from detection.vocabulary import Intensity, Polarity, View
 from dicom_gateway import header, sop_classes
 from dicom_gateway.geometry import Circle, Polygon, Rectangle, open_field
-from dicom_gateway.header import Header, read_header, read_outline
+from dicom_gateway.header import Header, read_header, read_outline, unchanging
 from dicom_gateway.likeness import Known
 from dicom_gateway.refusal import Unreadable
 from dicom_gateway.timebase import parse_time
@@ -350,3 +350,16 @@ def test_a_deeply_nested_header_is_refused_not_followed(tmp_path):
     path.write_bytes(path.read_bytes() + open_item * 20_000)
     with pytest.raises(Unreadable):
         read_header(path)
+
+
+def test_where_nothing_changes_a_file_is_read_once_wherever_it_is_moved_to(tmp_path):
+    path, headers = saved(image(), tmp_path / "object.dcm"), {}
+    with unchanging(headers):
+        first = read_header(path)
+        moved = path.rename(tmp_path / "moved.dcm")
+        moved.write_bytes(b"of the same file, and no DICOM")
+        assert read_header(moved) is first
+        other_file = saved(image(), tmp_path / "other.dcm")
+        assert read_header(other_file).sop_instance_uid != first.sop_instance_uid
+    with pytest.raises(Unreadable):
+        read_header(moved)

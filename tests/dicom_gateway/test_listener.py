@@ -20,6 +20,7 @@ from pydicom.uid import UID, generate_uid
 from dicom_gateway import sop_classes
 from dicom_gateway.callers import Callers
 from dicom_gateway.door import Limits
+from dicom_gateway.due import Due
 from dicom_gateway.frames import frames_of
 from dicom_gateway.header import read_header
 from dicom_gateway.intake import file_head
@@ -27,7 +28,7 @@ from dicom_gateway.listener import Listener
 from dicom_gateway.peer import Peer, associated, echo
 from dicom_gateway.prompt import PDU_HEAD
 from dicom_gateway.refusal import Unreachable
-from dicom_gateway.sender import Due, send
+from dicom_gateway.sender import send
 from dicom_gateway.spool import Spool
 from tests.dicom_gateway.objects import CANARY, data_set_of, image, other, ramp, saved, send_bytes, with_meta
 from tests.dicom_gateway.raw import ACCEPTED, answer, connect, request, store_request, until

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from dicom_gateway import sop_classes
+from dicom_gateway.due import Due, due_from_folder
 from dicom_gateway.frames import frames_of
 from dicom_gateway.header import read_header
 from dicom_gateway.peer import Peer, echo
 from dicom_gateway.refusal import Unreachable
-from dicom_gateway.sender import CONTEXT_REFUSED, Due, due_from_folder, send
+from dicom_gateway.sender import CONTEXT_REFUSED, send
 from tests.conftest import running, unused_port, wait_until
 from tests.dicom_gateway.objects import data_set_of, image, other, ramp, saved
 

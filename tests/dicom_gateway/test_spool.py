@@ -11,7 +11,7 @@ import pytest
 
 from dicom_gateway import quarantine
 from dicom_gateway.arrival import Arrival, Duplicate, Origin
-from dicom_gateway.spool import PER_SHARD, Spool
+from dicom_gateway.spool import PER_SHARD, Lying, Spool
 
 
 def origin(
@@ -240,3 +240,30 @@ def test_what_is_removed_is_gone_and_its_number_and_folder_with_it(spool):
     spool.remove(1)
     assert len(list(spool.arrivals.iterdir())) == 1
     assert put(Spool(spool.folder, per_shard=2), b"x", origin("1.9")).number == 6
+
+
+def lying(folder: Path, name: str, content: bytes, *, has_twin: bool) -> Lying:
+    (folder / name).write_bytes(content)
+    return Lying(folder / name, has_twin=has_twin)
+
+
+def test_what_lies_on_the_disk_already_is_moved_into_the_spool(tmp_path):
+    spool = Spool(tmp_path / "spool", is_kept=False)
+    part = lying(tmp_path, "one.dcm", b"pixels", has_twin=False)
+    inode = part.path.stat().st_ino
+    added = spool.add(part, origin())
+    assert not (tmp_path / "one.dcm").exists()
+    assert added.path.stat().st_ino == inode, "moved, not copied"
+    assert (added.size, added.path.read_bytes()) == (6, b"pixels")
+
+
+def test_two_that_bear_one_name_are_told_by_their_bytes(tmp_path):
+    spool = Spool(tmp_path / "spool", is_kept=False)
+    first, twin, rival = (
+        spool.add(lying(tmp_path, f"{n}.dcm", content, has_twin=True), origin())
+        for n, content in enumerate((b"one", b"one", b"two"))
+    )
+    assert twin == Duplicate(arrival=first)
+    assert rival.has_rival
+    assert [each.path.read_bytes() for each in spool.after(0)] == [b"one", b"two"]
+    assert not list(tmp_path.glob("*.dcm"))

@@ -14,9 +14,10 @@ import pytest
 
 from dicom_gateway.callers import Callers
 from dicom_gateway.door import Limits
+from dicom_gateway.due import Due
 from dicom_gateway.peer import Peer, echo
 from dicom_gateway.request import HEAD
-from dicom_gateway.sender import Due, send
+from dicom_gateway.sender import send
 from dicom_gateway.tls import BadCertificate
 from tests.conftest import program
 from tests.dicom_gateway.objects import data_set_of, image, ramp, saved

@@ -18,8 +18,8 @@ from detection.phantom.scene import Scene
 from dicom_gateway.arrival import Origin
 from dicom_gateway.confidential import Choice
 from dicom_gateway.disguise import disguise_of, key_at
+from dicom_gateway.due import due_from_folder
 from dicom_gateway.header import read_header
-from dicom_gateway.sender import due_from_folder
 from dicom_gateway.spool import Spool
 from service.__main__ import main
 from service.bell import Bell

@@ -40,10 +40,13 @@ CLOCKS = frozenset(
 MAY_READ_A_CLOCK = {
     "service/roles.py": "hands the clock to everybody else",
     "service/demo.py": "stands for the person with a watch beside the screen",
-    "service/__main__.py": "hands the clock to commands that need no role",
+    "service/running.py": "hands the clock to commands that need no role",
+    "service/playing.py": "as running",
+    "service/rejudging.py": "as running",
+    "service/batch.py": "as running: its command",
     "service/accounts.py": "stamps what a person changes at a command line",
     "service/clinical/command.py": "stamps what a person imports at a command line",
-    "service/recordings.py": "as __main__: hands the clock to commands, and stamps what a person takes out",
+    "service/recordings.py": "as running, and stamps what a person takes out",
     "dicom_gateway/listener.py": "stamps the moment of receipt",
 }
 

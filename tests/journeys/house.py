@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
+from dicom_gateway.due import Due
 from dicom_gateway.peer import Peer, echo
 from dicom_gateway.refusal import Unreachable
-from dicom_gateway.sender import Due, Sent, send
+from dicom_gateway.sender import Sent, send
 from tests.conftest import CHECKOUT, unused_port
 
 ROLES = ("receive", "watch", "serve")

@@ -9,7 +9,7 @@ from pathlib import Path
 from detection.phantom.flow import Leak, LeakKind
 from detection.phantom.scene import SCENARIOS, Scene
 from dicom_gateway.compose import write_phantom
-from dicom_gateway.sender import Due, due_from_folder
+from dicom_gateway.due import Due, due_from_folder
 
 SMALL = {"size": (256, 256), "mm_per_px": 0.5, "frame_rate": 8.0, "start_s": 1.5}
 

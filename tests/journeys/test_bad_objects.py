@@ -10,7 +10,8 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import generate_uid
 
 from dicom_gateway.compose import run_of
-from dicom_gateway.sender import CONTEXT_REFUSED, Due
+from dicom_gateway.due import Due
+from dicom_gateway.sender import CONTEXT_REFUSED
 from tests.dicom_gateway.objects import data_set_of, image, other, saved, send_bytes
 from tests.journeys.house import assert_each_once
 from tests.journeys.scenes import QUIET

@@ -8,7 +8,7 @@ import pytest
 
 from db import deliveries
 from db.connect import connect
-from dicom_gateway.sender import Due
+from dicom_gateway.due import Due
 from tests.dicom_gateway.objects import image
 from tests.journeys.house import House
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from service.api.wire import SAFETY_WORDS
+from service.safety import SAFETY_WORDS
 from tests.screen import screen
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from dicom_gateway.peer import echo
-from service.api.wire import SAFETY_WORDS
+from service.safety import SAFETY_WORDS
 from tests.journeys.house import House
 from tests.journeys.scenes import LEAK, Recording, record
 from tests.screen import keep, screen

@@ -17,8 +17,8 @@ import pytest
 from playwright.sync_api import Page, expect
 from pypdf import PdfReader
 
-from service.api.wire import SAFETY_WORDS
 from service.clinical.prefill import SITE_OF_ZONE
+from service.safety import SAFETY_WORDS
 from tests.journeys.house import House, Json
 from tests.journeys.scenes import LEAK, QUIET, Recording, record
 from tests.journeys.test_team_hour import seen

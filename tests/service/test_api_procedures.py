@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from detection.vocabulary import Entry, EntryType, Flag, Priority, View
-from service.api.wire import SAFETY_WORDS
+from service.safety import SAFETY_WORDS
 
 LATERAL = {
     "level": "L2",

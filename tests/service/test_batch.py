@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 from service.__main__ import main
 from service.batch import Hall, judge_studies
+from service.replay import replayed
 from tests.conftest import orthanc_running
 from tests.dicom_gateway.objects import image, ramp, saved
 
@@ -90,3 +92,21 @@ def test_an_archive_that_does_not_answer_is_said(free_port, tmp_path):
     done = CliRunner().invoke(main, ["batch", "--orthanc", f"http://127.0.0.1:{free_port}", "--out", str(tmp_path)])
     assert done.exit_code == 1
     assert "start again with the same folder" in done.output
+
+
+def test_a_journal_of_a_batch_is_that_of_a_replay(archive, tmp_path):
+    (result,) = judge_studies(["2.25.1"], hall(archive, tmp_path))
+    journal = (tmp_path / result["journal"]).read_text().splitlines()
+    again = replayed("2.25.1", archive.http, with_frames=True, now=time.time)
+    assert journal == [json.dumps(line, sort_keys=True) for line in again]
+
+
+def test_nothing_of_a_study_is_left_behind(archive, tmp_path, monkeypatch):
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    results = judge_studies(["2.25.77", "2.25.1", "2.25.2", "2.25.3"], hall(archive, tmp_path / "out"))
+    assert [next(results)["state"], next(results)["state"]] == ["failed", "done"]
+    assert not list((tmp_path / "scratch").rglob("*.sqlite")), "of what is judged already"
+    assert len(list((tmp_path / "scratch").rglob("*.dcm"))) <= 1, "but for the one that is fetched ahead"
+    results.close()
+    assert not list((tmp_path / "scratch").iterdir())

@@ -26,12 +26,12 @@ from db.journal import Journal
 from detection.picture import filled
 from detection.vocabulary import Entry, EntryType, Kind
 from dicom_gateway.report.forms import SERIES, Form
-from service.api.wire import SAFETY_WORDS
 from service.archives import Archive
 from service.dispatch import _place, dispatch, dispatched, is_dispatched
 from service.forward import enqueue_files
 from service.gather import NothingToReport, reports_of
 from service.reporter import Reporter
+from service.safety import SAFETY_WORDS
 from service.settings import Settings
 from tests.conftest import CHECKOUT, program
 from tests.service.conftest import room_at

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from detection.vocabulary import EntryType
 from service.__main__ import main
-from service.api.wire import SAFETY_WORDS
+from service.safety import SAFETY_WORDS
 from tests.service.visitors import V1
 
 

@@ -23,7 +23,6 @@ from db.procedures import Opening, open_procedure
 from detection.vocabulary import Entry, EntryType, Kind, Mode, Priority, TechnicalCause
 from dicom_gateway.spool import Spool
 from service.__main__ import main
-from service.api.wire import SAFETY_WORDS
 from service.archives import Archive, FhirServer
 from service.fhir.bundle import as_json, bundle_of
 from service.fhir.dossier import TOLD, dossier_of
@@ -31,6 +30,7 @@ from service.fhir.post import READER, Postman
 from service.outside import Outside
 from service.processes import environment_of
 from service.reporter import Reporter, ended
+from service.safety import SAFETY_WORDS
 from service.settings import Settings
 from tests.service.conftest import until
 from tests.service.fhir_server import Store, serving

@@ -18,12 +18,12 @@ from db.mirrors import standings
 from detection.vocabulary import Entry, EntryType, Kind, Mode, Priority, TechnicalCause
 from dicom_gateway.report.nouns import Coded
 from service.api.health import check_mirror
-from service.api.wire import SAFETY_WORDS
 from service.archives import Hl7Listener
 from service.mirror import Mirror
 from service.oru import Scribe, escaped
 from service.processes import roles_of
 from service.roles import mirrors_of
+from service.safety import SAFETY_WORDS
 from service.settings import Settings
 from tests.conftest import program
 from tests.db.lines import ALERT

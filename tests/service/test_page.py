@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from detection.vocabulary import AUDIT, Condition, EntryType, Glance, Mode, Priority, Sight, Signal, View, Witness, Zone
 from service.api.app import create_app
-from service.api.wire import SAFETY_WORDS
+from service.safety import SAFETY_WORDS
 from tests.service.conftest import CARD, Serving
 
 DASHBOARD = Path(__file__).resolve().parents[2] / "service" / "dashboard"

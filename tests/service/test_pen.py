@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from db.connect import appending, connect
+from db.connect import StoreUnreachable, appending, connect
 from db.journal import Journal
 from detection.vocabulary import Entry, EntryType
 from service import pen as pens
-from service.pen import Pen
+from service.pen import OwnPen, Pen
 from tests.db.lines import ALERT
 from tests.service.conftest import until
 
@@ -181,3 +181,25 @@ def test_a_sign_of_life_that_was_overtaken_is_not_given(pen, journal):
     recovered(pen)
     until(lambda: given, "a sign of life is given")
     assert given == [4]
+
+
+def test_a_journal_that_is_ours_alone_is_written_by_whoever_judges(journal):
+    pen = OwnPen(journal, time.time)
+    (first,) = pen.append([line(1)])
+    (act,) = pen.append([replace(line(2, EntryType.NOTE), cause="said")])
+    assert [each["number"] for each in told(journal)] == [first.number, act.number] == [1, 2]
+    assert [each.number for each in pen.acts_since("p1", 0)] == [2]
+    (later,) = pen.append([replace(line(3, EntryType.NOTE), cause="said again")])
+    assert [each.number for each in pen.acts_since("p1", 2)] == [later.number] == [3]
+    assert [number for _, number in [(name, act.number) for name, act in pen.fresh_acts()]] == [3]
+
+
+def test_a_journal_that_is_ours_alone_says_at_once_that_it_takes_nothing(tmp_path, monkeypatch):
+    engine = connect(f"sqlite:///{tmp_path}/journal.sqlite")
+    pen = OwnPen(Journal(engine), time.time)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("DROP TABLE chain")
+        connection.exec_driver_sql("COMMIT")
+    with pytest.raises(StoreUnreachable):
+        pen.append([line(1)])
+    engine.dispose()

@@ -9,9 +9,9 @@ import pytest
 from pypdf import PdfReader
 
 from detection.vocabulary import Side, Zone
-from service.api.wire import SAFETY_WORDS
 from service.printout.parts import Mark, Picture, Pictures, Printout, Section, Span, Table, Timeline, Words
 from service.printout.pdf import as_pdf
+from service.safety import SAFETY_WORDS
 from tests.service.conftest import spine
 from tests.service.test_api_recorded import act, post
 

@@ -18,8 +18,9 @@ import httpx
 from db.connect import connect
 from db.queries import entries_after
 from detection.vocabulary import Entry, EntryType
+from dicom_gateway.due import Due
 from dicom_gateway.peer import Peer
-from dicom_gateway.sender import Due, Sent, send
+from dicom_gateway.sender import Sent, send
 from service.settings import Settings
 from tests.journeys.house import House
 from tests.speed.figures import Report, Sizes, Table, spread

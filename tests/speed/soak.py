@@ -17,7 +17,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dicom_gateway.sender import Due, send
+from dicom_gateway.due import Due
+from dicom_gateway.sender import send
 from tests.journeys.house import ROLES, House
 from tests.speed.reel import Reel, draw
 

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dicom_gateway.due import Due
 from dicom_gateway.peer import Peer
-from dicom_gateway.sender import Due, send
+from dicom_gateway.sender import send
 from tests.conftest import SYSTEM_PATH
 from tests.speed.figures import Report, Sizes, Table, median, spread
 from tests.speed.machine import OBJECT_BYTES, disk_ms, rate_of
