@@ -17,7 +17,7 @@ from detection.picture import Gray8
 from detection.vocabulary import Entry
 from dicom_gateway.confidential import Choice
 from dicom_gateway.refusal import GatewayError
-from service.api import procedure_wire, wire
+from service.api import procedure_wire
 from service.api.deps import Actor, Deps, DepsHere
 from service.api.errors import Refused, unavailable
 from service.api.pictures import Shelf, ShelfHere
