@@ -1,7 +1,6 @@
 """What is new, dense and connected: subtraction against the reference, judged against the local noise.
 
-Thin casts are found by a ridge measure (largest negative curvature of the smoothed change, Frangi 1998), broad ones by
-a threshold with hysteresis; both in units of the noise that the same neighbourhood showed without cement.
+Found by a threshold with hysteresis, at several scales, in units of the noise that the same neighbourhood showed without cement.
 """
 
 from __future__ import annotations

@@ -95,8 +95,7 @@ class Region:
     """A body and the zones around it, at working resolution.
 
     ``body`` has its corners in working pixels. ``to_wall`` (h, w) float32 is the signed distance to the posterior
-    wall line in pixels, positive on the body's side, None where the view shows no posterior wall. ``rim`` (h, w) bool is the needle's shadow and what
-    shows beside it of a cast around the needle. ``breached`` is the
+    wall line in pixels, positive on the body's side, None where the view shows no posterior wall. ``breached`` is the
     layout without a margin behind the wall, for cement that has been seen to cross it; ``bare`` has none on any side, or
     half of its doubt, for cement that has been seen to run out.
     """
@@ -108,7 +107,6 @@ class Region:
     watched: tuple[Zone, ...]
     not_visible: tuple[Zone, ...]
     outlines: tuple[tuple[Zone, Outline], ...]
-    rim: Mask | None
     to_wall: Gray | None
     depth_px: float
     centre: Point

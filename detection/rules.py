@@ -356,12 +356,6 @@ class Rules:
         source="phantom: 0.03 to 0.06 about 3 ml of dense cement",
         reason="no haze is denser than this",
     )
-    haze_sigma: float = rule(
-        1.0,
-        unit="sigma of the fine picture",
-        source="phantom: scatter and glare of dense cement at low dose",
-        reason="broad things that are fainter are haze",
-    )
     noise_rate: float = rule(0.2, unit="share per frame", source="choice", reason="how fast the noise map follows")
     strong_sigma: float = rule(
         5.0, unit="sigma", source="phantom, Rose criterion", reason="a pixel that founds a piece"
@@ -376,8 +370,6 @@ class Rules:
     least_contrast: float = rule(
         0.03, unit="nats", source="1 mm cast in lateral: 2 %", reason="never call less contrast cement"
     )
-    ridge_mm: float = rule(0.5, unit="mm", source="veins of 1-2 mm", reason="scale of the ridge measure")
-    ridge_sigma: float = rule(6.0, unit="sigma", source="phantom", reason="a pixel on the crest of a thin cast")
     least_piece_mm2: float = rule(
         1.5, unit="mm2", source="1 mm x 5 mm is the quantum limit", reason="specks are not cement"
     )

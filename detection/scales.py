@@ -1,7 +1,6 @@
 """What is new at several scales: thin and dense things on the fine picture, broad and faint ones on coarser ones.
 
-Thin casts are found by a ridge measure (largest negative curvature of the smoothed change, Frangi 1998), broad ones by
-a threshold with hysteresis; both in units of the noise that the same neighbourhood showed without cement. Averaged over
+Found by a threshold with hysteresis in units of the noise that the same neighbourhood showed without cement. Averaged over
 more pixels noise falls and cement does not, so what is broad may be fainter (Rose criterion at each scale).
 """
 
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection.memory import Scene
-from detection.patches import NOWHERE, Parts, Patch, linked, on_edge, patch_of, with_margin
+from detection.patches import Parts, Patch, linked, on_edge, patch_of, with_margin
 from detection.rules import Rules
 from detection.vocabulary import Corners, Gray, Mask, Point
 
@@ -69,9 +68,7 @@ def find_hits(change: Gray, quiet: Quiet, usable: Mask, scene: Scene, rules: Rul
     for k, factor in enumerate(_factors(scene, rules)):
         scale = _fine(change, quiet, usable, haze) if factor == 1 else _coarse((shown, seen), quiet, factor, haze)
         noises.append(_noise(scale, near, scene.noise[k] if k < len(scene.noise) else None, rules))
-        haze_sigma = rules.haze_sigma if k else 0.0
-        least = np.maximum(np.float32(haze_sigma) * noises[0], np.float32(rules.least_contrast))
-        found = _hits_at(scale, noises[k], least, scene, rules)
+        found = _hits_at(scale, noises[k], scene, rules)
         if found is not None:
             patch, within = _whole(found, scale.usable.shape, change.shape)
             hits[patch] |= within
@@ -220,28 +217,18 @@ def _noise(scale: Scale, near: Mask, before: Gray | None, rules: Rules) -> Gray:
     return np.asarray(np.maximum(before + rate * (now - before), rules.noise_floor), dtype=np.float32)
 
 
-def _hits_at(scale: Scale, noise: Gray, least: Gray, scene: Scene, rules: Rules) -> Found | None:
-    """What is new at one scale: broad by threshold with hysteresis, thin by its crest.
-
-    ``least`` is a map of the least contrast. Weak pixels are looked at only about strong ones: nobody asks for others.
-    """
+def _hits_at(scale: Scale, noise: Gray, scene: Scene, rules: Rules) -> Found | None:
+    """What is new at one scale, by threshold with hysteresis. Weak pixels are looked at only about strong ones."""
     change, px_per_mm = scale.change, scene.px_per_mm / scale.factor
-    strong = change > full(np.maximum(rules.strong_sigma * noise, least), change)
+    strong = change > full(np.maximum(rules.strong_sigma * noise, np.float32(rules.least_contrast)), change)
     strong &= scale.usable
-    lines: Mask | None = None
-    if scale.factor == 1:
-        lines = _crest(change, scale.quiet.weight, rules.ridge_mm * px_per_mm, rules)
-        patch = patch_of(lines) or NOWHERE
-        lines[patch] &= scale.usable[patch]
-        lines[patch] &= change[patch] > full(rules.weak_sigma * noise, change, patch)
-        strong[patch] |= lines[patch]
-    enough = np.maximum(rules.weak_sigma * noise, least / 2)
+    enough = np.maximum(rules.weak_sigma * noise, np.float32(rules.least_contrast / 2))
 
     def weak_in(patch: Patch) -> Mask:
         weak = change[patch] > full(enough, change, patch)
         weak &= scale.usable[patch]
         weak &= ~_skirt(scale, patch, rules)
-        return weak if lines is None else weak | lines[patch]
+        return weak
 
     return _grow(strong, weak_in, rules.least_piece_mm2 * px_per_mm**2)
 
@@ -255,38 +242,6 @@ def _skirt(scale: Scale, patch: Patch, rules: Rules) -> Mask:
     wide, inner = with_margin(patch, reach, scale.change.shape)
     strongest = cv2.dilate(scale.change[wide], np.ones((size, size), np.uint8))[inner]
     return np.asarray(scale.change[patch] < share * strongest)
-
-
-def _crest(change: Gray, weight: Gray, width_px: float, rules: Rules) -> Mask:
-    """Where the curvature across a thin cast stands out from that of the noise, (h, w) bool.
-
-    Looked at as coarsely as its width allows.
-    """
-    factor = max(1, round(width_px))
-    small, quiet = _reduced(change, factor), _reduced(weight, factor)
-    ridge = _ridge(small, width_px / factor)
-    typical = np.maximum(_local_rms(thumb(ridge * ridge * quiet), thumb(quiet)), 1e-6)
-    least = np.asarray(rules.ridge_sigma * typical, dtype=np.float32)
-    crest = ridge > full(least, ridge)
-    whole = np.zeros(change.shape, np.bool_)
-    where = patch_of(crest)
-    if where is not None:
-        patch, within = _whole((where, crest[where]), crest.shape, change.shape)
-        whole[patch] = within
-    return whole
-
-
-def _ridge(change: Gray, width_px: float) -> Gray:
-    """Largest negative curvature of the smoothed change, 0 where there is none."""
-    calm = cv2.GaussianBlur(change, (0, 0), max(1.0, width_px))
-    rr = cv2.Sobel(calm, cv2.CV_32F, 0, 2, ksize=3)
-    cc = cv2.Sobel(calm, cv2.CV_32F, 2, 0, ksize=3)
-    rc = cv2.Sobel(calm, cv2.CV_32F, 1, 1, ksize=3)
-    ridge = np.asarray(cv2.magnitude(rr - cc, 2.0 * rc), dtype=np.float32)
-    for each in (rr, cc):
-        cv2.subtract(ridge, each, dst=ridge)
-    ridge *= np.float32(0.5)
-    return np.asarray(cv2.threshold(ridge, 0.0, 0.0, cv2.THRESH_TOZERO)[1], dtype=np.float32)
 
 
 def _grow(strong: Mask, weak_in: Callable[[Patch], Mask], least_px: float) -> Found | None:

@@ -15,7 +15,6 @@ from detection.blades import blades_in, lifted_in
 from detection.column import column_of
 from detection.memory import Memory, Scene
 from detection.needle import see_needle
-from detection.patches import widened
 from detection.pixels import Calm
 from detection.rules import Rules
 from detection.vocabulary import Flag, Frame, Mask
@@ -85,12 +84,10 @@ def average_in(scene: Scene, calm: Calm, rules: Rules) -> Scene:
 
 
 def usable_for(scene: Scene, field: Mask) -> Mask:
-    """What motion may be read from, at texture size: open field without cement and instruments."""
+    """What motion may be read from, at texture size: open field without instruments."""
     usable = field & scene.field
     if scene.opaque is not None:
         usable = usable & ~scene.opaque
-    if scene.cement is not None:
-        usable = usable & ~widened(scene.cement, 7, is_kept=True)
     return usable[::TEXTURE_SHRINK, ::TEXTURE_SHRINK][: scene.texture.shape[0], : scene.texture.shape[1]]
 
 

@@ -132,8 +132,7 @@ def _parts(cement: Mask, scene: Scene, rules: Rules) -> Parts:
     if scene.region is None:
         return _parts_of_none(here, patch, scene, rules)
     layout = _layout_at(patch, scene, scene.region, rules)
-    rim = None if scene.region.rim is None else scene.region.rim[patch]
-    zones = _with_tract(np.where(here, layout.zones, 255), layout, rim, scene.px_per_mm, rules)
+    zones = _with_tract(np.where(here, layout.zones, 255), layout, scene.px_per_mm, rules)
     parts: Parts = {}
     for index in np.flatnonzero(np.bincount(zones.ravel(), minlength=256)[: len(ZONE_ORDER)]).tolist():
         zone = ZONE_ORDER[index]
@@ -209,19 +208,11 @@ def _is_running(part: Part, known: list[Track], px_per_mm: float, time_s: float,
     return False
 
 
-def _with_tract(zones: ZoneMap, layout: Layout, rim: Mask | None, px_per_mm: float, rules: Rules) -> ZoneMap:
-    """Cement along the needle takes in the strip beside the needle; what ends close to the body is no tract cement."""
+def _with_tract(zones: ZoneMap, layout: Layout, px_per_mm: float, rules: Rules) -> ZoneMap:
+    """What lies along the needle and ends close to the body is no tract cement."""
     tract = zones == ZONE_ORDER.index(Zone.NEEDLE_TRACT)
-    if rim is None or not tract.any():
-        return zones
-    if layout.beyond[tract].max() < rules.tract_reach_mm * px_per_mm:
+    if tract.any() and layout.beyond[tract].max() < rules.tract_reach_mm * px_per_mm:
         zones[tract] = ZONE_ORDER.index(Zone.BODY)
-        return zones
-    kept = [ZONE_ORDER.index(zone) for zone in HELD]
-    spinal = [ZONE_ORDER.index(zone) for zone in (Zone.CANAL, Zone.FORAMEN)]
-    if np.count_nonzero(np.isin(zones, spinal) & ~rim) >= rules.least_leak_mm2 * px_per_mm**2:
-        kept += spinal  # what reaches farther than a cast about the needle would is in the canal
-    zones[rim & (zones != 255) & ~np.isin(zones, kept)] = ZONE_ORDER.index(Zone.NEEDLE_TRACT)
     return zones
 
 

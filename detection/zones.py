@@ -19,9 +19,6 @@ from detection.patches import among, patch_of
 from detection.rules import Rules
 from detection.vocabulary import ZONE_ORDER, Body, Gray, Mask, Outline, Point, View, Wall, Zone, ZoneMap
 
-TRACT_RIM_MM = 0.8
-"""So far beside the needle's shadow a cast around the needle still shows."""
-
 Doubt = tuple[float, float, float, float]
 """How far (mm) beyond the near, far, superior and inferior side of a body the true one may lie."""
 NO_DOUBT_MM: Doubt = (0.0, 0.0, 0.0, 0.0)
@@ -115,7 +112,6 @@ def region_of(body: Body, shape: tuple[int, int], px_per_mm: float, opaque: Mask
         watched=watched,
         not_visible=tuple(zone for zone in EVERY if zone not in watched or zone in hidden),
         outlines=tuple(outlines),
-        rim=_rim(opaque, px_per_mm),
         to_wall=_to_wall(body, shape) if body.view is View.LATERAL and is_sure else None,
         depth_px=frame.depth,
         centre=frame.at(0.5, 0.5),
@@ -208,13 +204,6 @@ def _mark_tract(zones: ZoneMap, opaque: Mask, axes: _Axes) -> None:
     held = [ZONE_ORDER.index(zone) for zone in (Zone.BODY, Zone.POSTERIOR_BAND)]
     tract = (beside & (zones == ZONE_ORDER.index(Zone.ELSEWHERE))) | (opaque & ~among(zones, held))
     zones[tract] = ZONE_ORDER.index(Zone.NEEDLE_TRACT)
-
-
-def _rim(opaque: Mask | None, px_per_mm: float) -> Mask | None:
-    if opaque is None:
-        return None
-    size = 2 * round(TRACT_RIM_MM * px_per_mm) + 1
-    return cv2.dilate(opaque.astype(np.uint8), np.ones((size, size), np.uint8)).astype(np.bool_)
 
 
 def _beyond(zones: ZoneMap) -> Gray:

@@ -37,7 +37,7 @@ OUTCOME = TypeAdapter(Outcome)
 LATER_FRAMES = 5
 """A leak that is told so much later is a harm of its own."""
 BLIND_SHARE = 0.1
-"""So is so much more of the clear frames that is not judged."""
+"""So is so much more of the clear frames that is not judged, or of the covered ones that is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +64,8 @@ class Pair:
             yield "zone wrong"
         if whole.delay is not None and without.delay is not None and without.delay - whole.delay >= LATER_FRAMES:
             yield f"{without.delay - whole.delay} frames later"
+        if without.n_fit_veiled - whole.n_fit_veiled >= max(1.0, BLIND_SHARE * whole.n_veiled):
+            yield f"{without.n_fit_veiled} of {whole.n_veiled} covered frames judged, not {whole.n_fit_veiled}"
         if self.is_blind:
             yield f"{without.n_unfit_clear - whole.n_unfit_clear} of {whole.n_clear} clear frames unfit"
         yield from self._blurs()

@@ -36,8 +36,12 @@ def nothing(_own: Any, *_rest: Any) -> None:
     return None
 
 
-def cement_moves_too(own: Any, scene: Any, field: Any) -> Any:
-    return own(replace(scene, cement=None), field)
+def no_step(_own: Any, *_rest: Any) -> int:
+    return 0
+
+
+def nothing_of(_own: Any, picture: Any, *_rest: Any) -> Any:
+    return np.zeros(picture.shape, np.bool_)
 
 
 def needle_moves_too(own: Any, scene: Any, field: Any) -> Any:

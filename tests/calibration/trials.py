@@ -88,13 +88,12 @@ def _in_bursts(frame: Frame) -> Frame:
     return replace(frame, stamp=replace(frame.stamp, acquired_at=None, received_at=received_at, time_s=received_at))
 
 
-def _blank_for_a_while(frame: Frame) -> Frame:
-    """Black for a second and burnt out for another, twice, while cement runs."""
-    beat = frame.stamp.time_s % 8.0
-    if beat < 6.0:
+def _without_light(frame: Frame) -> Frame:
+    """From 11 to 14.5 s the tube gives no light, and frames of the detector's own current still come."""
+    if not 11.0 <= frame.stamp.time_s < 14.5:
         return frame
-    value = 0.0 if beat < 7.0 else frame.ceiling
-    return replace(frame, pixels=np.full_like(frame.pixels, value))
+    dark = np.random.default_rng(frame.stamp.arrival).uniform(0.0, 0.006 * frame.ceiling, frame.pixels.shape)
+    return replace(frame, pixels=dark.astype(np.float32))
 
 
 @dataclass(slots=True)
@@ -120,7 +119,10 @@ def _with_a_passing_tip(frame: Frame) -> Frame:
     return replace(frame, pixels=pixels)
 
 
-_HAND = Obstacle(kind=ObstacleKind.HAND, from_s=11.0, until_s=18.0)
+_HAND = Obstacle(kind=ObstacleKind.HAND, from_s=8.0, until_s=24.0)
+_FULL = ((10.0, 0.7), (22.0, 1.5))
+"""Cement that fills the body as far as bone goes."""
+_THICK = Chain(kvp=120.0, scatter_to_primary=3.2)
 OWN: Mapping[str, Own] = {
     "voltage_step": Own(story="contained", scene=SCENARIOS["contained"], seen=_with_another_voltage),
     "dimmed": Own(story="contained", scene=SCENARIOS["contained"], seen=_dimmed),
@@ -130,7 +132,7 @@ OWN: Mapping[str, Own] = {
         seen=_without_polarity,
     ),
     "burst": Own(story="prevertebral_leak", scene=SCENARIOS["prevertebral_leak"], seen=_in_bursts),
-    "blank_for_a_while": Own(story="disc_leak", scene=SCENARIOS["disc_leak"], seen=_blank_for_a_while),
+    "light_lost": Own(story="disc_leak", scene=SCENARIOS["disc_leak"], seen=_without_light),
     "subtracted": Own(story="contained", scene=SCENARIOS["contained"], seen=_Subtraction()),
     "torn_frames": Own(story="contained", scene=SCENARIOS["contained"], seen=_with_single_torn_frames),
     "torn_frames_shown_thrice": Own(
@@ -148,14 +150,8 @@ OWN: Mapping[str, Own] = {
             chain=Chain(kvp=85.0, scatter_to_primary=2.2, glare=0.13, dose_ngy=60.0),
         ),
     ),
-    "dense_bolus_at_low_dose": Own(
-        story="contained",
-        scene=replace(
-            SCENARIOS["contained"],
-            knots=((10.0, 0.5), (20.0, 0.8)),
-            chain=Chain(kvp=85.0, scatter_to_primary=2.2, glare=0.13, dose_ngy=8.0),
-        ),
-    ),
+    "filled_to_the_rim": Own(story="contained", scene=replace(SCENARIOS["contained"], knots=_FULL)),
+    "filled_to_the_rim_ap": Own(story="contained_ap", scene=replace(SCENARIOS["contained_ap"], knots=_FULL)),
     "passing_tip": Own(story="contained", scene=SCENARIOS["contained"], seen=_with_a_passing_tip),
     "leak_in_a_long_pause": Own(
         story="leak_in_a_pause",
@@ -165,20 +161,12 @@ OWN: Mapping[str, Own] = {
             leak=Leak(kind=LeakKind.PREVERTEBRAL_VEIN, at_s=13.0, speed_mm_s=6.0, radius_mm=2.0, length_mm=34.0),
         ),
     ),
-    "faint_needle_in_a_small_field": Own(
-        story="needle_motion_only",
-        scene=replace(
-            SCENARIOS["needle_motion_only"],
-            chain=Chain(kvp=120.0, scatter_to_primary=3.2, field="blades", field_share=0.5, dose_ngy=12.0),
-            duration_s=14.0,
-        ),
+    "canal_leak_in_a_thick_patient": Own(
+        story="canal_leak", scene=replace(SCENARIOS["canal_leak"], chain=replace(_THICK, dose_ngy=30.0))
     ),
-    "thin_vein": Own(
-        story="vein_leak_ap",
-        scene=replace(
-            SCENARIOS["vein_leak_ap"],
-            leak=Leak(kind=LeakKind.SEGMENTAL_VEIN, at_s=12.0, speed_mm_s=6.0, radius_mm=0.45, length_mm=24.0),
-        ),
+    "faint_needle_that_moves": Own(
+        story="needle_motion_only",
+        scene=replace(SCENARIOS["needle_motion_only"], chain=replace(_THICK, dose_ngy=60.0), duration_s=14.0),
     ),
     "slow_leak_on_a_display": Own(
         story="disc_leak",
@@ -195,10 +183,6 @@ OWN: Mapping[str, Own] = {
             chain=Chain(intensity=Intensity.DISPLAY, bits=8, field="round", sharpening=1.8, rim_px=4.0),
         ),
     ),
-    "bolus_in_a_small_field": Own(
-        story="wall_contact",
-        scene=replace(SCENARIOS["wall_contact"], chain=Chain(field="blades", field_share=0.5, dose_ngy=12.0)),
-    ),
     "needle_in_a_small_field": Own(
         story="needle_motion_only",
         scene=replace(
@@ -207,7 +191,7 @@ OWN: Mapping[str, Own] = {
             duration_s=14.0,
         ),
     ),
-    "hand_over_cement": Own(story="contained", scene=replace(SCENARIOS["contained"], obstacles=(_HAND,))),
+    "hand_that_rests": Own(story="contained", scene=replace(SCENARIOS["contained"], obstacles=(_HAND,))),
 }
 """Confounders that no scene of the set holds."""
 

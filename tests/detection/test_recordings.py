@@ -17,6 +17,8 @@ from tests.detection.films import NO_PLAN, RULES, body_of, corners, frame_of, pl
 
 CENTRE = corners(208, 188, 304, 324)
 """A body of 24 x 34 mm in the middle of the picture at a quarter of a millimetre."""
+BEHIND_THE_FIRST_TRACE = corners(300, 120, 396, 256)
+"""As large, where contrast agent first comes to its canal."""
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +51,12 @@ def told(frames: list[Frame], plan: Plan) -> list[tuple[Kind, Priority]]:
 @pytest.mark.parametrize("view", [View.LATERAL, View.AP])
 def test_an_angiogram_about_a_planned_body_is_told_as_no_leak(angiogram, view):
     assert not told([replace(frame, view=view) for frame in angiogram], plan_for(body_of(CENTRE, view)))
+
+
+def test_the_first_trace_of_contrast_agent_in_the_canal_of_a_planned_body_waits_until_it_is_named(angiogram):
+    """It is too little to be a wave, and comes out of reach of all that was there."""
+    frames = [replace(frame, view=View.LATERAL) for frame in angiogram]
+    assert not told(frames, plan_for(body_of(BEHIND_THE_FIRST_TRACE)))
 
 
 def test_an_angiogram_of_which_nothing_is_known_sounds_no_alarm(angiogram):

@@ -119,10 +119,6 @@ def with_needle():
     return empty_scene(SIZE, PX_PER_MM, region=region, opaque=opaque)
 
 
-def test_a_cast_about_the_needle_is_tract_and_not_canal():
-    assert [piece.zone for piece in last(box(65, 30, 75, 100), with_needle()).pieces] == [Zone.NEEDLE_TRACT]
-
-
 def test_canal_cement_that_reaches_beyond_the_needles_shadow_stays_canal_up_to_it():
     leak = box(52, 40, 66, 54)
     pieces = last(box(66, 30, 74, 100) | leak, with_needle()).pieces
