@@ -84,13 +84,13 @@ _CEMENT = (
     _ruled("two frames for a pixel", "flicker", {"confirm_frames": 1}, "torn_frames noise breathing_only hammering_only contained_ap exposure_step_only"),
     _ruled("two or three frames for an alarm", "flicker", {"urgent_n": 1, "leak_n": 1, "approach_n": 1}, "torn_frames noise breathing_only hammering_only contained_ap wall_contact"),
     _swapped("connected with body or tip", "whatever changes elsewhere", "cement._seeds", stand_ins.everywhere, "passing_tip noise breathing_only hand_only venography_only collimator_only turn_only"),
-    _ruled("nothing that stands alone at the rim", "what breathes in from outside", {"rim_mm": 0}, "sharp_round_field breathing_only collimator_only contained_oblique"),
+    _ruled("nothing that stands alone at the rim", "what breathes in from outside", {"rim_mm": 0}, "breathing_only:ct"),
     _ruled("least piece", "specks", {"least_piece_mm2": 0, "least_leak_mm2": 0}, "noise breathing_only hammering_only contained_ap"),
 )  # fmt: skip
 _CLUTTER = (
     _swapped("clutter", "contrast agent and hands", "examine.sift", stand_ins.unsifted, "venography_only hand_only balloon_only"),
     _ruled("wave", "contrast agent", {"wave_mm2": NEVER}, "venography_only venography_only+1 venography_only+2"),
-    _ruled("probation", "the first frames of contrast agent", {"suspect_mm2": NEVER}, "venography_only venography_only+1 venography_only+2"),
+    _ruled("probation", "the first frames of contrast agent", {"suspect_mm2": NEVER}, "venography_only+3 venography_only+4"),
     _ruled("border object", "a hand", {"border_mm2": NEVER}, "hand_only hand_only+1 hand_only+2"),
     _ruled("pause of the beam", "cement that came while nobody looked", {"beam_pause_s": NEVER}, "leak_in_a_long_pause leak_in_a_pause pedal_gaps view_swap_leak"),
 )  # fmt: skip
@@ -104,7 +104,7 @@ _BODY = (
     _ruled("vein by the speed of its tip", "soft tissue that looks like a vein", {"vein_mm_s": NEVER}, "vein_leak_ap prevertebral_leak fast_vein_leak soft_tissue_leak"),
     _ruled("no speed from a front that jumps", "a first drop", {"speed_error_share": NEVER}, "contained wedge_body lytic_body wall_contact repeated_frames"),
     _ruled("no speed from less than 1.8 s", "a first drop", {"speed_least_s": 0}, "contained wedge_body lytic_body wall_contact repeated_frames"),
-    _swapped("margins of an uncertain body", "an outline that may lie elsewhere", "anatomy.doubt_of", stand_ins.no_doubt, "contained:found:ct contained_ap:found:ct contained_ap:found disc_leak_ap:found"),
+    _swapped("margins of an uncertain body", "an outline that may lie elsewhere", "anatomy.doubt_of", stand_ins.no_doubt, "contained:found:ct contained_ap:found:ct filled_to_the_rim_ap:found"),
     _ruled("casts about an uncertain body", "leaks within its margins", {"cast_mm": NEVER}, "disc_leak:found:ct vein_leak_ap:found:ct canal_leak:found:ct prevertebral_leak:found:ct"),
     _ruled("trust of a found body", "a body found wrongly", {"body_trust": 0}, "contained:found:ct contained_ap:found:ct canal_leak:found:ct contained_ap:found"),
     _swapped("skin no wall", "the skin of a thin patient's back", "anatomy.skin_of", stand_ins.nothing_of, "contained:found"),
