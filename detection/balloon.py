@@ -35,6 +35,9 @@ VEILS = frozenset({Flag.CONTRAST_AGENT, Flag.BORDER_OBJECT, Flag.EXPOSURE_STEP, 
 """With these on a frame nothing can be said of how dense something is."""
 SKIN, LEAST_SHOWN = 0.2, 0.5
 """So much (square of the radius) on either side of an ellipse is its skin, of which so much must show."""
+TAKEN_AWAY = 0.3
+"""What is lighter than the reference by so much (nats), more than the bone of a hollow, had something dense before it then: an
+instrument that nobody found, such as a cannula end on. What is behind it may be as dense as ever."""
 RESTS = 4
 """On so many frames the shape of what was rough is not looked at: cement does not turn into a balloon."""
 SAYS_NOTHING: frozenset[Flag] = frozenset()
@@ -98,8 +101,23 @@ def _has_faded(before: Swelling, density: float, scene: Scene, rules: Rules) -> 
     """Whether most of what lay in the body has gone, and not merely elsewhere."""
     if before.mask is None or scene.cement is None or before.most < _least(scene, rules):
         return False
-    left = density + _density(before.mask, scene, left_out=scene.cement)
+    left = density + _density(before.mask, scene, left_out=scene.cement) + _bared(before, before.mask, scene)
     return left < rules.balloon_left * before.most
+
+
+def _bared(before: Swelling, mask: Mask, scene: Scene) -> float:
+    """What the density of a mask (h, w) lacks where something dense was taken away, as if it were there as dense as it was."""
+    patch = patch_kept(mask)
+    if patch is None or scene.change is None:
+        return 0.0
+    here, change = mask[patch], scene.change[patch]
+    if scene.opaque is not None:
+        here = here & ~scene.opaque[patch]
+    bare = here & (change < -TAKEN_AWAY)
+    n_bare = np.count_nonzero(bare)
+    if n_bare == 0:
+        return 0.0
+    return n_bare * before.most / np.count_nonzero(here) - float(change[bare].sum(dtype=np.float64))
 
 
 def _least(scene: Scene, rules: Rules) -> float:

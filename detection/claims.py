@@ -71,6 +71,7 @@ class Claim:
     wall: Wall = Wall.INTACT
     trust: float | None = None
     is_body_sure: bool = True
+    has_body: bool = True
     has_run: bool = False
     outline: Outline = ()
 
@@ -222,6 +223,7 @@ def _of_pieces(
         first_seen_s=min(piece.first_seen.time_s for piece in pieces),
         trust=_trust(findings, pieces),
         is_body_sure=Flag.BODY_UNCERTAIN not in findings.flags,
+        has_body=findings.body is not None,
         has_run=any(piece.has_run for piece in pieces),
         outline=pieces[0].outline,
     )

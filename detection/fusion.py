@@ -115,7 +115,7 @@ def _remark_again(concern: Concern, eye: Eye, claims: Mapping[Key, Claim], momen
     place = replace(concern.key, zone=claim.zone, side=claim.side)
     if any((key.kind, key.zone, key.side) == (Kind.LEAK, claim.zone, claim.side) for key in claims):
         seen = replace(eye, sightings=Sightings())
-    elif Flag.DUPLICATE in findings.flags or not could_show(place, findings, moment.level):
+    elif Flag.DUPLICATE in findings.flags or not could_show(place, claim, findings, moment.level):
         return (), concern
     else:
         need = Concern(key=place).need(moment.rules)

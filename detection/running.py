@@ -101,7 +101,7 @@ def _ran_on(cement: Mask, patch: Patch, away_px: Gray, scene: Scene, rules: Rule
     """Where no body is known: what runs on from established cement as only veins let it, thin as a vein."""
     mm, least_px, arrivals = scene.px_per_mm, rules.run_mm2 * scene.px_per_mm**2, scene.arrivals
     known = None if scene.out is None else scene.out[patch]
-    if arrivals is None or np.count_nonzero(_came_before(arrivals, patch, rules.run_settled_s)) < least_px:
+    if arrivals is None or np.count_nonzero(_settled(arrivals, patch, rules)) < least_px:
         return None
     fresh = away_px >= rules.run_mm * mm
     if scene.opaque is not None:
@@ -168,6 +168,14 @@ def _from_old(arrivals: Arrivals, patch: Patch, rules: Rules) -> Gray:
         return np.zeros(old.shape, np.float32)
     away = cv2.distanceTransform((~old).view(np.uint8), cv2.DIST_L2, 5)
     return np.asarray(away, dtype=np.float32)
+
+
+def _settled(arrivals: Arrivals, patch: Patch, rules: Rules) -> Mask:
+    """Where in a patch cement is known to be older than a first drop that spreads; what came in a pause may be new after it."""
+    old = _came_before(arrivals, patch, rules.run_settled_s)
+    if arrivals.at_s - arrivals.since_s < rules.run_settled_s:
+        old &= arrivals.came[patch] > LONG_AGO
+    return old
 
 
 def _came_before(arrivals: Arrivals, patch: Patch, age_s: float) -> Mask:

@@ -291,7 +291,7 @@ def _follow(parts: Parts, scene: Scene, stamp: Stamp, rules: Rules) -> tuple[Tra
         old = before.get(key)
         if old is None:
             old = Track(zone=key[0], side=key[1], first_seen=stamp, first_reach_px=parts[key].reach_px)
-        area = area or min(_merged(key, scene), old.peak_px)
+        area = area or min(_merged(key, scene) or _unnamed(old, scene), old.peak_px)
         is_here = area > rules.gone_share * old.peak_px
         outline = _as_outline(parts[key].contour) if key in parts and area >= old.peak_px else old.outline
         tracks.append(
@@ -319,6 +319,15 @@ def _merged(key: tuple[Zone, Side | None], scene: Scene) -> float:
     patch = patch_kept(cement) or NOWHERE
     here = cement[patch] & (region.breached.zones[patch] == ZONE_ORDER.index(zone))
     return float(max(np.count_nonzero(half) for side, half in _by_side(zone, here, patch, region) if side is key[1]))
+
+
+def _unnamed(track: Track, scene: Scene) -> float:
+    """Where no body is known what was named a vein's for its run may lose that name, but what lies where it was has not gone."""
+    if scene.region is not None or scene.cement is None or track.zone is not Zone.VEIN or not track.outline:
+        return 0.0
+    was = np.zeros(scene.cement.shape, np.uint8)
+    cv2.fillPoly(was, [np.array([(col, row) for row, col in track.outline], np.int32)], 1)
+    return float(np.count_nonzero(scene.cement & was.view(np.bool_)))
 
 
 def _has_vanished(track: Track, px_per_mm: float, rules: Rules) -> bool:

@@ -84,11 +84,11 @@ def _look(concern: Concern, eye: Eye, claim: Claim | None, pace: Pace, moment: M
         return None  # this eye has shown nothing that could be gone
     if findings is None:
         return Look(time_s=moment.time_s) if concern.key.is_told else None
-    return Look(time_s=moment.time_s) if could_show(concern.key, findings, moment.level) else None
+    return Look(time_s=moment.time_s) if could_show(concern.key, eye.claim, findings, moment.level) else None
 
 
-def could_show(key: Key, findings: Findings, level: str | None) -> bool:
-    """Whether not seeing it on this frame means anything."""
+def could_show(key: Key, claim: Claim | None, findings: Findings, level: str | None) -> bool:
+    """Whether not seeing it on this frame means anything; ``claim`` is how this eye saw it last, None where nobody knows."""
     if not findings.is_fit:
         return False
     if key.kind is Kind.TECHNICAL:
@@ -98,7 +98,8 @@ def could_show(key: Key, findings: Findings, level: str | None) -> bool:
     if {Flag.REFERENCE_BUILDING, Flag.CONTRAST_AGENT} & findings.flags:
         return False
     if findings.body is None and key.zone is Zone.VEIN:
-        return True  # what runs as in a vein is told without a body, too
+        # what runs as in a vein is told without a body, too; what was told of a body is not seen without
+        return claim is not None and not claim.has_body
     return key.zone in findings.zones_watched or key.zone is Zone.ELSEWHERE
 
 

@@ -98,6 +98,8 @@ def sentence(claim: Claim, *, pace: Pace, level: str | None) -> str:
 
 def _likely(claim: Claim) -> str:
     """Where, and whether that is only the likeliest place."""
+    if not claim.has_body and claim.zone is Zone.VEIN:
+        return f"probably {_place(claim)} (body not found)"
     return _place(claim) if claim.is_body_sure else f"probably {_place(claim)} (body outline uncertain)"
 
 

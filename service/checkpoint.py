@@ -17,7 +17,7 @@ from service.journey import Case
 
 LOG = logging.getLogger(__name__)
 
-SHAPE = 2
+SHAPE = 3
 """Raised when what a case is made of changes: a checkpoint of another shape is ignored."""
 
 

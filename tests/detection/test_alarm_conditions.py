@@ -482,3 +482,12 @@ def test_a_vein_that_was_told_without_a_body_is_over_once_it_is_no_longer_seen()
     assert room.condition_of(Zone.VEIN) is Condition.PRESENT
     room.see(frame(**open_view), times=2 * RULES.leak_end_n)
     assert room.condition_of(Zone.VEIN) is Condition.ABSENT
+
+
+def test_a_vein_that_was_told_of_a_body_is_not_over_where_no_body_is_known():
+    """A new scene in the same view: its reference holds that cement, and nothing there can show it."""
+    room = Room()
+    room.see(frame(piece(Zone.VEIN)), times=RULES.urgent_n)
+    room.see(frame(body=None, zones_watched=()), times=3 * RULES.leak_end_n)
+    assert room.condition_of(Zone.VEIN) is Condition.PRESENT
+    assert room.alerts[0].validity is Validity.QUESTIONABLE

@@ -10,6 +10,8 @@ import pytest
 
 from detection.balloon import RESTS, watch_balloon, without_shape
 from detection.cement import Evidence
+from detection.examine import examine
+from detection.memory import Memory
 from detection.phantom.flow import Leak, LeakKind
 from detection.phantom.obstacles import Obstacle, ObstacleKind
 from detection.running import LONG_AGO, NEVER, arrivals_of
@@ -23,7 +25,11 @@ from tests.detection.films import (
     empty_scene,
     film,
     flags_of,
+    frame_of,
     leaked,
+    mottle,
+    plan_for,
+    stamp,
     watched,
 )
 
@@ -215,6 +221,23 @@ def test_what_has_moved_has_not_faded():
     assert Flag.BALLOON_GONE not in frozenset().union(*told)
 
 
+@pytest.mark.parametrize("half_px", [8, 16])
+def test_what_lay_behind_an_instrument_that_is_taken_away_has_not_faded(half_px):
+    """A cannula end on is not found, so the reference has it; pulled out, it leaves the picture lighter than that."""
+    was_steel = ellipse(half_long=half_px, half_wide=half_px, tilt_deg=0)
+    before, _ = played([ellipse()] * LOOKS)
+    bared = np.where(was_steel, np.float32(0.3 - 1.4), np.float32(0.3))
+    after, told = played([ellipse()] * 2 * FADES, before, dense=bared, hits=ellipse() & ~was_steel)
+    assert Flag.BALLOON_GONE not in frozenset().union(*told)
+    assert np.array_equal(after.cement, ellipse())
+
+
+def test_a_hollow_that_is_lighter_than_the_bone_before_it_was_a_balloon():
+    before, _ = played([ellipse()] * LOOKS)
+    _, told = played([ellipse()] * FADES, before, dense=-0.1, hits=NONE)
+    assert told[-1] == {Flag.BALLOON_GONE}
+
+
 def test_a_vein_that_washes_out_is_no_balloon():
     """Most of what was seen lay beyond the body."""
     cast = ellipse(row=100, col=186, half_long=10, half_wide=30, tilt_deg=0) | ellipse(half_long=16, half_wide=16)
@@ -256,3 +279,22 @@ def test_a_balloon_is_told_and_forgotten_and_the_leak_of_the_cement_after_it_is_
     )
     assert first == as_alone
     assert not flags_of(alone) & {Flag.BALLOON, Flag.BALLOON_GONE}
+
+
+def test_cement_behind_a_white_shutter_is_not_forgotten():
+    """What a shutter hides is written white by some devices, and lighter than the reference there."""
+    size, memory, areas = (256, 256), Memory(), []
+    rng, body = np.random.default_rng(0), body_of(corners(100, 8, 150, 73), View.AP)
+    rows, cols = np.mgrid[: size[0], : size[1]]
+    away = np.hypot(rows - 125, cols - 36) / (1 + 0.15 * np.sin(5 * np.arctan2(rows - 125, cols - 36)))
+    for index in range(48):
+        blob = 0.3 * (away <= min(16, index - 12))
+        rays = np.exp(-1.2 - 0.12 * mottle(size) - blob - 0.01 * rng.standard_normal(size))
+        pixels, field = 4000 * rays, np.ones(size, np.bool_)
+        if index >= 40:
+            pixels[:, :44], field[:, :44] = 4095, False
+        frame = frame_of(pixels, stamp=stamp(index), view=View.AP, field=field)
+        findings, memory = examine(frame, memory, plan_for(body), RULES)
+        assert Flag.BALLOON_GONE not in findings.flags
+        areas.append(findings.cement_area_mm2)
+    assert areas[-1] > 0.9 * areas[39] > 150.0

@@ -234,3 +234,20 @@ def test_without_a_body_what_runs_on_thinly_from_established_cement_is_in_a_vein
 )
 def test_without_a_body_nothing_else_is(masks, step_s):
     assert not any(in_veins(masks, step_s=step_s))
+
+
+@pytest.mark.parametrize(("after", "is_gone"), [(ALONG[-1], False), (cement(), True)])
+def test_without_a_body_a_vein_that_is_not_seen_for_a_frame_and_loses_its_name_has_not_been_carried_away(
+    after, is_gone
+):
+    start = empty_scene(fine(NONE).shape, PX_PER_MM, view=View.OBLIQUE)
+    told = play([*STOOD_LONG, *ALONG, *[ALONG[-1]] * 15, cement(), *[after] * 20], start)
+    assert any(spread.vanished for spread in told) is is_gone
+
+
+def test_without_a_body_a_first_drop_that_came_in_a_pause_of_the_beam_is_as_new_as_any():
+    """Nobody saw it come, so it may be a second old; what stood before the pause is established."""
+    masks, times = [*[NONE] * 12, *STOOD, *ALONG], [*np.arange(12) / 10, *(8.0 + np.arange(20) / 10)]
+    assert not any(in_veins(masks, times=times))
+    times = [*np.arange(77) / 10, *(20.0 + np.arange(20) / 10)]
+    assert any(in_veins([*[NONE] * 12, *STOOD_LONG, *STOOD, *ALONG], times=times))
