@@ -1,12 +1,13 @@
-"""A balloon that makes room for cement: told by its shape while it swells, and for certain when it deflates.
+"""A balloon that makes room for cement: told by its shape while it is full, and for certain when it then deflates.
 
 A balloon in the body is filled with contrast agent and grows like cement. Three things tell them apart:
 
 * *Shape.* Its skin makes it smooth and symmetric: hardly any of it lies between its outline and an ellipse. Cement pushes its way
   between trabeculae and keeps to none. What has been so smooth for a while, wholly within the body and not small, looks like a
   balloon, until the first frame on which it is rougher or reaches beyond the body. That is told, and silences nothing.
-* *Fading.* The density of its shadow measures its volume (law of Beer and Lambert), and cement never shrinks. What lay
-  in the body and has lost most of its density, with nothing new elsewhere, was no cement, whatever it was taken for.
+* *Fading.* The density of its shadow measures its volume (law of Beer and Lambert), and cement never shrinks. What has looked like a balloon
+  and then lost most of its density, with nothing new elsewhere, was one. Fading alone forgets nothing: an
+  instrument that is drawn back or a shutter takes density away, too, and real cement with it.
 * *Once.* Cement may fill the hollow that a balloon has left as smoothly. After the first has deflated, in whatever view, nothing
   is told by its shape.
 
@@ -17,6 +18,7 @@ cement from another needle.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -31,13 +33,15 @@ from detection.running import NEVER
 from detection.vocabulary import ZONE_ORDER, Flag, Mask, Zone
 
 WITHIN = tuple(ZONE_ORDER.index(zone) for zone in (Zone.BODY, Zone.POSTERIOR_BAND))
-VEILS = frozenset({Flag.CONTRAST_AGENT, Flag.BORDER_OBJECT, Flag.EXPOSURE_STEP, Flag.BIG_OBJECT})
+VEILS = frozenset({Flag.CONTRAST_AGENT, Flag.BORDER_OBJECT, Flag.EXPOSURE_STEP})
 """With these on a frame nothing can be said of how dense something is."""
 SKIN, LEAST_SHOWN = 0.2, 0.5
 """So much (square of the radius) on either side of an ellipse is its skin, of which so much must show."""
 TAKEN_AWAY = 0.3
 """What is lighter than the reference by so much (nats), more than the bone of a hollow, had something dense before it then: an
 instrument that nobody found, such as a cannula end on. What is behind it may be as dense as ever."""
+FALLS = 0.05
+"""What loses more than such a share of its density from frame to frame is still deflating."""
 RESTS = 4
 """On so many frames the shape of what was rough is not looked at: cement does not turn into a balloon."""
 SAYS_NOTHING: frozenset[Flag] = frozenset()
@@ -52,14 +56,15 @@ def watch_balloon(
     """
     cement, before = scene.cement, scene.swelling or Swelling()
     if scene.region is None or cement is None or flags & VEILS:
-        return scene, SAYS_NOTHING
+        return replace(scene, swelling=replace(before, n_faded=0)), SAYS_NOTHING
     density = _density(cement, scene)
-    n_faded = before.n_faded + 1 if _has_faded(before, density, scene, rules) else 0
-    if n_faded >= rules.balloon_faded_frames:
-        return _without(before, evidence.hits, scene, rules), frozenset({Flag.BALLOON_GONE})
-    if n_faded:
-        return replace(scene, swelling=replace(before, n_faded=n_faded, n_smooth=0)), SAYS_NOTHING
-    swelling = replace(_looked_at(before, cement, evidence.unseen, scene, rules), n_faded=0)
+    left = _left_of(before, density, scene, rules)
+    if left < rules.balloon_left * before.most:
+        n_faded = before.n_faded + 1 if left > before.left - FALLS * before.most else 0
+        if n_faded >= rules.balloon_faded_frames:
+            return _without(before, evidence.hits, scene, rules), frozenset({Flag.BALLOON_GONE})
+        return replace(scene, swelling=replace(before, n_faded=n_faded, n_smooth=0, left=left)), SAYS_NOTHING
+    swelling = replace(_looked_at(before, cement, evidence.unseen, scene, rules), n_faded=0, left=left)
     if density > before.most and _is_within(cement, scene, rules):
         swelling = replace(swelling, mask=cement, most=density)
     is_told = swelling.n_smooth >= rules.balloon_smooth_frames
@@ -83,7 +88,9 @@ def _looked_at(before: Swelling, cement: Mask, unseen: Mask, scene: Scene, rules
     roughness = _roughness_of(cement, unseen, scene, rules)
     is_smooth = roughness <= (rules.balloon_keeps_rough if was_told else rules.balloon_rough)
     n_rest = 0 if roughness <= rules.balloon_keeps_rough else RESTS
-    return replace(before, n_smooth=before.n_smooth + 1 if is_smooth else 0, n_rest=n_rest)
+    n_smooth = before.n_smooth + 1 if is_smooth else 0
+    is_told = n_smooth >= rules.balloon_smooth_frames
+    return replace(before, n_smooth=n_smooth, n_rest=n_rest, was_told=before.was_told or is_told)
 
 
 def _density(mask: Mask, scene: Scene, *, left_out: Mask | None = None) -> float:
@@ -97,12 +104,11 @@ def _density(mask: Mask, scene: Scene, *, left_out: Mask | None = None) -> float
     return float(np.vdot(scene.change[patch], here.astype(np.float32)))
 
 
-def _has_faded(before: Swelling, density: float, scene: Scene, rules: Rules) -> bool:
-    """Whether most of what lay in the body has gone, and not merely elsewhere."""
-    if before.mask is None or scene.cement is None or before.most < _least(scene, rules):
-        return False
-    left = density + _density(before.mask, scene, left_out=scene.cement) + _bared(before, before.mask, scene)
-    return left < rules.balloon_left * before.most
+def _left_of(before: Swelling, density: float, scene: Scene, rules: Rules) -> float:
+    """The density that is left of what looked like a balloon, elsewhere too; without end where nothing did that is large enough."""
+    if not before.was_told or before.mask is None or scene.cement is None or before.most < _least(scene, rules):
+        return math.inf
+    return density + _density(before.mask, scene, left_out=scene.cement) + _bared(before, before.mask, scene)
 
 
 def _bared(before: Swelling, mask: Mask, scene: Scene) -> float:

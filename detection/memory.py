@@ -141,13 +141,15 @@ class Swelling:
     """What swells in a body and may be a balloon.
 
     ``mask`` (h, w) is all cement when it was densest, of the frames on which it lay within the body, and ``most`` how dense it was in all, ``n_smooth`` on how many frames in a
-    row it was smooth and ``n_faded`` on how many it has faded; its shape is looked at again after ``n_rest`` frames. ``is_over`` once a balloon has deflated in this scene.
+    row it was smooth, ``was_told`` whether that was ever often enough to tell it, and ``n_faded`` on how many frames it has faded, with so much density ``left`` on the last; its shape is looked at again after ``n_rest`` frames. ``is_over`` once a balloon has deflated in this scene.
     """
 
     mask: Mask | None = None
     most: float = 0.0
     n_smooth: int = 0
+    was_told: bool = False
     n_faded: int = 0
+    left: float = 0.0
     n_rest: int = 0
     is_over: bool = False
 

@@ -59,7 +59,7 @@ TECHNICAL: Mapping[TechnicalCause, str] = {
     TechnicalCause.CONTRAST_AGENT: "Contrast agent recognised: it can hide cement.",
     TechnicalCause.BORDER_OBJECT: "Something reaches in from the border: it can hide cement.",
     TechnicalCause.BALLOON: "It looks like a balloon. Until it deflates it counts as cement.",
-    TechnicalCause.BALLOON_GONE: "Something in the body has gone, as when a balloon deflates: only what is left counts as cement.",
+    TechnicalCause.BALLOON_GONE: "What looked like a balloon has deflated: only what is left counts as cement.",
     TechnicalCause.DISK_FILLING: "The disk is filling.",
     TechnicalCause.FORWARD_QUEUE: "The forward queue is growing.",
     TechnicalCause.JOURNAL_FAILING: "The journal cannot be written: alerts are not logged.",
