@@ -209,6 +209,8 @@ def _told_plainly() -> Iterator[None]:
         raise JournalBroken(_name_of(error)) from None
     except sqlite3.OperationalError as error:  # of BEGIN, which is said to the driver itself
         raise StoreUnreachable(f"OperationalError {error.sqlite_errorname}: {error}") from None
+    except sqlite3.DatabaseError as error:  # likewise
+        raise JournalBroken(f"{type(error).__name__} {getattr(error, 'sqlite_errorname', '')}".strip()) from None
     except PoolTimeout:
         raise StoreUnreachable("all connections to the database are taken") from None
 

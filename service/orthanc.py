@@ -59,21 +59,22 @@ class _Line:
     """One connection, a question at a time. The address may hold a path, a name and a password."""
 
     def __init__(self, url: str) -> None:
-        place = urlsplit(url)
         try:
+            place = urlsplit(url)
             host, port = place.hostname or "", place.port
-        except ValueError:
+            self._connection = (
+                HTTPSConnection(host, port, timeout=TIMEOUT_S, context=_authorities())
+                if place.scheme == "https"
+                else HTTPConnection(host, port, timeout=TIMEOUT_S)
+            )
+        except (ValueError, HTTPException):
             raise OrthancUnreachable("the address of Orthanc is none") from None
-        self._connection = (
-            HTTPSConnection(host, port, timeout=TIMEOUT_S, context=_authorities())
-            if place.scheme == "https"
-            else HTTPConnection(host, port, timeout=TIMEOUT_S)
-        )
         self._path, self._headers = place.path.rstrip("/"), {}
         if place.username is not None:
             known = f"{unquote(place.username)}:{unquote(place.password or '')}"
             self._headers["Authorization"] = f"Basic {base64.b64encode(known.encode()).decode()}"
         self._buffer = memoryview(bytearray(PIECE))
+        self._has_answered = False
 
     def close(self) -> None:
         """Hang up."""
@@ -81,11 +82,16 @@ class _Line:
 
     def instances(self, study_instance_uid: str) -> list[str]:
         """As ``instances_of``."""
-        query = {"Level": "Instance", "Query": {"StudyInstanceUID": study_instance_uid}}
+        # not asked for by a search of its own: Orthanc cuts one off at LimitFindInstances, without a word
+        query = {"Level": "Study", "Query": {"StudyInstanceUID": study_instance_uid}}
         found = self.told("POST", "/tools/find", query)
         if not found:
             raise StudyNotFound("the study is not in Orthanc")
-        return [str(instance) for instance in found]
+        try:
+            series = [each for study in found for each in self.told("GET", f"/studies/{study}/series")]
+            return [str(instance) for each in series for instance in each["Instances"]]
+        except (LookupError, TypeError):
+            raise OrthancUnreachable("Orthanc does not answer as expected") from None
 
     def told(self, method: str, path: str, question: Any = None) -> Any:
         """What Orthanc answers to a question."""
@@ -115,8 +121,18 @@ class _Line:
 
     def _ask(self, method: str, path: str, question: Any = None) -> HTTPResponse:
         body = None if question is None else json.dumps(question).encode()
-        self._connection.request(method, self._path + path, body, self._headers)
-        answer = self._connection.getresponse()
+        asked = method, self._path + path, body, self._headers
+        try:
+            self._connection.request(*asked)
+            answer = self._connection.getresponse()
+        except ConnectionError:
+            if not self._has_answered:
+                raise
+            # Orthanc hangs up on who asks nothing for a second: all that we ask may be asked twice
+            self._connection.close()
+            self._connection.request(*asked)
+            answer = self._connection.getresponse()
+        self._has_answered = True
         if answer.status != 200:
             raise HTTPException(f"answered {answer.status}")
         return answer

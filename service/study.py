@@ -33,7 +33,7 @@ def judge_study(fetched: Fetched, hall: Hall) -> Result:
                 journal.write(json.dumps(line, sort_keys=True) + "\n")
                 told.add(line)
         part.rename(path)
-    except (LookupError, GatewayError, StoreFailure) as error:
+    except (LookupError, ConnectionError, GatewayError, StoreFailure) as error:
         return fetched.failed(str(error))
     except OSError:
         raise

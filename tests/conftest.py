@@ -189,12 +189,13 @@ def orthanc_settings(folder: Path, http_port: int, dicom_port: int) -> dict[str,
 
 
 @contextmanager
-def orthanc_running(folder: Path) -> Iterator[Orthanc]:
+def orthanc_running(folder: Path, **told: Any) -> Iterator[Orthanc]:
     """An empty Orthanc on loopback, with Nagle's delay off as DCMTK's TCP_NODELAY=1 asks."""
     server = program("Orthanc", "orthanc")
     peer = Orthanc(http=f"http://127.0.0.1:{unused_port()}", dicom_port=unused_port())
     config, log = folder / "orthanc.json", folder / "orthanc.log"
-    config.write_text(json.dumps(orthanc_settings(folder, int(peer.http.rpartition(":")[2]), peer.dicom_port)))
+    settings = orthanc_settings(folder, int(peer.http.rpartition(":")[2]), peer.dicom_port)
+    config.write_text(json.dumps(settings | told))
     with running([server, config], log, stop=signal.SIGKILL, TCP_NODELAY="1") as child:
         wait_until(lambda: is_answering(peer.http + "/system"), child, log)
         yield peer

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -117,6 +120,21 @@ def test_a_file_that_is_no_database_is_broken(tmp_path):
     (tmp_path / "j.sqlite").write_bytes(b"this is a letter, not a database" * 200)
     with pytest.raises(JournalBroken):
         connect(f"sqlite:///{tmp_path}/j.sqlite")
+
+
+def test_a_file_that_is_damaged_while_it_is_open_is_broken(tmp_path):
+    path = tmp_path / "j.sqlite"
+    engine = connect(f"sqlite:///{path}")
+    with reading(engine) as connection:
+        connection.execute(text("SELECT 1 FROM entry"))
+    with closing(sqlite3.connect(path)) as other:  # what the engine has read of the file counts for nothing any more
+        other.execute("CREATE TABLE other (number)")
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.write(b"x" * 100)
+    for use in (writing, reading):
+        with pytest.raises(JournalBroken), use(engine) as connection:
+            connection.execute(text("SELECT 1 FROM entry"))
 
 
 def test_an_error_does_not_quote_the_patient(engine):

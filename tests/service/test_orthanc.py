@@ -12,6 +12,7 @@ from threading import Thread
 import pytest
 
 from service.orthanc import OrthancUnreachable, StudyNotFound, fetch_study, instances_of, studies_in
+from tests.conftest import orthanc_running
 from tests.dicom_gateway.objects import image, saved
 
 OBJECT = bytes(range(256)) * 20_000
@@ -26,7 +27,13 @@ class Counter:
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     callers: set[int] = field(default_factory=set)
     n_given: int = len(OBJECT)
-    answers: dict[str, object] = field(default_factory=lambda: {"/at/tools/find": ["a", "b"]})
+    hangs_up: bool = False
+    answers: dict[str, object] = field(
+        default_factory=lambda: {
+            "/at/tools/find": ["study"],
+            "/at/studies/study/series": [{"Instances": ["a"]}, {"Instances": ["b"]}],
+        }
+    )
 
 
 @pytest.fixture
@@ -46,7 +53,7 @@ def counter() -> Iterator[Counter]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body[: told.n_given])
-            self.close_connection = told.n_given < len(body)
+            self.close_connection = told.hangs_up or told.n_given < len(body)
 
         do_GET = do_POST = answer  # noqa: N815 - the library's names
 
@@ -69,6 +76,7 @@ def test_objects_are_asked_for_as_they_are_over_one_connection(counter, tmp_path
     assert len(counter.callers) == 1
     assert [path for _, path, _ in counter.asked] == [
         "/at/tools/find",
+        "/at/studies/study/series",
         "/at/instances/a/file",
         "/at/instances/b/file",
     ]
@@ -83,6 +91,13 @@ def test_half_an_object_is_none(counter, tmp_path):
         fetch_study(counter.url, "1.2", tmp_path / "study")
 
 
+def test_who_was_hung_up_on_between_two_objects_calls_again(counter, tmp_path):
+    counter.hangs_up = True
+    assert fetch_study(counter.url, "1.2", tmp_path / "study") == 2
+    assert [path.read_bytes() for path in sorted((tmp_path / "study").iterdir())] == [OBJECT, OBJECT]
+    assert len(counter.callers) == 4
+
+
 def test_a_study_that_is_not_there_is_not_taken_for_silence(counter):
     counter.answers["/at/tools/find"] = []
     with pytest.raises(StudyNotFound):
@@ -91,7 +106,14 @@ def test_a_study_that_is_not_there_is_not_taken_for_silence(counter):
 
 def test_what_does_not_answer_as_orthanc_does_is_said(counter, free_port):
     counter.answers.clear()
-    for url in (counter.url, f"http://127.0.0.1:{free_port}", "http://127.0.0.1:port", "nonsense"):
+    for url in (
+        counter.url,
+        f"http://127.0.0.1:{free_port}",
+        "http://127.0.0.1:port",
+        "nonsense",
+        "http://[::1",
+        "http://a b",
+    ):
         with pytest.raises(OrthancUnreachable):
             studies_in(url)
 
@@ -102,3 +124,11 @@ def test_orthanc_gives_back_what_was_stored_byte_for_byte(orthanc, tmp_path):
     assert studies_in(orthanc.http) == ["2.25.1"]
     assert fetch_study(orthanc.http, "2.25.1", tmp_path / "study") == len(instances_of(orthanc.http, "2.25.1")) == 1
     assert (tmp_path / "study" / "000000.dcm").read_bytes() == stored
+
+
+def test_a_study_is_whole_however_few_objects_orthanc_finds_at_once(tmp_path):
+    with orthanc_running(tmp_path, LimitFindInstances=2) as orthanc:
+        for number in range(5):
+            made = image(StudyInstanceUID="2.25.1", SOPInstanceUID=f"2.25.1.{number}", PatientID="1")
+            orthanc.post("/instances", saved(made, tmp_path / "one.dcm").read_bytes())
+        assert fetch_study(orthanc.http, "2.25.1", tmp_path / "study") == 5
