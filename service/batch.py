@@ -12,7 +12,9 @@ for as long as there are studies: none of these waits for a network or loads any
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -20,12 +22,13 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any, TypeVar
 
 import click
@@ -84,11 +87,16 @@ def judge_studies(studies: Sequence[str], hall: Hall) -> Iterator[Result]:
     with path.open("a", encoding="utf-8") as results:
         if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
             results.write("\n")
-        with closing(_judged([study for study in studies if study not in done], hall)) as judged:
+        judged = _judged([study for study in studies if study not in done], hall)
+        try:
             for result in judged:
                 results.write(json.dumps(result, sort_keys=True) + "\n")
                 results.flush()
                 yield result
+        finally:
+            judged.close()
+            for broken_off in (hall.folder / JOURNALS).glob("*.part"):
+                broken_off.unlink()
 
 
 def _judged(studies: Sequence[str], hall: Hall) -> Generator[Result]:
@@ -96,13 +104,14 @@ def _judged(studies: Sequence[str], hall: Hall) -> Generator[Result]:
     is_alone = hall.n_processes == 1 or len(studies) < 2
     most = 1 if is_alone else hall.n_processes + 1  # one that waits, so that no process does
     keep_children_to_one_thread()
+    is_leaving = Event()
     waiting, fetching, judging = deque(studies), deque[Future[Fetched]](), list[Future[Result]]()
     with (
         tempfile.TemporaryDirectory(prefix="cementwatch-batch-") as scratch,
-        _ended(ThreadPoolExecutor(hall.n_processes, "fetch")) as fetchers,
-        _ended(_Here() if is_alone else ProcessPoolExecutor(hall.n_processes, get_context("spawn"))) as judges,
+        _ended(ThreadPoolExecutor(hall.n_processes, "fetch"), is_leaving) as fetchers,
+        _ended(_Here() if is_alone else _processes(hall.n_processes), is_leaving) as judges,
     ):
-        fetch = partial(_fetch, hall=hall, scratch=Path(scratch))
+        fetch = partial(_fetch, hall=hall, scratch=Path(scratch), may_go_on=lambda: not is_leaving.is_set())
         while waiting or fetching or judging:
             has_room = len(judging) < most
             fetched = fetching.popleft() if has_room and fetching and fetching[0].done() else None
@@ -128,25 +137,48 @@ class _Here(Executor):
         return future
 
 
+def _processes(n_processes: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(n_processes, get_context("spawn"), initializer=_serve)
+
+
+def _serve() -> None:
+    """In a process that judges: it ends with whoever hands out studies, and not by itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
+
+
 @contextmanager
-def _ended(executor: Executor) -> Iterator[Executor]:
-    """What has not been begun when we leave is not begun any more."""
+def _ended(executor: Executor, is_leaving: Event) -> Iterator[Executor]:
+    """When we leave before the end, what has not been begun is not begun any more, and what has been is broken off."""
+    others = set(active_children())
     try:
         yield executor
+    except BaseException:
+        is_leaving.set()
+        for process in set(active_children()) - others:
+            process.terminate()
+        raise
     finally:
         executor.shutdown(cancel_futures=True)
 
 
-def _fetch(study: str, hall: Hall, scratch: Path) -> Fetched:
+def _fetch(study: str, hall: Hall, scratch: Path, may_go_on: Callable[[], bool]) -> Fetched:
     fetched = Fetched(study=study, folder=scratch / hash_of(study))
     try:
-        fetch_study(hall.orthanc_url, study, fetched.folder / "study")
+        fetch_study(hall.orthanc_url, study, fetched.folder / "study", may_go_on=may_go_on)
     except (OrthancUnreachable, StudyNotFound) as error:
         shutil.rmtree(fetched.folder, ignore_errors=True)
         return replace(fetched, trouble=str(error))
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - as in judging: one study must not end the others
+        shutil.rmtree(fetched.folder, ignore_errors=True)
         return replace(fetched, trouble=f"unexpected {type(error).__name__}")
     return fetched
 
@@ -171,6 +203,7 @@ def batch(settings: Settings, out: Path, studies: tuple[str, ...], orthanc_url: 
     url = orthanc_url or settings.orthanc_url
     click.echo(SAFETY_WORDS, err=True)
     n_failed = 0
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         wanted = list(dict.fromkeys(studies)) or studies_in(url)
         hall = Hall(orthanc_url=url, folder=out, n_processes=processes, now=time.time)
@@ -184,4 +217,6 @@ def batch(settings: Settings, out: Path, studies: tuple[str, ...], orthanc_url: 
         raise click.ClickException(f"{error}; start again with the same folder to go on") from None
     except OSError as error:
         raise click.ClickException(f"the results cannot be written: {error.strerror}") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
     sys.exit(n_failed > 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -45,12 +45,16 @@ def studies_in(url: str) -> list[str]:
         raise OrthancUnreachable("Orthanc does not answer as expected") from None
 
 
-def fetch_study(url: str, study_instance_uid: str, folder: Path) -> int:
-    """Write every object of a study into ``folder``; how many there are."""
+def fetch_study(
+    url: str, study_instance_uid: str, folder: Path, *, may_go_on: Callable[[], bool] = lambda: True
+) -> int:
+    """Write every object of a study into ``folder``; how many there are. ``OrthancUnreachable`` also when it may not go on."""
     with closing(_Line(url)) as line:
         ids = line.instances(study_instance_uid)
         folder.mkdir(parents=True, exist_ok=True)
         for number, instance in enumerate(ids):
+            if not may_go_on():
+                raise OrthancUnreachable("broken off")
             line.fetch(f"/instances/{instance}/file", folder / f"{number:06d}.dcm")
     return len(ids)
 
@@ -69,6 +73,8 @@ class _Line:
             )
         except (ValueError, HTTPException):
             raise OrthancUnreachable("the address of Orthanc is none") from None
+        if place.scheme not in {"http", "https"}:
+            raise OrthancUnreachable("the address of Orthanc is none of http or https")
         self._path, self._headers = place.path.rstrip("/"), {}
         if place.username is not None:
             known = f"{unquote(place.username)}:{unquote(place.password or '')}"

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -13,8 +18,9 @@ from click.testing import CliRunner
 from service.__main__ import main
 from service.batch import Hall, judge_studies
 from service.replay import replayed
-from tests.conftest import orthanc_running
+from tests.conftest import CHECKOUT, orthanc_running
 from tests.dicom_gateway.objects import image, ramp, saved
+from tests.service.conftest import until
 
 N_STUDIES = 3
 N_FRAMES = 2
@@ -110,3 +116,28 @@ def test_nothing_of_a_study_is_left_behind(archive, tmp_path, monkeypatch):
     assert len(list((tmp_path / "scratch").rglob("*.dcm"))) <= 1, "but for the one that is fetched ahead"
     results.close()
     assert not list((tmp_path / "scratch").iterdir())
+
+
+def broken_off(archive, folder: Path, how: signal.Signals) -> int:
+    """A batch that is ended while its first processes start, until the last of them is gone; its exit status."""
+    command = [sys.executable, "-m", "service", "batch", "--orthanc", archive.http, "--out", str(folder / "out")]
+    told = os.environ | {"TMPDIR": str(folder / "scratch")}
+    (folder / "scratch").mkdir()
+    with subprocess.Popen(command, cwd=CHECKOUT, env=told, stderr=subprocess.DEVNULL) as child:
+        of_child = Path(f"/proc/{child.pid}/task/{child.pid}/children")
+        family = until(lambda: len(each := of_child.read_text().split()) > 1 and each, "processes that judge")
+        child.send_signal(how)
+        status = child.wait(60)
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family), "all are gone")
+    return status
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_batch_that_is_broken_off_leaves_no_process_and_no_image(archive, tmp_path, how):
+    assert broken_off(archive, tmp_path, how) > 0
+    assert list((tmp_path / "scratch").iterdir()) == []
+    assert list((tmp_path / "out" / "journals").iterdir()) == []
+
+
+def test_processes_that_judge_end_with_a_batch_that_is_killed(archive, tmp_path):
+    assert broken_off(archive, tmp_path, signal.SIGKILL) < 0
