@@ -493,7 +493,7 @@ class Rules:
         0.4,
         unit="share of density",
         source="phantom: cement never below 0.9, a balloon that keeps a quarter 0.3",
-        reason="what has less left of its density was no cement",
+        reason="what looked like one and has less left of its density was one",
     )
     balloon_faded_frames: float = rule(
         3, unit="frames", source="choice: one bad frame fades nothing", reason="on so many frames in a row"
