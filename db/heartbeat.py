@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Engine, delete, select
@@ -104,9 +105,19 @@ def heartbeat_from(row: Mapping[str, Any]) -> Heartbeat:
             **row,
             "state": SourceState(row["state"]),
             "view": View(row["view"]),
-            "zones_watched": tuple(map(Zone, json.loads(row["zones_watched"]))),
-            "zones_not_visible": tuple(map(Zone, json.loads(row["zones_not_visible"]))),
-            "flags": frozenset(map(Flag, json.loads(row["flags"]))),
+            "zones_watched": _zones_from(row["zones_watched"]),
+            "zones_not_visible": _zones_from(row["zones_not_visible"]),
+            "flags": _flags_from(row["flags"]),
             "sight": _sight_from(row["sight"]),
         }
     )
+
+
+@lru_cache(maxsize=64)
+def _zones_from(text: str) -> tuple[Zone, ...]:
+    return tuple(map(Zone, json.loads(text)))
+
+
+@lru_cache(maxsize=64)
+def _flags_from(text: str) -> frozenset[Flag]:
+    return frozenset(map(Flag, json.loads(text)))

@@ -124,8 +124,13 @@ class Journal:
 
     def alerts_head(self) -> int:
         """The number of the line that last changed any alert; one row is read."""
+        return self.heads()[1]
+
+    def heads(self) -> tuple[int, int]:
+        """``head`` and ``alerts_head`` of one moment; one row is read."""
         with reading(self.engine) as connection:
-            return _end_of(connection).alerts_number
+            end = _end_of(connection)
+        return end.number, end.alerts_number
 
     def records(self, procedure: str | None = None, after: int = 0) -> Iterator[str]:
         """Each line after ``after`` as JSON, in order, a page in memory at a time; of one procedure where given.

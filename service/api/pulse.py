@@ -86,8 +86,6 @@ class Pulse:
         with self._looking:
             before = self.beat
             self.beat = self._read(before)
-            if self.n_listeners and self.beat.trouble is None:
-                self.tape.wind(self.beat.head)
         if _news_of(before) != _news_of(self.beat):
             self._wake()
         return self.beat
@@ -127,10 +125,13 @@ class Pulse:
     def _read(self, before: Beat) -> Beat:
         try:
             # Heads first: an entry written in between is found at the next look, never lost.
-            head, alerts_head = self._journal.head(), self._journal.alerts_head()
+            head, alerts_head = self._journal.heads()
             if head != before.head or before.trouble is not None:
                 self._look_too()
             sources = tuple(heartbeats(self._engine))
+            if self.n_listeners:
+                # before the beat tells of it: who heard of an entry that is not on the tape would ask the database
+                self.tape.wind(head)
             return Beat(head=head, alerts_head=alerts_head, sources=sources, trouble=None, told=before.told)
         except StoreFailure as failure:
             if before.trouble is None:

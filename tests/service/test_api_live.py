@@ -8,11 +8,13 @@ import time
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import event
 
 from db import queries
 from detection.vocabulary import Entry, EntryType
 from service.api.pulse import SHARED_S
 from service.api.tape import MOST_AT_ONCE, Tape
+from tests.service.conftest import until
 
 NUMBER = re.compile(rb"^id: (\d+)", re.MULTILINE)
 
@@ -150,6 +152,22 @@ def test_what_is_put_together_for_all_listeners_has_no_gap_from_any_place(room, 
             numbers += heard
         wanted = queries.entries_after(room.engine, after, procedure, 100)
         assert numbers == [entry.number for entry in wanted]
+
+
+def test_an_entry_is_on_the_tape_before_listeners_hear_of_it(room):
+    pulse, told_when_read = room.app.state.pulse, []
+
+    def note_what_is_told(*asked):
+        if "FROM entry" in asked[2] and threading.current_thread().name == "pulse":
+            told_when_read.append(pulse.beat.head)
+
+    with pulse.listener():
+        room.open()
+        before = pulse.look().head
+        event.listen(room.engine, "before_cursor_execute", note_what_is_told)
+        room.open("1.2.826.9")
+        until(lambda: pulse.beat.head > before, "the second procedure is heard of")
+    assert told_when_read == [before], "whoever heard of it earlier would have asked the database"
 
 
 def test_words_are_shared_by_who_asks_at_once_and_are_never_old(room):

@@ -203,6 +203,21 @@ def test_headers_larger_than_any_browser_sends_are_refused(room):
     assert said == b"" or said.startswith(b"HTTP/1.1 400")
 
 
+def test_a_request_names_one_host(room):
+    for hosts in (b"", b"Host: 127.0.0.1\r\nHost: 127.0.0.1\r\n"):
+        assert raw(room, b"GET /health/live HTTP/1.1\r\n" + hosts + b"\r\n").startswith(b"HTTP/1.1 400")
+    assert raw(room, b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("rest", [b"X: " + b"y" * 600_000, b"X: y\r\n" * 100_000, b"1;" + b"z" * 600_000])
+def test_what_follows_a_body_without_end_is_refused(room, rest, monkeypatch):
+    monkeypatch.setattr(guard, "BODY_WITHIN_S", 60.0)  # it is not for being slow that it is refused
+    head = b"POST /api/v1/procedures HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    begun = b"" if rest.startswith(b"1;") else b"0\r\n"
+    said = raw(room, head + begun + rest)
+    assert said == b"" or said.startswith(b"HTTP/1.1 400")
+
+
 # Slow
 
 
