@@ -24,5 +24,5 @@ def start_logging(role: str, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for loud in ("httpx", "httpcore", "alembic", "pynetdicom", "uvicorn.access"):
+    for loud in ("httpx", "httpcore", "alembic", "pynetdicom", "highdicom", "uvicorn.access"):
         logging.getLogger(loud).setLevel(logging.WARNING)
