@@ -37,7 +37,7 @@ bench: $(DEV) ## measure beside Orthanc and storescp, stage by stage
 score: $(RUNTIME) ## hold the detection against phantom truth; SET=exam for the set that is not tuned on, EACH=n patients, CT=folder
 	$(BIN)/cementwatch score --set $(SET) --each $(EACH) $(if $(CT),--ct $(CT)) $(SCORE_ARGS)
 
-soak: $(DEV) ## run the whole system under two live sources for SOAK_S seconds and watch memory, threads and counts
+soak: $(DEV) ## run the whole system under mixed live sources for SOAK_S seconds and watch memory, threads and counts
 	$(BIN)/python -m tests.speed.soak --seconds $(SOAK_S)
 
 fuzz: $(DEV) ## give the receiver N mutated objects and conversations, and look for crashes, hangs and growth

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from pydicom import Dataset, dcmread
-from pydicom.uid import JPEGLSLossless
+from pydicom.uid import PYDICOM_ROOT_UID, JPEGLSLossless
 from sqlalchemy import func, select
 
 from db.connect import connect, reading
@@ -213,6 +213,8 @@ def _report(house: House, soak: Soak, archive: Orthanc, *, is_long: bool) -> int
     faults += _forwarded(house, soak, archive)
     for role in ROLES:
         faults += _weigh(role, soak.looks[role], is_long=is_long)
+    if PYDICOM_ROOT_UID in house.log.read_text(encoding="utf-8"):
+        faults.append("the log names objects by their UIDs")
     print(f"alerts acknowledged {soak.n_acknowledged}; images left in the spool {_n_in_spool(house)}")
     print("every frame accounted for, nothing grew" if not faults else "NOT whole: " + "; ".join(faults))
     return 1 if faults else 0
@@ -246,6 +248,7 @@ def _forwarded(house: House, soak: Soak, archive: Orthanc) -> Iterator[str]:
             return int(connection.execute(select(func.count()).select_from(DELIVERY).where(*wanted)).scalar_one())
 
     house.until(lambda: n_stored() >= n_sent, "every object is forwarded")
+    house.until(lambda: house.ask("/forwarding")["items"][0]["delivered"] > n_sent, "findings follow")
     (state,) = house.ask("/forwarding")["items"]
     n_there = archive.get("/statistics")["CountInstances"]
     print(f"objects sent {n_sent}, forwarded {n_stored()}, refused {state['refused']}; the archive holds {n_there} now")
