@@ -202,11 +202,11 @@ class House:
         """The log's lines about judged frames."""
         return self.every(f"/procedures/{procedure}/log", types="frame_seen")
 
-    def wait_judged(self, study: str, n_frames: int, mode: str = "live") -> Json:
+    def wait_judged(self, study: str, n_frames: int, mode: str = "live", *, limit_s: float = PATIENCE_S) -> Json:
         """The procedure once so many frames of it have been judged."""
         procedure = self.procedure(study, mode)
         what = f"{n_frames} frames are judged"
-        self.until(lambda: self.ask(f"/procedures/{procedure['id']}")["counts"]["frames"] >= n_frames, what)
+        self.until(lambda: self.ask(f"/procedures/{procedure['id']}")["counts"]["frames"] >= n_frames, what, limit_s)
         return self.ask(f"/procedures/{procedure['id']}")
 
     def alerts(self, procedure: str) -> list[Json]:

@@ -164,7 +164,7 @@ def _feed(house: House, soak: Soak, device: Device, reel: Reel, until: float) ->
             soak.n_sent[device.name, study] += 1
             soak.n_refused += sent.status != 0
         shutil.rmtree(folder)
-        judged = house.wait_judged(study, n_objects * device.n_frames, device.mode)
+        judged = house.wait_judged(study, n_objects * device.n_frames, device.mode, limit_s=600.0)
         house.tell(f"/procedures/{judged['id']}/close").raise_for_status()
 
 
