@@ -605,6 +605,12 @@ class Rules:
         source="delay target of two frames; phantom",
         reason="on frames in a row: one with so much counts two, one with half of it counts one",
     )
+    run_missed_frames: float = rule(
+        3,
+        unit="frames",
+        source="as vanish_frames",
+        reason="what has run and is not seen for so many frames has still run when it is seen again",
+    )
     tract_reach_mm: float = rule(
         2.0,
         unit="mm",

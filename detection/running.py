@@ -57,9 +57,23 @@ def ran_out(cement: Mask, scene: Scene, rules: Rules) -> NDArray[np.uint8] | Non
     """How often each pixel (h, w) of cement beyond the outline was seen to run there, ``RUSHED`` added; None where none was.
 
     A frame on which half enough of what hangs together has run counts one, a frame with enough of it two, one with less begins
-    anew. From ``run_sights`` on it has run out, and so has what hangs together with it, for as long as it lies there. It wants
-    ``arrivals`` that know of this cement.
+    anew. From ``run_sights`` on it has run out, and so has what hangs together with it, for as long as it lies there; where it
+    is missing that is remembered for ``run_missed_frames``. It wants ``arrivals`` that know of this cement.
     """
+    seen = _seen_to_run(cement, scene, rules)
+    if scene.out is None:
+        return seen
+    is_missed = (scene.out & ~RUSHED > rules.run_sights) & ~cement
+    if not is_missed.any():
+        return seen
+    # it counts one less on each frame, until it has not run
+    out = np.zeros(cement.shape, np.uint8) if seen is None else seen
+    out[is_missed] = scene.out[is_missed] - np.uint8(1)
+    return out
+
+
+def _seen_to_run(cement: Mask, scene: Scene, rules: Rules) -> NDArray[np.uint8] | None:
+    """As ``ran_out``, of the cement of this frame alone."""
     patch, region = patch_kept(cement), scene.region
     if patch is None or scene.arrivals is None or (region is not None and not region.watched):
         return None
@@ -101,9 +115,12 @@ def _ran_on(cement: Mask, patch: Patch, away_px: Gray, scene: Scene, rules: Rule
     """Where no body is known: what runs on from established cement as only veins let it, thin as a vein."""
     mm, least_px, arrivals = scene.px_per_mm, rules.run_mm2 * scene.px_per_mm**2, scene.arrivals
     known = None if scene.out is None else scene.out[patch]
-    if arrivals is None or np.count_nonzero(_settled(arrivals, patch, rules)) < least_px:
-        return None
     fresh = away_px >= rules.run_mm * mm
+    if arrivals is None or np.count_nonzero(_settled(arrivals, patch, rules)) < least_px:
+        if known is None:
+            return None
+        # nothing begins to run, but what has run before lies where it lay
+        fresh = np.zeros_like(fresh)
     if scene.opaque is not None:
         # cement that a needle uncovers has not run
         fresh &= ~widened(scene.opaque, round(rules.run_mm * mm), is_kept=True)[patch]
@@ -134,7 +151,9 @@ def _counted(
         was_out = np.bincount(part[here & ~RUSHED >= rules.run_sights], minlength=count) >= least_px
         has_rushed = has_rushed | (was_out & (np.bincount(part[here >= RUSHED], minlength=count) > 0))
         sights = np.where(was_out, rules.run_sights, np.where(sights > 0, sights + before, 0))
-    told = np.minimum(sights, rules.run_sights).astype(np.uint8) + RUSHED * (has_rushed & (sights > 0))
+    # what has run out counts more, by as many frames as it may be missing
+    told = np.where(sights >= rules.run_sights, rules.run_sights + rules.run_missed_frames, sights).astype(np.uint8)
+    told += RUSHED * (has_rushed & (sights > 0))
     return Sighted(places=places, told=told[part])
 
 

@@ -236,13 +236,45 @@ def test_without_a_body_nothing_else_is(masks, step_s):
     assert not any(in_veins(masks, step_s=step_s))
 
 
+MISSED = round(RULES.run_missed_frames)
+"""Frames on which all of it may be missing."""
+
+
+@pytest.mark.parametrize(("n_missing", "is_named"), [(1, True), (MISSED, True), (MISSED + 1, False)])
+def test_without_a_body_a_vein_that_is_missing_for_a_few_frames_keeps_its_name(n_missing, is_named):
+    told = in_veins([*STOOD_LONG, *ALONG, *[ALONG[-1]] * 15, *[cement()] * n_missing, *[ALONG[-1]] * 40])
+    assert not any(told[-40 - n_missing : -40]), "nothing is told of what is not there"
+    assert set(told[-40:]) == {is_named}
+
+
+def test_without_a_body_a_vein_keeps_its_name_when_it_flickers_and_loses_it_when_it_has_gone_for_good():
+    lie = ALONG[-1]
+    told = in_veins([*STOOD_LONG, *ALONG, *[lie] * 3, *[cement(), cement(), lie] * 10, *[cement()] * 20, *[lie] * 20])
+    assert all(told[-41::-3][:10])
+    assert not any(told[-40:])
+
+
+def test_without_a_body_a_vein_keeps_its_name_after_a_pause_of_the_beam_from_cement_that_nobody_saw_come():
+    """The bolus was there when the view began, so nothing may begin to run from it within five seconds of the pause."""
+    masks = [*STOOD_LONG, *ALONG, *[ALONG[-1]] * 20]
+    n_before = len(masks) - 15
+    times = [*np.arange(n_before) / 10, *(n_before / 10 + 2.0 + np.arange(15) / 10)]
+    assert all(in_veins(masks, times=times)[n_before:])
+
+
+def test_where_a_body_is_known_what_has_run_is_told_at_once_when_it_was_missing_for_a_frame():
+    told = play(STOOD + UP + [UP[-1]] * 20 + [cement(), UP[-1]], scene())
+    assert not zones_of(told[-2])
+    assert zones_of(told[-1]) == {(Zone.DISC, Side.SUPERIOR)}
+
+
 @pytest.mark.parametrize(("after", "is_gone"), [(ALONG[-1], False), (cement(), True)])
-def test_without_a_body_a_vein_that_is_not_seen_for_a_frame_and_loses_its_name_has_not_been_carried_away(
+def test_without_a_body_a_vein_that_was_missing_until_it_lost_its_name_has_not_been_carried_away_once_it_is_seen(
     after, is_gone
 ):
     start = empty_scene(fine(NONE).shape, PX_PER_MM, view=View.OBLIQUE)
-    told = play([*STOOD_LONG, *ALONG, *[ALONG[-1]] * 15, cement(), *[after] * 20], start)
-    assert any(spread.vanished for spread in told) is is_gone
+    told = play([*STOOD_LONG, *ALONG, *[ALONG[-1]] * 15, *[cement()] * (MISSED + 1), *[after] * 20], start)
+    assert bool(told[-1].vanished) is is_gone
 
 
 def test_without_a_body_a_first_drop_that_came_in_a_pause_of_the_beam_is_as_new_as_any():
