@@ -1,46 +1,36 @@
 """The way of a data set into the spool: bytes go from the socket into a part file, and nowhere else.
 
-``SpoolingProvider`` gives each C-STORE request a part of the spool as its data set file, the place where the library's
-own chunked mode puts a temporary file.
+Each C-STORE request has a part of the spool as its data set file, also where the library takes the request: there it
+stands in the place of the temporary file of the library's own chunked mode.
 """
 
 from __future__ import annotations
 
 import contextlib
-import queue
 import struct
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID
-from pynetdicom.dimse import DIMSEServiceProvider
-from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
-from pynetdicom.dimse_primitives import C_STORE
 
-from dicom_gateway.answer import store_response
 from dicom_gateway.arrival import Origin
 from dicom_gateway.callers import REPLAY_CALLER
 from dicom_gateway.guard import Announced
-from dicom_gateway.progress import Herald, Progress
+from dicom_gateway.progress import Progress
 from dicom_gateway.spool import Part, Spool
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
-    from pynetdicom.pdu_primitives import P_DATA
 
-    from dicom_gateway.prompt import PromptSocket
 
-PDV_HEAD = struct.Struct(">IBB")
-IS_COMMAND, IS_LAST = 0x01, 0x02
-MAX_LOOSE = 2**20
-"""Bytes of one message outside the spool: data sets of other services."""
-MAX_COMMAND = 2**14
-"""Bytes of a command set; the library makes an object of each of its elements."""
-INVALID_PDU = "Evt19"
-"""The library's word for it (PS3.8 table 9-10)."""
-TRANSFERRING = "Sta6"
-LOOK_S = 0.02
-"""How long the thread of an association waits for a message before it looks for anything else."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Who asks to store what, and the SOP class that was agreed on for it."""
+
+    caller: str
+    announced: Announced
+    abstract_syntax: str
 
 
 class Intake:
@@ -110,129 +100,6 @@ class Intake:
         """Drop what the handler has not taken."""
         if self.part is not None:
             self.part.discard()
-
-
-class SpoolingProvider(DIMSEServiceProvider):
-    """Receives C-STORE data sets into the spool."""
-
-    herald: Herald | None = None
-    """Where runs are announced that are not whole yet; nowhere when None."""
-
-    def __init__(self, assoc: Association, spool: Spool, *, max_bytes: int, min_free_bytes: int) -> None:
-        super().__init__(assoc)
-        self._spool = spool
-        self._limits = {"max_bytes": max_bytes, "min_free_bytes": min_free_bytes}
-        self._intake: Intake | None = None
-        self._n_loose = 0
-
-    def get_msg(self, block: bool = False) -> Any:  # noqa: FBT001, FBT002 - the library's own shape
-        """The next message. The library would look for one each millisecond; this wakes its thread as soon as there is one."""
-        if block:
-            return super().get_msg(block=True)
-        try:
-            return self.msg_queue.get(timeout=LOOK_S)
-        except queue.Empty:
-            return None, None
-
-    def look_up(self) -> None:
-        """Let the thread that waits for a message look for something else."""
-        self.msg_queue.put((None, None))
-
-    def send_msg(self, primitive: Any, context_id: int) -> None:
-        """Answers to C-STORE at once, from the thread that has stored; the rest as the library does."""
-        if not self._is_answered(primitive, context_id):
-            super().send_msg(primitive, context_id)
-
-    def _is_answered(self, primitive: Any, context_id: int) -> bool:
-        if (
-            not isinstance(primitive, C_STORE)
-            or primitive.MessageIDBeingRespondedTo is None
-            or primitive.Status is None
-        ):
-            return False
-        uids = str(primitive.AffectedSOPClassUID), str(primitive.AffectedSOPInstanceUID)
-        if not all(uid.isascii() for uid in uids):
-            return False
-        pdu = store_response(context_id, *uids, primitive.MessageIDBeingRespondedTo, int(primitive.Status))
-        if 0 < self.maximum_pdu_size < len(pdu):
-            return False
-        prompt = cast("PromptSocket", self.dul.socket)
-        with prompt.writing:  # what the library has taken out of its queue is sent, and its state is what it says
-            if self.dul.state_machine.current_state != TRANSFERRING or not self.dul.to_provider_queue.empty():
-                return False
-            return prompt.send_now(pdu)
-
-    def receive_primitive(self, primitive: P_DATA) -> None:
-        """Take one P-DATA; what breaks the protocol ends the association, never the thread."""
-        try:
-            self._take(primitive)
-        except Exception:  # noqa: BLE001 - the library's reactor thread would die and leave the peer hanging
-            self.dul.event_queue.put(INVALID_PDU)
-
-    def _take(self, primitive: P_DATA) -> None:
-        # one fragment at a time, for the file must stand before the first fragment of a data set
-        for fragment in primitive.presentation_data_value_list:
-            primitive.presentation_data_value_list = [list(fragment)]  # type: ignore[list-item]
-            super().receive_primitive(primitive)
-            self._open_intake(fragment[0])
-            if self._intake is None:
-                self._n_loose += len(fragment[1])
-            is_command = bool(fragment[1]) and bool(fragment[1][0] & IS_COMMAND)
-            if self._n_loose > (MAX_COMMAND if is_command else MAX_LOOSE):
-                raise ValueError("a message too long to be kept in memory")
-        if self.message is None:
-            self._intake, self._n_loose = None, 0  # whole: it belongs to the request now
-
-    def may_skim(self) -> bool:
-        """Whether a data set is being received, and all earlier PDUs have been taken in."""
-        return self._intake is not None and self.dul._recv_pdu.empty()  # noqa: SLF001
-
-    def skim(self, body: memoryview) -> tuple[bytes, bool]:
-        """Write the data set fragments of a P-DATA body (PS3.8 9.3.5).
-
-        The body with these fragments emptied, and whether it held nothing but fragments that others follow.
-        """
-        intake, at, heads, is_middle = self._intake, 0, [], True
-        while intake is not None and at + PDV_HEAD.size <= len(body):
-            length, context_id, control = PDV_HEAD.unpack_from(body, at)
-            end = at + 4 + length
-            if length < 2 or end > len(body) or control & IS_COMMAND:
-                break
-            intake.write(body[at + PDV_HEAD.size : end])
-            heads.append(PDV_HEAD.pack(2, context_id, control))
-            is_middle = is_middle and not control & IS_LAST
-            at = end
-        # what is not understood is left to the library
-        return b"".join(heads) + bytes(body[at:]), is_middle and at == len(body)
-
-    def drop(self) -> None:
-        """The association has ended: an object that is not whole goes."""
-        if self._intake is not None:
-            with contextlib.suppress(OSError):
-                self._intake.end(is_kept=True)
-            self._intake.close()
-
-    def _open_intake(self, context_id: int) -> None:
-        message = self.message
-        if not isinstance(message, C_STORE_RQ) or message._data_set_file is not None:  # noqa: SLF001
-            return
-        announced = self._announced(message, context_id)
-        intake = Intake(self._spool, **self._limits)
-        intake.write(file_head(announced.sop_class_uid, announced.sop_instance_uid, announced.transfer_syntax_uid))
-        if self.herald is not None and intake.part is not None:
-            origin = origin_of(caller_of(self.assoc), announced.sop_instance_uid, self.herald.now_ns())
-            intake.progress = Progress(self.herald, intake.part, announced, origin)
-        message._data_set_file = cast("Any", intake)  # noqa: SLF001
-        message._data_set_path = intake.path  # noqa: SLF001
-        self._intake = intake
-
-    def _announced(self, message: DIMSEMessage, context_id: int) -> Announced:
-        command = message.command_set
-        return Announced(
-            sop_class_uid=str(command.AffectedSOPClassUID),
-            sop_instance_uid=str(command.AffectedSOPInstanceUID),
-            transfer_syntax_uid=str(self.assoc._accepted_cx[context_id].transfer_syntax[0]),  # noqa: SLF001
-        )
 
 
 def caller_of(assoc: Association) -> str:

@@ -32,23 +32,32 @@ class Known:
     def __init__(self, path: Path, boot: str) -> None:
         self._path, self._boot = path, boot
         self._connection: sqlite3.Connection | None = None
+        self._cursor: sqlite3.Cursor | None = None
+        self._reach: int | None = None
+        """What the index says, as far as we know."""
 
-    def reach(self) -> int | None:
-        """The highest number that is in the index; None when it must be made anew."""
-        row = self._try(lambda connection: connection.execute(_REACH, (self._boot,)).fetchone())
-        if row is None:
+    def reach(self, expected: int | None = None) -> int | None:
+        """The highest number that is in the index; None when it must be made anew.
+
+        Not looked up where it is the one ``expected`` and we have set it: numbers ascend, so nobody has added since.
+        """
+        if expected is not None and expected == self._reach:
+            return expected
+        rows = self._try(lambda cursor: cursor.execute(_REACH, (self._boot,)).fetchall())
+        if not rows:
             self.clear()
             return None
-        return int(row[0])
+        self._reach = int(rows[0][0])
+        return self._reach
 
     def numbers(self, uid: str) -> dict[str, int]:
         """Number by digest of the objects of this UID key."""
-        found = self._try(lambda connection: connection.execute(_NUMBERS, (uid,)).fetchall())
+        found = self._try(lambda cursor: cursor.execute(_NUMBERS, (uid,)).fetchall())
         return dict(found or ())
 
     def begin(self, reach: int) -> None:
         """An empty index is complete up to the number ``reach``."""
-        self._try(lambda connection: _commit(connection, [("INSERT INTO reach VALUES (?, ?)", (self._boot, reach))]))
+        self._try(lambda cursor: _commit(cursor, [("INSERT INTO reach VALUES (?, ?)", (self._boot, reach))]))
 
     def add(self, rows: Iterable[Row], reach: int) -> None:
         """Remember ``rows``: with them the index reaches to ``reach``, unless it must be made anew."""
@@ -58,7 +67,9 @@ class Known:
         steps.append(("UPDATE reach SET number = ?", (reach,)))
         if reach % 1000 == 0:
             steps.append(("DELETE FROM object WHERE number < ?", (reach - MOST_ROWS,)))
-        self._try(lambda connection: _commit(connection, steps))
+        is_added = self._try(lambda cursor: _commit(cursor, steps))
+        if is_added and self._reach is not None:  # one that is to be made anew says nothing
+            self._reach = reach
 
     def clear(self) -> None:
         """Begin with an empty index."""
@@ -72,13 +83,14 @@ class Known:
         if self._connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
-            self._connection = None
+            self._connection = self._cursor = self._reach = None
 
-    def _try(self, ask: Callable[[sqlite3.Connection], T]) -> T | None:
+    def _try(self, ask: Callable[[sqlite3.Cursor], T]) -> T | None:
         try:
-            if self._connection is None:
+            if self._connection is None or self._cursor is None:
                 self._connection = self._open()
-            return ask(self._connection)
+                self._cursor = self._connection.cursor()  # one for all: the connection remembers each for a while
+            return ask(self._cursor)
         except sqlite3.Error:
             self.clear()
             return None
@@ -95,7 +107,8 @@ class Known:
         return connection
 
 
-def _commit(connection: sqlite3.Connection, steps: Iterable[tuple[str, tuple[object, ...]]]) -> None:
-    with connection:
+def _commit(cursor: sqlite3.Cursor, steps: Iterable[tuple[str, tuple[object, ...]]]) -> bool:
+    with cursor.connection:
         for words, values in steps:
-            connection.execute(words, values)
+            cursor.execute(words, values)
+    return True

@@ -22,7 +22,7 @@ from dicom_gateway.arrival import Arrival, Duplicate, Origin, hash_of
 from dicom_gateway.callers import DISK_LOW, Callers
 from dicom_gateway.door import Door, Limits
 from dicom_gateway.growing import Growing
-from dicom_gateway.intake import Intake, caller_of, origin_of
+from dicom_gateway.intake import Intake, Request, caller_of, origin_of
 from dicom_gateway.progress import Herald
 from dicom_gateway.prompt import MAX_PDU, STALL_S
 from dicom_gateway.reception import Reception, SpoolingServer, hang_up
@@ -106,8 +106,8 @@ class Listener:
             request_handler=Reception,
         )
         self._server = cast("SpoolingServer", server)
-        self._server.intake, self._server.door = (self._spool, *self._limits), self._door
-        self._server.herald = self._herald
+        self._server.spool, self._server.limits, self._server.door = self._spool, self._limits, self._door
+        self._server.herald, self._server.take = self._herald, self._take
         self._door.let_in = self._server.let_in
         self._door.open()
         self._ae._servers.append(self._server)  # noqa: SLF001 - a server of one's own class is not entered by itself
@@ -176,12 +176,26 @@ class Listener:
         return SUCCESS
 
     def _answer_store(self, event: evt.Event) -> int:
+        """One object whose request the library has read."""
+        asked = cast("C_STORE", event.request)
+        request = Request(
+            caller=_caller(event),
+            announced=guard.Announced(
+                sop_class_uid=str(asked.AffectedSOPClassUID),
+                sop_instance_uid=str(asked.AffectedSOPInstanceUID),
+                transfer_syntax_uid=str(event.context.transfer_syntax),
+            ),
+            abstract_syntax=str(event.context.abstract_syntax),
+        )
+        # where the messages of the association have put it
+        return self._take(request, cast("Intake | None", asked._dataset_file))  # noqa: SLF001
+
+    def _take(self, request: Request, intake: Intake | None) -> int:
         """The status of one object. Whatever goes wrong is an answer, never silence."""
-        origin = origin_of(_caller(event), str(_request(event).AffectedSOPInstanceUID), time.time_ns())
-        intake = cast("Intake | None", _request(event)._dataset_file)  # noqa: SLF001 - where reception has put it
+        origin = origin_of(request.caller, request.announced.sop_instance_uid, time.time_ns())
         extra: dict[str, Any] = {"source": origin.source, "uid": hash_of(origin.sop_instance_uid)}
         try:
-            self._store(event, origin, intake)
+            self._store(request, origin, intake)
         except Refusal as refusal:
             self._count(f"refused_{refusal.status:04X}")
             is_kept = self._keep_aside(intake, origin, refusal)
@@ -195,22 +209,17 @@ class Listener:
             return Unreadable.status
         return SUCCESS
 
-    def _store(self, event: evt.Event, origin: Origin, intake: Intake | None) -> None:
+    def _store(self, request: Request, origin: Origin, intake: Intake | None) -> None:
         if intake is None:
             raise Unreadable("no data set")
         if intake.trouble == "size":
             raise Unreadable("larger than the limit")
         if intake.trouble is not None or intake.part is None:
             raise TryLater("the disk is filling")
-        announced = guard.Announced(
-            sop_class_uid=str(_request(event).AffectedSOPClassUID),
-            sop_instance_uid=origin.sop_instance_uid,
-            transfer_syntax_uid=str(event.context.transfer_syntax),
-        )
-        if announced.sop_class_uid != str(event.context.abstract_syntax):
+        if request.announced.sop_class_uid != request.abstract_syntax:
             raise NotYou("a SOP class other than the context's")
         known = None if intake.progress is None else intake.progress.outline
-        guard.check(intake.path, announced, max_bytes=self._limits[0], known=known)
+        guard.check(intake.path, request.announced, max_bytes=self._limits[0], known=known)
         intake.end(is_kept=False)
         try:
             added = self._spool.add(intake.part, origin)
@@ -249,10 +258,6 @@ class Listener:
             return self._spool.free_bytes() < self._limits[1]
         except OSError:
             return True
-
-
-def _request(event: evt.Event) -> C_STORE:
-    return cast("C_STORE", event.request)
 
 
 def _wanted(event: evt.Event) -> list[PresentationContext]:

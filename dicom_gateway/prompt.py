@@ -8,12 +8,12 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from pynetdicom.transport import AssociationSocket
 
-from dicom_gateway.intake import SpoolingProvider
 from dicom_gateway.request import HEAD as PDU_HEAD
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ MAX_PDU = 131_072
 MAX_PDU_RECEIVED = 2**20
 """A P-DATA PDU keeps to the length we ask for; a request for many contexts may be longer."""
 P_DATA_TF = 0x04
-MAX_SKIMMED = 64
-"""PDUs taken at one go, after which the library looks at its timers."""
 STALL_S = 30
 POLL_S = 0.001
+HEARD = 4096
+"""Rings that count as one."""
 ABORT = b"\x07\0\0\0\0\x04\0\0\x02\x06"
 """A-ABORT by the service provider: an invalid PDU parameter (PS3.8 9.3.8)."""
 _CLOSED = "Evt17"
@@ -52,24 +52,28 @@ def wait_in_socket(dul: DULServiceProvider) -> None:
 class PromptSocket(AssociationSocket):
     """One buffer for each PDU, of a length we agree to.
 
-    While an object is on its way into the spool its bytes are written straight from that buffer; the library
-    sees the same PDU with empty fragments. Handing them through as well costs five copies of each image.
+    P-DATA may be read into a buffer that stays, and written from there into the spool: handing it through the library
+    costs five copies of each image.
     """
 
-    _body: bytes | None = None
     told = b""
-    """What the door has read already."""
+    """What the door has read already, or a PDU's head that is for somebody else."""
     read_within_s: float | None = None
     """For a whole PDU, by ``clock``; None where our own side has called."""
     clock: Callable[[], float]
+    ear: socket.socket | None = None
+    """Rings when there is something else to do than to read."""
+    patience_s = POLL_S
+    """How long to wait for something to read."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.writing = threading.RLock()
-        """Held by whoever sends: the library's thread, from the moment at which it takes an answer up, or ours."""
+        self.writing = threading.Lock()
+        """Held by whoever sends."""
+        self._data = bytearray()
 
     def send(self, bytestream: bytes) -> None:
-        """Send a PDU from the library's thread."""
+        """Send PDUs, whole, whichever thread it is."""
         with self.writing:
             super().send(bytestream)
 
@@ -78,42 +82,38 @@ class PromptSocket(AssociationSocket):
         if self.told:
             told, self.told = bytearray(self.told[:nr_bytes]), self.told[nr_bytes:]
             return told
-        if self._body is not None:
-            body, self._body = bytearray(self._body), None
-            return body
-        if nr_bytes != PDU_HEAD.size:
-            return self._receive(nr_bytes)
-        for _ in range(MAX_SKIMMED):
-            self._body, head = None, self._receive(nr_bytes)
-            if len(head) < nr_bytes:
-                break
-            kind, length = PDU_HEAD.unpack(head)
-            provider = self.assoc.dimse
-            if kind != P_DATA_TF or not isinstance(provider, SpoolingProvider) or not provider.may_skim():
-                break
-            body = self._receive(length)
-            if len(body) < length:  # the library finds the same end of the stream
-                break
-            self._body, is_middle = provider.skim(memoryview(body))
-            head = bytearray(PDU_HEAD.pack(kind, len(self._body)))
-            # the library need not hear of each PDU while the next one is already there
-            if not is_middle or not self._has_more():
-                break
-        return head
+        self._agree_to(nr_bytes)
+        buffer = bytearray(nr_bytes)
+        with memoryview(buffer) as view:
+            n_read = self._fill(view)
+        self._acknowledge()
+        del buffer[n_read:]
+        return buffer
 
-    def send_now(self, pdu: bytes) -> bool:
-        """Send a PDU from another thread than the library's; False where that is not safe (OpenSSL) or comes too late."""
-        sock = self.socket
-        if sock is None or isinstance(sock, ssl.SSLSocket):
-            return False
-        try:
-            with self.writing:
-                sock.sendall(pdu)
-        except OSError:
-            self.event_queue.put(_CLOSED)
-        return True
+    def recv_data(self) -> memoryview | None:
+        """The body of the next PDU, which stays until the next call, where it is a P-DATA; None where it is another, left to ``recv``.
 
-    def _has_more(self) -> bool:
+        OSError as ``recv``, and when the peer has gone.
+        """
+        head = self.told or bytearray(PDU_HEAD.size)
+        if not self.told:
+            with memoryview(head) as view:
+                self._fill_whole(view)
+        kind, length = PDU_HEAD.unpack_from(head)
+        if kind != P_DATA_TF:
+            self.told = bytes(head)
+            return None
+        self.told = b""
+        self._agree_to(length)
+        if length > len(self._data):
+            self._data = bytearray(max(length, MAX_PDU))
+        body = memoryview(self._data)[:length]
+        self._fill_whole(body)
+        self._acknowledge()
+        return body
+
+    def has_more(self) -> bool:
+        """Whether there is something to read at once."""
         sock = cast("socket.socket", self.socket)
         return _has_decrypted(sock) or bool(select.select([sock], [], [], 0)[0])
 
@@ -122,15 +122,20 @@ class PromptSocket(AssociationSocket):
         """Whether there is something to read, waiting for it where the library's reactor would sleep."""
         sock = self.socket  # another thread may close it meanwhile
         if sock is None or not self._is_connected:
+            time.sleep(POLL_S)
             return False
         if self.told or _has_decrypted(sock):
             return True
+        ears = [] if self.ear is None else [self.ear]
         try:
-            readable, _, _ = select.select([sock], [], [], POLL_S)
+            readable, _, _ = select.select([sock, *ears], [], [], self.patience_s)
         except (OSError, ValueError):
             self.event_queue.put(_CLOSED)
             return False
-        return bool(readable)
+        for ear in ears:
+            if ear in readable:
+                ear.recv(HEARD)
+        return sock in readable
 
     def _shutdown_socket(self) -> None:
         # the library leaves a socket open whose peer has gone first
@@ -140,28 +145,36 @@ class PromptSocket(AssociationSocket):
                 sock.shutdown(socket.SHUT_RDWR)
             sock.close()
 
-    def _receive(self, n_bytes: int) -> bytearray:
-        sock = cast("socket.socket", self.socket)
+    def _agree_to(self, n_bytes: int) -> None:
         if n_bytes > MAX_PDU_RECEIVED:
             with self.writing, contextlib.suppress(OSError):
-                sock.send(ABORT)
+                cast("socket.socket", self.socket).send(ABORT)
             raise OSError("a PDU longer than any we agree to")
+
+    def _fill_whole(self, view: memoryview) -> None:
+        if self._fill(view) < len(view):
+            raise OSError("the peer has gone within a PDU")
+
+    def _fill(self, view: memoryview) -> int:
+        """Read until the view is full or the peer has gone; how many bytes."""
+        sock = cast("socket.socket", self.socket)
         # a TLS socket takes no flags, and gives one record at a time
         flags = 0 if isinstance(sock, ssl.SSLSocket) else socket.MSG_WAITALL
         until = None if self.read_within_s is None else self.clock() + self.read_within_s
-        buffer, n_read = bytearray(n_bytes), 0
-        with memoryview(buffer) as view:
-            while n_read < n_bytes:
-                n_new = sock.recv_into(view[n_read:], 0, flags)
-                if n_new == 0:
-                    break
-                n_read += n_new
-                if n_read < n_bytes and until is not None and self.clock() >= until:
-                    raise OSError("a PDU that takes too long")
+        n_read = 0
+        while n_read < len(view):
+            n_new = sock.recv_into(view[n_read:], 0, flags)
+            if n_new == 0:
+                break
+            n_read += n_new
+            if n_read < len(view) and until is not None and self.clock() >= until:
+                raise OSError("a PDU that takes too long")
+        return n_read
+
+    def _acknowledge(self) -> None:
+        """What has been read, at once, and what comes next."""
         if _QUICKACK is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
-        del buffer[n_read:]
-        return buffer
+            cast("socket.socket", self.socket).setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
 
 def _has_decrypted(sock: socket.socket) -> bool:

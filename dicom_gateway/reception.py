@@ -2,58 +2,27 @@
 
 ``SpoolingServer`` hands each connection to the door and goes on accepting; it comes back as a guest whose request is
 whole. ``Reception`` makes an association of it: on a ``PromptSocket`` (the library's reads 4 KiB pieces of any length,
-for any time, and acknowledges late), with a ``SpoolingProvider`` and a ``SteadyMachine``.
+for any time, and acknowledges late), with a ``Reactor`` and a ``SpoolingProvider``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from pynetdicom import evt
-from pynetdicom.fsm import StateMachine
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from dicom_gateway.door import Door, Guest
-from dicom_gateway.intake import SpoolingProvider
+from dicom_gateway.messages import SpoolingProvider, Take
 from dicom_gateway.progress import Herald
-from dicom_gateway.prompt import PromptSocket, make_prompt, wait_in_socket
+from dicom_gateway.prompt import PromptSocket, make_prompt
+from dicom_gateway.reactor import Reactor
 from dicom_gateway.spool import Spool
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
-    from pynetdicom.dul import DULServiceProvider
-
-
-RELEASE_ASKED = "Evt12"
-"""The library's word for an A-RELEASE-RQ (PS3.8 table 9-10)."""
-OURS_TO_SEND = frozenset({"Evt9", "Evt14", "Evt15"})
-"""What waits in the library's queue: a P-DATA, the answer to a release, an abort."""
-
-
-class SteadyMachine(StateMachine):
-    """The library's state machine; what it has no transition for ends the association, not a thread with a traceback.
-
-    An answer that it has taken out of its queue is on the wire before another thread may write (``writing``).
-    """
-
-    def __init__(self, dul: DULServiceProvider, writing: threading.RLock) -> None:
-        super().__init__(dul)
-        self._writing = writing
-
-    def do_action(self, event: str) -> None:
-        """One transition of PS3.8 table 9-10."""
-        try:
-            with self._writing if event in OURS_TO_SEND else contextlib.nullcontext():
-                super().do_action(event)
-        except Exception:  # noqa: BLE001 - whatever it is, this association is over and the next one is not
-            self.dul.kill_dul()
-            if self.dul.socket is not None:
-                self.dul.socket.close()
-        if event == RELEASE_ASKED and isinstance(self.dul.assoc.dimse, SpoolingProvider):
-            self.dul.assoc.dimse.look_up()
 
 
 class Reception(RequestHandler):
@@ -76,24 +45,24 @@ class Reception(RequestHandler):
         limits = self.server.door.limits
         make_prompt(self.request, limits.read_within_s)
         assoc = super()._create_association()
-        prompt = PromptSocket(assoc, client_socket=self.request)
+        # one that has not begun yet; what the library's was told of timers holds for ours
+        assoc.dul = Reactor(assoc)
+        assoc.acse_timeout, assoc.network_timeout = assoc.acse_timeout, assoc.network_timeout
+        assoc.dul.socket = prompt = PromptSocket(assoc, client_socket=self.request)
         prompt.told = bytes(self._guest.buffer)
         prompt.clock, prompt.read_within_s = self.server.door.clock, limits.read_within_s
-        assoc.dul.event_queue.get_nowait()  # two sockets announced one connection
-        assoc.dul.socket = prompt
-        assoc.dul.state_machine = SteadyMachine(assoc.dul, prompt.writing)
-        wait_in_socket(assoc.dul)
-        spool, max_bytes, min_free_bytes = self.server.intake
-        assoc.dimse = SpoolingProvider(assoc, spool, max_bytes=max_bytes, min_free_bytes=min_free_bytes)
-        assoc.dimse.herald = self.server.herald
+        assoc.dimse = SpoolingProvider(assoc, self.server.spool, self.server.herald, self.server.limits)
+        assoc.dimse.take = self.server.take
         assoc.bind(evt.EVT_CONN_CLOSE, _drop)
         return assoc
 
 
 class SpoolingServer(ThreadedAssociationServer):
-    """A server whose associations store into ``intake``: spool, largest object, least free disk."""
+    """A server whose associations receive into ``spool``, within ``limits`` (largest object, least free disk), and have it taken."""
 
-    intake: tuple[Spool, int, int]
+    spool: Spool
+    limits: tuple[int, int]
+    take: Take
     herald: Herald | None = None
     door: Door
     request_queue_size = 64

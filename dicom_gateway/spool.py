@@ -43,6 +43,8 @@ N_REMEMBERED = 100_000
 class Part:
     """An object on its way in: bytes are written and counted, the digest grows with them."""
 
+    _has_left = False
+
     def __init__(self, path: Path, *, is_kept: bool = True) -> None:
         self.path = path
         self.size = 0
@@ -84,10 +86,17 @@ class Part:
             os.close(self._fd)
             self._fd = -1
 
+    def move(self, path: Path) -> None:
+        """Give the file another name, under which it is no part any more."""
+        os.rename(self.path, path)  # noqa: PTH104 - makes no third path of the two
+        self._has_left = True
+
     def discard(self) -> None:
-        """Close, and remove what has been written."""
+        """Close, and remove what has been written and has not been moved; may be called twice."""
         self.close()
-        self.path.unlink(missing_ok=True)
+        if not self._has_left:
+            self.path.unlink(missing_ok=True)
+            self._has_left = True
 
 
 class Lying(Part):
@@ -124,7 +133,7 @@ class Spool:
         self.quarantined = folder / "quarantine"
         for each in (self.incoming, self.arrivals, self.quarantined):
             each.mkdir(parents=True, exist_ok=True)
-        self._thread_lock = threading.Lock()
+        self._thread_lock, self._lock_path = threading.Lock(), str(folder / "lock")
         self._is_kept, self._flush = is_kept, SharedFlush()
         self._known = Known(folder / "known.sqlite", self.boot)
 
@@ -218,7 +227,7 @@ class Spool:
             uid_hash=uid_hash,
         )
         quarantine.write_note(kept, note)
-        part.path.rename(kept)
+        part.move(kept)
         sync_folder(self.quarantined)
         return kept
 
@@ -253,7 +262,7 @@ class Spool:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[_Last]:
         with self._thread_lock:
-            fd = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
+            fd = os.open(self._lock_path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX)
                 yield _Last(fd, self)
@@ -287,7 +296,7 @@ class Spool:
                 sync_folder(self.arrivals)
         arrival = replace(named, path=shard / name_of(named, origin.received_ns), has_rival=has_rival)
         last.claim(arrival.number)
-        part.path.rename(arrival.path)
+        part.move(arrival.path)
         self._known.add([_row(arrival)], arrival.number)
         return arrival
 
@@ -301,7 +310,7 @@ class Spool:
 
     def _catch_up(self, last: int) -> None:
         """Learn of the arrivals that other processes added, or of the last many at the first time."""
-        reach = self._known.reach()
+        reach = self._known.reach(last)
         if reach is None:
             reach = max(0, last - N_REMEMBERED)
             self._known.begin(reach)

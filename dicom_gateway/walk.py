@@ -6,7 +6,9 @@ bytes a level exhausts its stack, a long one the memory. Nothing is copied but t
 
 from __future__ import annotations
 
+import contextlib
 import mmap
+import os
 import struct
 from dataclasses import dataclass
 from enum import Enum
@@ -29,12 +31,19 @@ MAX_NOTED_BYTES = 32 * 1024
 UNDEFINED = 0xFFFFFFFF
 _LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
 """Value representations whose length has four bytes (PS3.5 table 7.1-1)."""
+_SHORT_ONES = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+"""Those whose length has two bytes."""
 _PIXELS = frozenset({0x7FE00010, 0x7FE00008, 0x7FE00009})
+_OTHER_GROUPS = frozenset({0x7FE0, 0xFFFE})
+"""Of pixels, and of items and their ends."""
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _SYNTAX = 0x00020010
 _TAG, _LENGTH, _SHORT = struct.Struct("<HH"), struct.Struct("<I"), struct.Struct("<H")
+_PLAIN = struct.Struct("<HH2sH")
 _META_AT = 132
-Bytes = mmap.mmap
+_FIRST_BYTES = 2**15
+"""What most headers fit into; mapping a file costs more than reading so much of it."""
+Bytes = mmap.mmap | bytes
 
 
 class Kind(Enum):
@@ -91,18 +100,30 @@ def walk(path: Path, wanted: frozenset[int] = frozenset(), noted: frozenset[int]
 
     Values ``wanted`` are short or the object is refused; elements to be ``noted`` may be of any length, sequences among them.
     """
-    with path.open("rb") as file:
-        try:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except ValueError:
-            raise Unreadable("an empty file") from None
-    with data:
-        if data[128:_META_AT] != b"DICM":
-            raise Unreadable("no DICOM file")
-        try:
-            return _walk(data, wanted, noted)
-        except struct.error:
-            raise Unreadable("the header is cut short") from None
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        first = os.pread(fd, _FIRST_BYTES, 0)
+        if len(first) < _FIRST_BYTES:
+            return _walked(first, wanted, noted)
+        with contextlib.suppress(Unreadable):  # of a part; the whole may be well
+            walked = _walked(first, wanted, noted)
+            if walked.pixels is not None:
+                return walked
+        with mmap.mmap(fd, 0, access=mmap.ACCESS_READ) as data:
+            return _walked(data, wanted, noted)
+    finally:
+        os.close(fd)
+
+
+def _walked(data: Bytes, wanted: frozenset[int], noted: frozenset[int]) -> Walked:
+    if not data:
+        raise Unreadable("an empty file")
+    if data[128:_META_AT] != b"DICM":
+        raise Unreadable("no DICOM file")
+    try:
+        return _walk(data, wanted, noted)
+    except struct.error:
+        raise Unreadable("the header is cut short") from None
 
 
 def _walk(data: Bytes, wanted: frozenset[int], noted: frozenset[int]) -> Walked:
@@ -185,6 +206,8 @@ class _Walker:
         self._scopes = [outermost]
         while self._scopes:
             scope = self._scopes[-1]
+            if len(self._scopes) == 1 and not scope.is_implicit:
+                self._pass_plain()
             if scope.end is not None and self._at >= scope.end:
                 if self._at > scope.end:
                     raise Unreadable("an element reaches beyond what holds it")
@@ -199,6 +222,28 @@ class _Walker:
                 return PixelPart(at=element.at, n_bytes=n_bytes)
             self._step(scope, element)
         return None
+
+    def _pass_plain(self) -> None:
+        """Over the plain elements that follow, the most of all: of the data set itself, explicit and short. All else is for ``run``."""
+        data, at, end = self._data, self._at, min(len(self._data), self._start + MAX_HEADER_BYTES)
+        if self._noting:
+            self._noting.append(at)
+            self._noting = []
+        n_elements = self._n_elements
+        while n_elements < MAX_ELEMENTS and at + _PLAIN.size <= end:
+            group, number, representation, length = _PLAIN.unpack_from(data, at)
+            after = at + _PLAIN.size + length
+            if representation not in _SHORT_ONES or after > end or group in _OTHER_GROUPS:
+                break
+            tag = group << 16 | number
+            if tag in self._wanted:
+                if length > MAX_VALUE_BYTES:
+                    break
+                self.values[tag] = data[at + _PLAIN.size : after]
+            if tag in self._to_note:
+                self._places[tag] = [at, after]
+            at, n_elements = after, n_elements + 1
+        self._at, self._n_elements = at, n_elements
 
     def noted(self) -> dict[int, bytes] | None:
         """The elements that were to be noted, None where they are too long together."""

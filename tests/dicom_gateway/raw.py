@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from dicom_gateway import sop_classes
-from dicom_gateway.intake import PDV_HEAD
+from dicom_gateway.messages import PDV_HEAD
 from dicom_gateway.request import HEAD
 
 ACCEPTED, REJECTED, ABORTED = 2, 3, 7

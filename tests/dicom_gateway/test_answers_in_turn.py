@@ -1,8 +1,7 @@
-"""Two threads answer on one association: the library's, and ours that has stored. Neither writes into the other's answer."""
+"""Two threads answer on one association: the library's, and ours that has stored. Each answer comes in its turn, and whole."""
 
 from __future__ import annotations
 
-import itertools
 import select
 import socket
 import threading
@@ -49,25 +48,16 @@ def asked(listener) -> Iterator[socket.socket]:
 
 @contextmanager
 def held(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """While this lasts the library's thread stands between taking its next PDU up and writing it. Set when it does.
-
-    The first answer is given when the request after it is there, or nobody would read that one.
-    """
+    """While this lasts the library stands before its next answer. Set when it does."""
     (association,) = listener._ae.active_associations
-    dul, provider = association.dul, association.dimse
-    send, answer_message, stands, may_go = dul._send, provider.send_msg, threading.Event(), threading.Event()
-
-    def wait_and_send(pdu: Any) -> None:
-        stands.set()
-        assert may_go.wait(20)
-        send(pdu)
+    answer_message, stands, may_go = association.dimse.send_msg, threading.Event(), threading.Event()
 
     def wait_and_answer(primitive: Any, context_id: int) -> None:
-        assert stands.is_set() or until(lambda: provider.msg_queue.qsize() > 0)
+        stands.set()
+        assert may_go.wait(20)
         answer_message(primitive, context_id)
 
-    monkeypatch.setattr(dul, "_send", wait_and_send)
-    monkeypatch.setattr(provider, "send_msg", wait_and_answer)
+    monkeypatch.setattr(association.dimse, "send_msg", wait_and_answer)
     try:
         yield stands
     finally:
@@ -84,12 +74,20 @@ def is_silent(sock: socket.socket) -> bool:
 
 def test_an_answer_of_ours_waits_for_the_library_s_that_comes_before_it(listener, asked, monkeypatch):
     """Only a device that asks ahead without having agreed on it (PS3.7 D.3.3.3) has two answers under way at once."""
+    (association,) = listener._ae.active_associations
     with held(listener, monkeypatch) as stands:
         asked.sendall(data_unit(echo_command(1), 3, 3) + store(2))
         assert stands.wait(20)
-        assert until(lambda: listener.counts().get("refused_A700") == 1)
+        assert until(lambda: association.dimse.msg_queue.qsize() > 0), "the object is here, whole"
         assert is_silent(asked), "written past the answer that comes first"
     assert [number_in(answer(asked), ANSWERS_MESSAGE) for _ in range(2)] == [1, 2]
+    assert listener.counts().get("refused_A700") == 1
+
+
+def test_objects_and_echoes_are_answered_one_by_one_on_the_same_association(asked):
+    for message in range(1, 9):
+        asked.sendall(store(message) if message % 3 else data_unit(echo_command(message), 3, 3))
+        assert number_in(answer(asked), ANSWERS_MESSAGE) == message
 
 
 def test_pdus_of_two_threads_stand_one_after_the_other_however_slowly_they_are_read(listener, asked):
@@ -98,8 +96,7 @@ def test_pdus_of_two_threads_stand_one_after_the_other_however_slowly_they_are_r
     prompt = association.dul.socket
     prompt.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the least that the system gives
     long = [data_unit(bytes([number]) * 2**17, 0) for number in range(N_LONG)]
-    ways = itertools.cycle([prompt.send, prompt.send_now])
-    writers = [threading.Thread(target=way, args=(pdu,)) for way, pdu in zip(ways, long, strict=False)]
+    writers = [threading.Thread(target=prompt.send, args=(pdu,)) for pdu in long]
     for each in writers:
         each.start()
     assert until(lambda: not select.select([], [prompt.socket], [], 0)[1]), "nothing more can be written"
