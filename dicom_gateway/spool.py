@@ -126,7 +126,7 @@ class Spool:
             each.mkdir(parents=True, exist_ok=True)
         self._thread_lock = threading.Lock()
         self._is_kept, self._flush = is_kept, SharedFlush()
-        self._known = Known(folder / "known.sqlite", self.boot)
+        self._known = Known(folder / "known.sqlite" if is_kept else None, self.boot)
 
     def begin(self) -> Part:
         """A new part in ``incoming``."""

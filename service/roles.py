@@ -160,8 +160,9 @@ def run_forward(settings: Settings) -> None:
 def make_watch(
     settings: Settings, engine: Engine, bell: Bell, now: Callable[[], float] = time.time, *, is_alone: bool = False
 ) -> Watch:
-    """A watcher of this installation's spool and journal; ``is_alone``: nobody else writes to the journal or looks at it."""
+    """A watcher of this installation's spool and journal; ``is_alone``: nobody else writes to the journal or looks at it, and it is borrowed."""
     from db.journal import Journal
+    from db.own_journal import OwnJournal
     from detection.rules import rules_hash
     from dicom_gateway.spool import Spool
     from service.cases import Cases
@@ -171,9 +172,10 @@ def make_watch(
     from service.watch import Watch
 
     rules = settings.rules
-    journal = Journal(engine)
     desk = Desk(
-        pen=OwnPen(journal, now) if is_alone else Pen(journal, now, patience_s=settings.unlogged_after_s),
+        pen=OwnPen(OwnJournal(engine), now)
+        if is_alone
+        else Pen(Journal(engine), now, patience_s=settings.unlogged_after_s),
         rules=rules,
         now=now,
         ring=bell.ring,
