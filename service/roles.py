@@ -178,7 +178,7 @@ def make_watch(
         else Pen(Journal(engine), now, patience_s=settings.unlogged_after_s),
         rules=rules,
         now=now,
-        ring=bell.ring,
+        ring=_ring_nobody if is_alone else bell.ring,
         tell=Bell(settings.told_dir).tell,
         locate=locator(engine),
     )
@@ -186,6 +186,11 @@ def make_watch(
     checkpoints = Checkpoints(settings.data_dir / "checkpoints", rules_hash(rules))
     checkpoints.sweep(now() - CHECKPOINT_AGE_S)
     return Watch(settings, desk, engine, spool, Cases(settings, desk, engine, spool, checkpoints))
+
+
+def _ring_nobody() -> int:
+    """For a desk that nobody listens to: a bell makes a socket for each ring, 0.1 ms of processor time."""
+    return 0
 
 
 def locator(engine: Engine) -> Callable[[Landmarks, Case], Landmarks]:
