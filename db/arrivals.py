@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Update, bindparam, func, select, text, update
@@ -105,20 +106,23 @@ def heirs_of(engine: Engine, number: int) -> tuple[int, ...]:
         return tuple(connection.execute(query.order_by(ARRIVAL.c.number.desc())).scalars())
 
 
-def note_progress(connection: Connection, progress: Progress) -> None:
+def note_progress(connection: Connection, progress: Iterable[Progress]) -> None:
     """Part of ``Journal.append``: progress and the lines it rests on are written together or not at all."""
+    for names, some in groupby(map(_values_of, progress), key=frozenset):
+        connection.execute(_changing(names), list(some))
+
+
+def _values_of(progress: Progress) -> dict[str, Any]:
+    """The new values of an arrival's row, as the statement names them; those that stay are left out."""
     names = ("n_judged", "n_skipped", "n_frames", "procedure")
-    told = {name: value for name in names if (value := getattr(progress, name)) is not None}
-    values = {**told, "status": str(progress.status), "attempts": 0}
-    connection.execute(
-        _changing(frozenset(values)), {"of": progress.arrival, **{f"new_{n}": v for n, v in values.items()}}
-    )
+    told = {f"new_{name}": value for name in names if (value := getattr(progress, name)) is not None}
+    return {"of": progress.arrival, **told, "new_status": str(progress.status), "new_attempts": 0}
 
 
 @cache
 def _changing(names: frozenset[str]) -> Update:
-    """The statement that changes these columns of one arrival: asked for with every frame, and always the same few."""
-    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in sorted(names)}
+    """The statement with these parameters: asked for with every frame, and always the same few."""
+    values: dict[str, Any] = {name.removeprefix("new_"): bindparam(name) for name in sorted(names - {"of"})}
     return update(ARRIVAL).where(ARRIVAL.c.number == bindparam("of")).values(values)
 
 

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import URL, Connection, Engine, Insert, Select, Table, create_engine, event, inspect, make_url, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
@@ -33,6 +34,7 @@ __all__ = [
     "StoreFailure",
     "StoreUnreachable",
     "appending",
+    "before_use",
     "borrowed",
     "connect",
     "insert_new",
@@ -87,19 +89,38 @@ def borrowed(path: Path) -> Iterator[Engine]:
     """A SQLite journal that is thrown away afterwards and has its schema already; it waits for no disk.
 
     The engine has served others before and will again: put into words anew for each of many short journals, its
-    statements would take as long as the judging of some frames.
+    statements would take as long as the judging of some frames. What waits at the end (``before_use``) is not written.
     """
     engine, place = _IDLE.pop() if _IDLE else _roaming()
     place[:] = [path]
     try:
         yield engine
     finally:
+        _WAITING.pop(engine, None)
         engine.dispose()
         _IDLE.append((engine, place))
 
 
 _IDLE: list[tuple[Engine, list[Path]]] = []
 """Engines that nobody has borrowed, each with the place of its file."""
+
+
+_WAITING: WeakKeyDictionary[Engine, Callable[[], object]] = WeakKeyDictionary()
+"""Who writes what waits for an engine."""
+
+
+def before_use(engine: Engine, write: Callable[[], object]) -> None:
+    """Have ``write`` called before anyone reads from ``engine`` or writes to it: so nobody sees that something waits.
+
+    In place of what was to be called before. What it raises is raised to whoever reads or writes.
+    """
+    _WAITING[engine] = write
+
+
+def _write_what_waits(engine: Engine) -> None:
+    write = _WAITING.get(engine)
+    if write is not None:
+        write()
 
 
 def _roaming() -> tuple[Engine, list[Path]]:
@@ -123,6 +144,7 @@ def reading(source: Source) -> Iterator[Connection]:
     if isinstance(source, Connection):
         yield source
         return
+    _write_what_waits(source)
     with _told_plainly(), source.connect() as connection:
         yield connection
 
@@ -139,6 +161,7 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that writes; on SQLite it is the only writer from its first moment (BEGIN IMMEDIATE)."""
+    _write_what_waits(engine)
     # told to the connection, not to an engine of its own: that would ask two lists of listeners at each statement
     with _told_plainly(), engine.connect() as connection, connection.execution_options(**{_WRITES: True}).begin():
         yield connection
@@ -191,7 +214,11 @@ def _inserting_new(table: Table, dialect: str) -> Insert:
 
 
 def _insert_into(table: Table, dialect: str) -> Any:
-    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    if dialect == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # with all of its drivers: nothing for who has none of it
+
+    return postgresql.insert(table)
 
 
 @contextmanager

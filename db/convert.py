@@ -38,13 +38,16 @@ from detection.vocabulary import (
 
 Json = dict[str, Any]
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+"""Made once: ``json.dumps`` makes one for every word that it is asked for."""
+
 
 def json_text(value: Any) -> str:
     """``value`` as canonical JSON: sorted keys, no spaces, ASCII, NaN and infinity as null."""
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return _CANONICAL.encode(value)
     except (TypeError, ValueError):
-        return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return _CANONICAL.encode(plain(value))
 
 
 def plain(value: Any) -> Any:

@@ -47,6 +47,7 @@ _HEAD = f"SELECT {CHAIN.c.number.name} FROM {CHAIN.name}"  # noqa: S608 - of our
 _END = f"SELECT {CHAIN.c.number.name}, {CHAIN.c.hash.name}, {CHAIN.c.alerts_number.name} FROM {CHAIN.name}"  # noqa: S608 - as above
 _INSERT = insert(ENTRY)
 _LINK = update(CHAIN).values(number=bindparam("last"), hash=bindparam("its_hash"))
+_LINK_ALERTS = update(CHAIN).values(alerts_number=bindparam("last"))
 """Statements of every frame: made once, they are looked up the sooner."""
 
 _WORDS = ("type", "procedure", "source", "alert", "from_state", "to_state", "cause", "actor")
@@ -84,16 +85,16 @@ class Journal:
         what it gives is written instead. Raises StoreFailure when nothing was written; ValueError for a transition
         without its alert, or an alert without any line.
         """
-        drafts = _drafts(entries, alerts)
+        drafts = drafts_of(entries, alerts)
         with appending(self.engine) as connection:
             instead = if_late() if if_late is not None else None
             if instead is not None:
-                entries, drafts = instead, _drafts(instead, alerts)
-            written = _write(connection, entries, drafts)
-            _project(connection, written, alerts)
+                entries, drafts = instead, drafts_of(instead, alerts)
+            rows = write_drafts(connection, drafts)
+            project(connection, rows, alerts)
             if progress is not None:
-                note_progress(connection, progress)
-        return written
+                note_progress(connection, [progress])
+        return _numbered(entries, rows)
 
     def acts_since(self, procedure: str, number: int) -> tuple[Act, ...]:
         """What operators did in ``procedure`` after line ``number``, oldest first."""
@@ -170,7 +171,7 @@ class Journal:
 
 def append_in(connection: Connection, entries: Sequence[Entry]) -> tuple[Entry, ...]:
     """Write ``entries`` within the caller's own ``appending`` transaction, beside what they tell of."""
-    return _write(connection, entries, _drafts(entries, ()))
+    return _numbered(entries, write_drafts(connection, drafts_of(entries, ())))
 
 
 def hash_of(row: Mapping[str, Any]) -> str:
@@ -194,7 +195,7 @@ def record_of(row: Mapping[str, Any]) -> str:
     return "{" + ",".join(f'"{name}":{parts[name]}' for name in sorted(parts)) + "}"
 
 
-def _drafts(entries: Sequence[Entry], alerts: Sequence[Alert]) -> list[Row]:
+def drafts_of(entries: Sequence[Entry], alerts: Sequence[Alert]) -> list[Row]:
     """The rows of ``entries`` but for number and hashes: all the slow work, done before the lock is taken."""
     if alerts and not entries:
         raise ValueError("an alert changes only with a line that says so")
@@ -230,7 +231,8 @@ def _next_snapshot(entry: Entry, snapshots: Mapping[str, list[Alert]]) -> Alert:
     return waiting.pop(0) if len(waiting) > 1 else waiting[0]
 
 
-def _write(connection: Connection, entries: Sequence[Entry], drafts: Iterable[Row]) -> tuple[Entry, ...]:
+def write_drafts(connection: Connection, drafts: Iterable[Row]) -> list[Row]:
+    """Bind ``drafts`` to the end of the chain and write them, within the caller's own ``appending`` transaction."""
     end = _end_of(connection)
     number, previous = end.number, end.hash
     rows: list[Row] = []
@@ -242,23 +244,26 @@ def _write(connection: Connection, entries: Sequence[Entry], drafts: Iterable[Ro
     if rows:
         connection.execute(_INSERT, rows)
         connection.execute(_LINK, {"last": number, "its_hash": previous})
+    return rows
+
+
+def _numbered(entries: Sequence[Entry], rows: Sequence[Row]) -> tuple[Entry, ...]:
     return tuple(
         replace(entry, number=row["number"], hash=row["hash"], previous_hash=row["previous_hash"])
         for entry, row in zip(entries, rows, strict=True)
     )
 
 
-def _project(connection: Connection, written: Sequence[Entry], alerts: Sequence[Alert]) -> None:
-    """Bring the alert table up to the lines just written."""
+def project(connection: Connection, rows: Sequence[Row], alerts: Sequence[Alert]) -> None:
+    """Bring the alert table up to the lines just written, the last ones of the chain."""
     if not alerts:
         return
-    head = _end_of(connection).number
-    numbers = {entry.alert: entry.number or head for entry in written}
-    acknowledged = {entry.alert: entry.at for entry in written if entry.type is EntryType.ACKNOWLEDGED}
+    head = rows[-1]["number"]
+    numbers = {row["alert"]: row["number"] for row in rows}
+    acknowledged = {row["alert"]: row["at"] for row in rows if row["type"] == EntryType.ACKNOWLEDGED}
     latest = {alert.id: alert for alert in alerts}
-    earlier = select(ALERT.c.id, ALERT.c.acknowledged_at).where(ALERT.c.id.in_(latest))
-    known: dict[str, float | None] = {row.id: row.acknowledged_at for row in connection.execute(earlier)}
-    rows: list[Row] = [
+    known = _acknowledged_before(connection, [each.id for each in latest.values() if each.acknowledged_by])
+    of_alerts: list[Row] = [
         {
             "id": alert.id,
             "number": numbers.get(alert.id, head),
@@ -271,8 +276,16 @@ def _project(connection: Connection, written: Sequence[Entry], alerts: Sequence[
         }
         for alert in latest.values()
     ]
-    upsert(connection, ALERT, rows)
-    connection.execute(update(CHAIN).values(alerts_number=max(row["number"] for row in rows)))
+    upsert(connection, ALERT, of_alerts)
+    connection.execute(_LINK_ALERTS, {"last": max(row["number"] for row in of_alerts)})
+
+
+def _acknowledged_before(connection: Connection, alerts: Sequence[str]) -> dict[str, float | None]:
+    """When each of ``alerts`` was acknowledged, as far as it is known and was."""
+    if not alerts:
+        return {}
+    earlier = select(ALERT.c.id, ALERT.c.acknowledged_at).where(ALERT.c.id.in_(alerts))
+    return {row.id: row.acknowledged_at for row in connection.execute(earlier)}
 
 
 def is_active(alert: Alert) -> bool:

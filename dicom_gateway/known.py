@@ -27,9 +27,12 @@ MOST_ROWS = 2_000_000
 
 
 class Known:
-    """The index in one file. Trouble with it never stops a store: it only forgets."""
+    """The index in one file. Trouble with it never stops a store: it only forgets.
 
-    def __init__(self, path: Path, boot: str) -> None:
+    Without a file it is in memory, for a spool that is thrown away; another process that adds to it makes its own.
+    """
+
+    def __init__(self, path: Path | None, boot: str) -> None:
         self._path, self._boot = path, boot
         self._connection: sqlite3.Connection | None = None
         self._cursor: sqlite3.Cursor | None = None
@@ -74,6 +77,8 @@ class Known:
     def clear(self) -> None:
         """Begin with an empty index."""
         self.close()
+        if self._path is None:
+            return
         for each in (self._path, self._path.with_name(self._path.name + "-journal")):
             with contextlib.suppress(OSError):
                 each.unlink(missing_ok=True)
@@ -96,7 +101,7 @@ class Known:
             return None
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, check_same_thread=False, timeout=5)
+        connection = sqlite3.connect(self._path or ":memory:", check_same_thread=False, timeout=5)
         try:
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("PRAGMA journal_mode = MEMORY")

@@ -135,7 +135,7 @@ class Spool:
             each.mkdir(parents=True, exist_ok=True)
         self._thread_lock, self._lock_path = threading.Lock(), str(folder / "lock")
         self._is_kept, self._flush = is_kept, SharedFlush()
-        self._known = Known(folder / "known.sqlite", self.boot)
+        self._known = Known(folder / "known.sqlite" if is_kept else None, self.boot)
 
     def begin(self) -> Part:
         """A new part in ``incoming``."""
@@ -157,6 +157,8 @@ class Spool:
 
     def after(self, number: int) -> list[Arrival]:
         """The arrivals beyond ``number``, ascending."""
+        if self._is_last(number):
+            return []
         first = (number + 1) // self.per_shard
         shards = sorted(name for name in os.listdir(self.arrivals) if name.isdigit() and int(name) >= first)
         return [arrival for name in shards for arrival in _read_shard(self.arrivals / name, number)]
@@ -256,6 +258,21 @@ class Spool:
                 n_swept += 1
         return n_swept
 
+    def _is_last(self, number: int) -> bool:
+        """Whether no number beyond was claimed: asked with every frame, and no folder is read for it.
+
+        A number is claimed before its arrival can be seen. What another boot noted may have been lost with the power, and counts for nothing.
+        """
+        try:
+            fd = os.open(self.folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            boot, claimed = _noted(fd)
+        finally:
+            os.close(fd)
+        return boot == self.boot and claimed is not None and claimed <= number
+
     def _shard(self, number: int) -> Path:
         return self.arrivals / f"{number // self.per_shard:09d}"
 
@@ -324,9 +341,9 @@ class _Last:
     def __init__(self, fd: int, spool: Spool) -> None:
         self._fd = fd
         self._boot, self._per_shard = spool.boot, spool.per_shard
-        boot, _, number = os.pread(fd, 200, 0).decode("ascii", "replace").partition("\n")[0].partition(" ")
-        told = int(number) if number.isdigit() else 0
-        self._is_same_boot = boot == self._boot and number.isdigit()
+        boot, number = _noted(fd)
+        told = number or 0
+        self._is_same_boot = boot == self._boot and number is not None
         # never below what was claimed once, even when the arrivals have been taken away
         self.number = told if self._is_same_boot else max(told, spool.newest())
 
@@ -338,6 +355,12 @@ class _Last:
     def claim(self, number: int) -> None:
         # one line, written over the old one; what a longer line left behind it is never read
         os.pwrite(self._fd, f"{self._boot} {number:012d}\n".encode("ascii"), 0)
+
+
+def _noted(fd: int) -> tuple[str, int | None]:
+    """The boot and the number of the last claim, as the lock file has them."""
+    boot, _, number = os.pread(fd, 200, 0).decode("ascii", "replace").partition("\n")[0].partition(" ")
+    return boot, int(number) if number.isdigit() else None
 
 
 def _boot_id() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -61,6 +62,26 @@ def test_numbers_ascend_and_are_read_from_any_point(spool):
     assert spool.newest() == 5
     assert spool.find(2).number == 2
     assert spool.find(6) is None
+
+
+def test_while_nothing_new_has_come_no_folder_is_read(spool, monkeypatch):
+    put(spool, b"a", origin())
+    looked: list[str] = []
+    listed = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda folder: looked.append(str(folder)) or listed(folder))
+    assert spool.after(1) == []
+    assert looked == []
+    other = Spool(spool.folder, boot=spool.boot)
+    second = put(other, b"b", origin("1.2.4"))
+    assert spool.after(1) == [second], "another process added it"
+    assert looked
+
+
+def test_what_another_boot_noted_last_is_not_believed(spool):
+    put(spool, b"a", origin())
+    second = put(spool, b"b", origin("1.2.4"))
+    (spool.folder / "lock").write_text(f"{spool.boot} {1:012d}\n")
+    assert Spool(spool.folder, boot="another").after(1) == [second]
 
 
 def test_a_number_follows_into_the_next_folder(spool):
