@@ -28,7 +28,6 @@ from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 from pydantic import TypeAdapter
 
 from detection.outcome import Outcome
@@ -165,34 +164,14 @@ def tried_on(name: str, treatments: Sequence[Treatment], args: argparse.Namespac
 
 
 def row_of(treatment: Treatment, pairs: Sequence[Pair]) -> str:
-    """A line of the table: scenes, leaks told, false alarms, zones, delay, unfit frames, both ways; and what fails."""
-    sides = [[pair.whole for pair in pairs], [pair.without for pair in pairs]]
-
-    def both(count: object) -> str:
-        before, after = (sum(count(each) for each in side) for side in sides)  # type: ignore[operator]
-        return f"{before}" if before == after else f"{before}, **{after}**"
-
-    n_leaks = sum(pair.whole.has_visible_leak for pair in pairs)
-    told = [(pair.whole.delay, pair.without.delay) for pair in pairs]
-    later = [after - before for before, after in told if before is not None and after is not None]
-    cells = (
-        treatment.name,
-        treatment.against,
-        f"{len(pairs)}, {n_leaks}",
-        both(lambda each: each.has_visible_leak and each.caught is not None),
-        both(lambda each: len(each.false_high)),
-        both(lambda each: len(each.false_audible)),
-        both(lambda each: len(each.false_alarms)),
-        f"{np.mean(later):+.1f}" if later else "-",
-        both(lambda each: each.n_unfit_clear),
-        "; ".join(_words(pair) for pair in pairs if pair.is_harmed) or kept_for(treatment),
-    )
-    return "| " + " | ".join(cells) + " |"
+    """A line of the table: what is worse without a treatment, and on which scenes."""
+    worse = "; ".join(_words(pair) for pair in pairs if pair.is_harmed) or kept_for(treatment)
+    return f"| {treatment.name} | {treatment.against} | {worse} |"
 
 
 def kept_for(treatment: Treatment) -> str:
     """What needs a treatment that no scene of ours needs."""
-    return f"no scene of ours; {treatment.kept_for}" if treatment.kept_for else "nothing: no scene of ours needs it"
+    return f"no scene of ours; {treatment.kept_for}" if treatment.kept_for else "nothing"
 
 
 def _words(pair: Pair) -> str:
@@ -200,10 +179,7 @@ def _words(pair: Pair) -> str:
     return f"{name} ({', '.join(pair.harms())})"
 
 
-HEAD = (
-    "| taken out | for | scenes, leaks | told | false HIGH | false audible | false of any priority | frames later | clear frames unfit | what is worse |\n"
-    "|---|---|---|---|---|---|---|---|---|---|"
-)
+HEAD = "| taken out | for | what is worse |\n|---|---|---|"
 
 
 def main() -> None:

@@ -79,12 +79,6 @@ def _with_single_torn_frames(frame: Frame) -> Frame:
     return _with_torn_frames(frame) if frame.stamp.arrival % 3 == 1 else frame
 
 
-def _behind_pale_blades(frame: Frame) -> Frame:
-    """Blades that let a fiftieth of the light through, four photons to the pixel: behind them a logarithm trembles."""
-    few = 0.02 * 0.25 * frame.ceiling / 4 * np.random.default_rng(frame.stamp.arrival).poisson(4, frame.pixels.shape)
-    return replace(frame, pixels=np.maximum(frame.pixels, few).astype(np.float32))
-
-
 def _without_polarity(frame: Frame) -> Frame:
     return replace(frame, polarity=Polarity.UNCERTAIN)
 
@@ -133,11 +127,6 @@ _FULL = ((10.0, 0.7), (22.0, 1.5))
 """Cement that fills the body as far as bone goes."""
 _THICK = Chain(kvp=120.0, scatter_to_primary=3.2)
 OWN: Mapping[str, Own] = {
-    "pale_blades": Own(
-        story="canal_leak",
-        scene=replace(SCENARIOS["canal_leak"], chain=Chain(field="blades", field_share=0.6)),
-        seen=_behind_pale_blades,
-    ),
     "voltage_step": Own(story="contained", scene=SCENARIOS["contained"], seen=_with_another_voltage),
     "dimmed": Own(story="contained", scene=SCENARIOS["contained"], seen=_dimmed),
     "negative_untold": Own(
