@@ -12,14 +12,14 @@ import pydicom
 from detection.phantom.chain import Chain
 from detection.phantom.scene import SCENARIOS, Scene, Shot
 from detection.phantom.truth import Truth
-from detection.vocabulary import Intensity, Plan
+from detection.vocabulary import Plan
 from tests.detection.films import body_of, corners, plan_for
 
 RECORDING = "xa_multiframe_jpeg_baseline.dcm"
 """96 frames at 30 frames/s."""
 BEHIND_THE_FIRST_TRACE = corners(300, 120, 396, 256)
 """A body of 24 x 34 mm where contrast agent first comes to its canal."""
-AS_TAKEN = Chain(intensity=Intensity.DISPLAY, bits=8, jpeg_quality=80)
+AS_TAKEN = Chain(bits=8, jpeg_quality=80)
 SCENE: Scene = replace(SCENARIOS["contained"], name="angiogram", mm_per_px=0.25, size=(512, 512), chain=AS_TAKEN)
 PLAN: Plan = plan_for(body_of(BEHIND_THE_FIRST_TRACE))
 
