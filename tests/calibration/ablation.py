@@ -1,10 +1,15 @@
 """Takes each treatment out, one at a time, and tells what fails then: `python -m tests.calibration.ablation`.
 
+Played are the scenes that need each treatment, as they are named beside it; it ends with 1 if one of them does no longer.
+
 --only NAME         only this treatment; may be repeated
---more              besides the scenes of each treatment, four leaks and all negative controls
---brief             no more of a treatment once a scene has failed without it
+--scenes NAME ...   these scenes instead of its own
+--wide              besides them the others that hold what it is for
+--more              besides them four leaks and all negative controls
 --kept              play nothing: only what was played before
+--processes N       scenes that are played at a time
 --ct FOLDER         a labelled CT for the scenes that ask for one; they are left out if it is missing
+--recordings FOLDER where the real angiogram lies; it is left out if it is missing
 --list              what is taken out, and how
 """
 
@@ -13,84 +18,32 @@ from __future__ import annotations
 import argparse
 import importlib
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain
+from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 from pydantic import TypeAdapter
 
 from detection.outcome import Outcome
 from detection.phantom.scene import Shot
 from detection.rules import Rules
 from detection.threads import keep_memory, use_one_thread
-from service.score.kept import Archive, digest_of, judging_source
+from service.score.kept import Archive, digest_of, file_digest, judging_source
 from service.score.play import Watcher, frame_of, patient_of
 from service.settings import Settings
+from tests.calibration.angiogram import film_of
+from tests.calibration.marking import marked_by
+from tests.calibration.pairs import Pair
 from tests.calibration.treatments import TREATMENTS, Treatment
 from tests.calibration.trials import CONTROLS, LEAKS, Trial, trial_named
 
 OUTCOME = TypeAdapter(Outcome)
-LATER_FRAMES = 5
-"""A leak that is told so much later is a harm of its own."""
-BLIND_SHARE = 0.1
-"""So is so much more of the clear frames that is not judged, or of the covered ones that is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """One scene judged by the whole and without a treatment."""
-
-    trial: Trial
-    whole: Outcome
-    without: Outcome
-
-    def harms(self) -> Iterator[str]:
-        """What got worse, in words."""
-        whole, without = self.whole, self.without
-        if whole.caught is not None and whole.has_visible_leak and without.caught is None:
-            yield "leak lost"
-        for word in ("high", "audible"):
-            n = len(getattr(without, f"false_{word}")) - len(getattr(whole, f"false_{word}"))
-            if n > 0:
-                yield f"{n} false {'HIGH' if word == 'high' else word}"
-        n_more = len(without.false_alarms) - len(whole.false_alarms)
-        if n_more > 0 and len(without.false_audible) <= len(whole.false_audible):
-            yield f"{n_more} false LOW"
-        if whole.is_zone_right and without.is_zone_right is False:
-            yield "zone wrong"
-        if whole.delay is not None and without.delay is not None and without.delay - whole.delay >= LATER_FRAMES:
-            yield f"{without.delay - whole.delay} frames later"
-        if without.n_fit_veiled - whole.n_fit_veiled >= max(1.0, BLIND_SHARE * whole.n_veiled):
-            yield f"{without.n_fit_veiled} of {whole.n_veiled} covered frames judged, not {whole.n_fit_veiled}"
-        if self.is_blind:
-            yield f"{without.n_unfit_clear - whole.n_unfit_clear} of {whole.n_clear} clear frames unfit"
-        yield from self._blurs()
-
-    def _blurs(self) -> Iterator[str]:
-        """What got worse about pictures: the outline of cement, the distance to the wall."""
-        before, after = self.whole.precision, self.without.precision
-        if before.dice is not None and before.dice - (after.dice or 0.0) >= 0.05:
-            yield f"Dice {before.dice:.2f} to {after.dice or 0.0:.2f}"
-        if before.distance_errors_mm and after.distance_errors_mm:
-            old, new = (float(np.median(np.abs(each.distance_errors_mm))) for each in (before, after))
-            if new - old >= 1.0:
-                yield f"distance {old:.1f} to {new:.1f} mm off"
-
-    @property
-    def is_failed(self) -> bool:
-        """Whether the scene fails without the treatment: a leak lost, another audible false alarm, or blind for a tenth of it."""
-        more = len(self.without.false_audible) > len(self.whole.false_audible)
-        lost = self.whole.has_visible_leak and self.whole.caught is not None and self.without.caught is None
-        return more or lost or self.is_blind
-
-    @property
-    def is_blind(self) -> bool:
-        """Whether a tenth more of its clear frames is not judged."""
-        return self.without.n_unfit_clear - self.whole.n_unfit_clear >= max(1.0, BLIND_SHARE * self.whole.n_clear)
 
 
 @contextmanager
@@ -131,9 +84,13 @@ def outcome_of(trial: Trial, treatment: Treatment | None, archive: Archive, *, m
 def played(trial: Trial, treatment: Treatment | None, shots: Iterable[Shot]) -> Outcome:
     """What comes of the shots of a scene without a treatment, or with all."""
     with taken_out(treatment) as rules:
-        watcher = Watcher(task=trial.task, scene=trial.scene, landmarks=trial.landmarks, rules=rules)
+        how = {"landmarks": trial.landmarks, "rules": rules, "plan": trial.plan}
+        watcher = Watcher(task=trial.task, scene=trial.scene, **how)
         for shot in shots:
+            before = watcher.plan
             watcher.see(trial.seen(frame_of(trial.scene, shot)), shot)
+            if watcher.plan is not before:
+                watcher.plan = marked_by(trial.hand, watcher.plan, before)
     return watcher.outcome()
 
 
@@ -144,7 +101,9 @@ HELD: dict[str, list[Shot]] = {}
 def _shots(trial: Trial, archive: Archive) -> list[Shot]:
     if trial.name not in HELD:
         HELD.clear()
-        HELD[trial.name] = list(archive.shots(trial.scene, patient=patient_of(trial.task)))
+        kept = trial.film is None
+        shots = archive.shots(trial.scene, patient=patient_of(trial.task)) if kept else film_of(trial.film)
+        HELD[trial.name] = list(shots)
     return HELD[trial.name]
 
 
@@ -154,88 +113,108 @@ def _digest(trial: Trial, treatment: Treatment | None) -> str:
         by = [(swap.where, inspect.getsource(swap.by)) for swap in treatment.swaps]
         how = (treatment.name, sorted(treatment.rules.items()), by)
     seen = inspect.getsource(trial.seen if inspect.isfunction(trial.seen) else type(trial.seen))
+    hand = (trial.hand, inspect.getsource(type(trial.hand)), trial.plan)
+    patient = patient_of(trial.task) if trial.film is None else file_digest(trial.film)
     task = replace(trial.task, ct=None)
-    return digest_of("ablation", task, trial.scene, seen, patient_of(trial.task), how, judging_source())
+    return digest_of("ablation", task, trial.scene, seen, hand, patient, how, judging_source())
 
 
-def pairs_of(
-    treatments: Sequence[Treatment], archive: Archive, args: argparse.Namespace
-) -> Iterator[tuple[Treatment, Pair]]:
-    """Every scene of these treatments, judged both ways, scene by scene; without those that need a CT that is not there."""
-    more, settled = (*LEAKS, *CONTROLS) if args.more else (), set[str]()
-    for name in dict.fromkeys((*chain.from_iterable(each.scenes for each in treatments), *more)):
-        trial = trial_named(name, args.ct if args.ct.exists() else None)
-        whole = None if trial is None else outcome_of(trial, None, archive, may_play=not args.kept)
-        if trial is None or whole is None:
-            continue
-        for treatment in (each for each in treatments if name in (*each.scenes, *more)):
-            if args.brief and treatment.name in settled:
-                continue
-            without = outcome_of(trial, treatment, archive, may_play=not args.kept)
-            if without is not None:
-                pair = Pair(trial=trial, whole=whole, without=without)
-                print(f"{name:24} {treatment.name:36} {'; '.join(pair.harms())}", flush=True)
-                settled |= {treatment.name} if pair.is_failed else set()
-                yield treatment, pair
+def pairs_of(treatments: Sequence[Treatment], args: argparse.Namespace) -> Iterator[tuple[str, Pair]]:
+    """Every scene that these treatments are tried on, judged both ways, with the treatment's name."""
+    tried = {each.name: scenes_of(each, args) for each in treatments}
+    names = list(dict.fromkeys(chain.from_iterable(tried.values())))
+    without = [tuple(each for each in treatments if name in tried[each.name]) for name in names]
+    if args.processes == 1:
+        found = (tried_on(name, given, args) for name, given in zip(names, without, strict=True))
+        yield from chain.from_iterable(found)
+        return
+    with ProcessPoolExecutor(args.processes, get_context("spawn")) as pool:  # a fork amid OpenCV's threads hangs
+        whats = [tuple(each.name for each in given) for given in without]
+        yield from chain.from_iterable(pool.map(partial(_tried_elsewhere, args=args), names, whats))
 
 
-def row_of(treatment: Treatment, pairs: Sequence[Pair]) -> str:
-    """A line of the table: scenes, leaks told, false alarms, zones, delay, unfit frames, both ways; and what fails."""
-    sides = [[pair.whole for pair in pairs], [pair.without for pair in pairs]]
-
-    def both(count: object) -> str:
-        before, after = (sum(count(each) for each in side) for side in sides)  # type: ignore[operator]
-        return f"{before}" if before == after else f"{before}, **{after}**"
-
-    n_leaks = sum(pair.whole.has_visible_leak for pair in pairs)
-    told = [(pair.whole.delay, pair.without.delay) for pair in pairs]
-    later = [after - before for before, after in told if before is not None and after is not None]
-    cells = (
-        treatment.name,
-        treatment.against,
-        f"{len(pairs)}, {n_leaks}",
-        both(lambda each: each.has_visible_leak and each.caught is not None),
-        both(lambda each: len(each.false_high)),
-        both(lambda each: len(each.false_audible)),
-        both(lambda each: len(each.false_alarms)),
-        f"{np.mean(later):+.1f}" if later else "-",
-        both(lambda each: each.n_unfit_clear),
-        "; ".join(_words(pair) for pair in pairs if any(pair.harms())) or "nothing: no scene of ours needs it",
-    )
-    return "| " + " | ".join(cells) + " |"
+def scenes_of(treatment: Treatment, args: argparse.Namespace) -> tuple[str, ...]:
+    """The names of the scenes that a treatment is tried on."""
+    own = tuple(args.scenes or treatment.scenes)
+    return (*own, *(treatment.others if args.wide else ()), *((*LEAKS, *CONTROLS) if args.more else ()))
 
 
-def _words(pair: Pair) -> str:
-    name = f"**{pair.trial.name}**" if pair.is_failed else pair.trial.name
-    return f"{name} ({', '.join(pair.harms())})"
+def _tried_elsewhere(name: str, treatments: Sequence[str], args: argparse.Namespace) -> list[tuple[str, Pair]]:
+    """As ``tried_on``, in another process, which knows the treatments by their names."""
+    return tried_on(name, [each for each in TREATMENTS if each.name in treatments], args)
 
 
-HEAD = (
-    "| taken out | for | scenes, leaks | told | false HIGH | false audible | false of any priority | frames later | clear frames unfit | what is worse |\n"
-    "|---|---|---|---|---|---|---|---|---|---|"
-)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--only", action="append", choices=[each.name for each in TREATMENTS])
-    parser.add_argument("--more", action="store_true")
-    parser.add_argument("--brief", action="store_true")
-    parser.add_argument("--kept", action="store_true")
-    parser.add_argument("--ct", type=Path, default=Path("../shared/ct"))
-    parser.add_argument("--list", action="store_true")
-    args = parser.parse_args()
+def tried_on(name: str, treatments: Sequence[Treatment], args: argparse.Namespace) -> list[tuple[str, Pair]]:
+    """One scene with and without each of these treatments; nothing if it needs a CT or a recording that is not there."""
     use_one_thread()
     keep_memory()
     archive = Archive(folder=Settings().score_archive_dir, most_bytes=int(Settings().score_cache_gb * 1e9))
+    trial = trial_named(name, args.ct if args.ct.exists() else None, args.recordings)
+    whole = None if trial is None else outcome_of(trial, None, archive, may_play=not args.kept)
+    pairs: list[tuple[str, Pair]] = []
+    if trial is None or whole is None:
+        return pairs
+    for treatment in treatments:
+        without = outcome_of(trial, treatment, archive, may_play=not args.kept)
+        if without is not None:
+            pair = Pair(name=name, whole=whole, without=without)
+            print(f"{name:24} {treatment.name:36} {'; '.join(pair.harms())}", file=sys.stderr, flush=True)
+            pairs.append((treatment.name, pair))
+    return pairs
+
+
+def row_of(treatment: Treatment, pairs: Sequence[Pair]) -> str:
+    """A line of the table: what is worse without a treatment, and on which scenes."""
+    worse = "; ".join(_words(pair) for pair in pairs if pair.is_harmed) or kept_for(treatment)
+    return f"| {treatment.name} | {treatment.against} | {worse} |"
+
+
+def kept_for(treatment: Treatment) -> str:
+    """What needs a treatment that no scene of ours needs."""
+    return f"no scene of ours; {treatment.kept_for}" if treatment.kept_for else "nothing"
+
+
+def _words(pair: Pair) -> str:
+    name = f"**{pair.name}**" if pair.is_failed else pair.name
+    return f"{name} ({', '.join(pair.harms())})"
+
+
+HEAD = "| taken out | for | what is worse |\n|---|---|---|"
+
+
+def main() -> None:
+    args = arguments()
     chosen = [each for each in TREATMENTS if not args.only or each.name in args.only]
     if args.list:
         print("\n".join(map(line_of, chosen)))
         return
     found: dict[str, list[Pair]] = {each.name: [] for each in chosen}
-    for treatment, pair in pairs_of(chosen, archive, args):
-        found[treatment.name].append(pair)
+    for name, pair in pairs_of(chosen, args):
+        found[name].append(pair)
     print("\n".join((HEAD, *(row_of(each, found[each.name]) for each in chosen))))
+    if not (args.scenes or args.wide or args.more):
+        sys.exit("\n".join(idle_of(chosen, found)) or None)
+
+
+def idle_of(treatments: Sequence[Treatment], found: Mapping[str, Sequence[Pair]]) -> Iterator[str]:
+    """What earns nothing: scenes that are no worse without a treatment, and treatments that are not said to be needed."""
+    for each in treatments:
+        yield from (f"{pair.name} is no worse without: {each.name}" for pair in found[each.name] if not pair.is_harmed)
+        if not (each.scenes or each.kept_for):
+            yield f"nothing needs: {each.name}"
+
+
+def arguments() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", action="append", choices=[each.name for each in TREATMENTS])
+    parser.add_argument("--scenes", nargs="+")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--ct", type=Path, default=Path("../shared/ct"))
+    parser.add_argument("--recordings", type=Path, default=Path("../shared/recordings"))
+    for flag in ("--wide", "--more", "--kept", "--list"):
+        parser.add_argument(flag, action="store_true")
+    return parser.parse_args()
 
 
 def line_of(treatment: Treatment) -> str:

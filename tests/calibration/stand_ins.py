@@ -85,6 +85,10 @@ def fit_in_spite_of(*flags: Flag) -> Callable[..., bool]:
     return fit
 
 
+def no_balloon(_own: Any, scene: Any, *_rest: Any) -> Any:
+    return scene, frozenset()
+
+
 def no_doubt(_own: Any, *_rest: Any) -> tuple[float, float, float, float]:
     return 0.0, 0.0, 0.0, 0.0
 

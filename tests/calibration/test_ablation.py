@@ -10,9 +10,10 @@ from detection.phantom.obstacles import Obstacle, ObstacleKind
 from detection.phantom.scene import SCENARIOS, play
 from detection.rules import Rules
 from detection.vocabulary import Zone
-from tests.calibration.ablation import Pair, place_of, played, taken_out
+from tests.calibration.ablation import place_of, played, taken_out
+from tests.calibration.pairs import Pair
 from tests.calibration.treatments import TREATMENTS
-from tests.calibration.trials import CONTROLS, LEAKS, OWN, trial_named
+from tests.calibration.trials import ANGIOGRAM, CONTROLS, LEAKS, OWN, trial_named
 from tests.calibration.views import Both, lines_of
 from tests.detection.outcomes import leakage, outcome, telling
 from tests.house.tree import CHECKOUT
@@ -39,8 +40,8 @@ def test_every_treatment_has_one_row_in_the_guide():
 
 
 def test_scenes_of_the_table_are_known_and_played_as_they_are_named(tmp_path):
-    for name in {name for each in TREATMENTS for name in each.scenes} | {*LEAKS, *CONTROLS, *OWN}:
-        if not name.endswith(":ct"):
+    for name in {name for each in TREATMENTS for name in (*each.scenes, *each.others)} | {*LEAKS, *CONTROLS, *OWN}:
+        if not name.endswith(":ct") and name != ANGIOGRAM:
             assert trial_named(name, tmp_path).name == name
     assert trial_named("contained:found:ct", None) is None
     third = trial_named("hand_only+2:found", None)
@@ -62,7 +63,7 @@ def test_contrast_agent_is_taken_for_a_leak_into_the_canal_once_it_is_not_told_f
     whole, without = (played(trial, each, shots) for each in (None, NAMED[name]))
     assert not whole.false_alarms
     assert Zone.CANAL in {each.zone for each in without.false_high}
-    assert Pair(trial=trial, whole=whole, without=without).is_failed
+    assert Pair(name=trial.name, whole=whole, without=without).is_failed
 
 
 def test_a_leak_that_one_view_hides_counts_as_a_leak_of_both():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,10 @@ from detection.phantom.flow import Leak, LeakKind
 from detection.phantom.obstacles import Obstacle, ObstacleKind
 from detection.phantom.scene import SCENARIOS, Scene
 from detection.phantom.script import Gap
-from detection.vocabulary import Frame, Intensity, Polarity
+from detection.vocabulary import Frame, Intensity, Plan, Polarity
 from service.score.sets import Task, first_seed
+from tests.calibration import angiogram
+from tests.calibration.marking import SHORT_MM, ByHand, Exact, Hand, Short
 
 LEAKS = ("canal_leak", "disc_leak", "prevertebral_leak", "vein_leak_ap")
 CONTROLS = (
@@ -119,6 +121,7 @@ def _with_a_passing_tip(frame: Frame) -> Frame:
     return replace(frame, pixels=pixels)
 
 
+ANGIOGRAM = "angiogram"
 _HAND = Obstacle(kind=ObstacleKind.HAND, from_s=8.0, until_s=24.0)
 _FULL = ((10.0, 0.7), (22.0, 1.5))
 """Cement that fills the body as far as bone goes."""
@@ -198,20 +201,29 @@ OWN: Mapping[str, Own] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One scene with given or without landmarks."""
+    """One scene with given or without landmarks; ``hand`` makes of true ones what is given.
+
+    ``film`` is a recording instead of the scene's own shots, ``plan`` what is known before the first.
+    """
 
     name: str
     task: Task
     scene: Scene
     landmarks: str
     seen: Callable[[Frame], Frame]
+    hand: Hand = field(default_factory=Exact)
+    film: Path | None = None
+    plan: Plan = field(default_factory=Plan)
 
 
-def trial_named(name: str, ct: Path | None) -> Trial | None:
+def trial_named(name: str, ct: Path | None, recordings: Path | None = None) -> Trial | None:
     """``STORY``, ``STORY+2`` for its third patient, ``:found`` without landmarks, ``:ct`` in the CT; or a name of ``OWN``.
 
-    None where the CT is asked for and not at hand.
+    ``:short`` marks the posterior wall a millimetre in front of where it is, ``:hand`` every corner a little off.
+    ``angiogram`` is a recording. None where a CT or a recording is asked for and not at hand.
     """
+    if name == ANGIOGRAM:
+        return _recorded(recordings)
     plain, *marks = name.split(":")
     landmarks, is_on_ct = "found" if "found" in marks else "given", "ct" in marks
     if is_on_ct and ct is None:
@@ -221,4 +233,32 @@ def trial_named(name: str, ct: Path | None) -> Trial | None:
     seed = first_seed("tune", story) + int(number or 0)
     task = Task(set_name="tune", story=story, seed=seed, landmarks=(landmarks,), ct=ct if is_on_ct else None)
     scene = own.scene if own else task.scene
-    return Trial(name=name, task=task, scene=scene, landmarks=landmarks, seen=own.seen if own else as_it_is)
+    return Trial(
+        name=name,
+        task=task,
+        scene=scene,
+        landmarks=landmarks,
+        seen=own.seen if own else as_it_is,
+        hand=_hand_of(marks, seed, scene),
+    )
+
+
+def _recorded(recordings: Path | None) -> Trial | None:
+    film = None if recordings is None else recordings / angiogram.RECORDING
+    if film is None or not film.exists():
+        return None
+    return Trial(
+        name=ANGIOGRAM,
+        task=Task(set_name="recordings", story=ANGIOGRAM, seed=0, landmarks=("given",)),
+        scene=angiogram.SCENE,
+        landmarks="given",
+        seen=as_it_is,
+        film=film,
+        plan=angiogram.PLAN,
+    )
+
+
+def _hand_of(marks: list[str], seed: int, scene: Scene) -> Hand:
+    if "short" in marks:
+        return Short(SHORT_MM / scene.mm_per_px)
+    return ByHand(seed, 1 / scene.mm_per_px) if "hand" in marks else Exact()
