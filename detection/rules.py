@@ -578,6 +578,18 @@ class Rules:
         source="two other CTs, another simulator: audible false alarms fall from 0.9 to 0.4 a level, no leak is lost",
         reason="where the body is uncertain it must run so much of the doubt beyond the outline",
     )
+    run_outpace: float = rule(
+        3.5,
+        unit="ratio",
+        source="two other CTs, another simulator: audible false alarms fall from 14 to 8 in 36 levels with 3 to 5, no leak is lost",
+        reason="and toward disc, vein and soft tissue run so many times as far as the edge of the bolus inside it has come",
+    )
+    run_edge_share: float = rule(
+        0.75,
+        unit="share of edge",
+        source="choice: walls stop a part of every bolus",
+        reason="how far the edge of a bolus has come: the part of it that spreads least, up to this share, has come no farther",
+    )
     run_vein_mm: float = rule(
         3.5,
         unit="mm",

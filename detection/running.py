@@ -4,6 +4,10 @@ The outline of a body is uncertain by a millimetre and more, so what merely stan
 creeps, 0.03 to 0.2 mm/s, and stops at a wall; what runs on past the outline at a millimetre a second has found a way out,
 wherever exactly the wall lies. It is given no margin, and no doubt, for as long as it lies there.
 
+A bolus that outgrows the outline of a body nobody is sure of runs past it, too, but no faster there than everywhere. What has
+found a way out leaves the bolus behind. So there it must outpace what still spreads in the body; toward canal and foramen nothing
+is asked for but the run.
+
 Where no body is known, as in oblique views, nothing is told from an outline. But what runs on from established cement as only
 veins let it, and no broader than they are, is in a vein wherever that lies.
 """
@@ -24,6 +28,8 @@ from detection.vocabulary import ZONE_ORDER, Gray, Mask, Zone
 
 LEFT_OUT = tuple(ZONE_ORDER.index(zone) for zone in (Zone.BODY, Zone.POSTERIOR_BAND, Zone.NEEDLE_TRACT))
 """Where cement may be, and where it is read in steps of the needle's shadow, which tell nothing of speed."""
+INSIDE = tuple(ZONE_ORDER.index(zone) for zone in (Zone.BODY, Zone.POSTERIOR_BAND))
+SPINAL = tuple(ZONE_ORDER.index(zone) for zone in (Zone.CANAL, Zone.FORAMEN))
 LONG_AGO = np.float32(-np.inf)
 NEVER = np.float32(np.inf)
 RUSHED = np.uint8(128)
@@ -98,17 +104,29 @@ def _ran_past(cement: Mask, patch: Patch, away_px: Gray, scene: Scene, region: R
     if np.count_nonzero(outside) < half_px:
         return None
     places, part, count, _ = linked(outside)
-    far_px, rushed_px = (
-        np.bincount(part[away_px.ravel()[places] >= mm * scene.px_per_mm], minlength=count)
-        for mm in (rules.run_mm, rules.run_vein_mm)
-    )
-    has_rushed = rushed_px >= half_px
+    gone_px, least_px = away_px.ravel()[places], np.full(count, rules.run_mm * scene.px_per_mm)
+    if not region.is_sure:
+        bolus_px = _spread_px(cement[patch], among(zones, INSIDE), away_px, rules)
+        is_spinal = np.bincount(part[among(zones, SPINAL).ravel()[places]], minlength=count) > 0
+        least_px[~is_spinal] = max(least_px[0], rules.run_outpace * bolus_px)
+    far_px = np.bincount(part[gone_px >= least_px[part]], minlength=count)
+    has_rushed = np.bincount(part[gone_px >= rules.run_vein_mm * scene.px_per_mm], minlength=count) >= half_px
     sights = np.where(far_px >= half_px, 1, 0) + (far_px >= 2 * half_px)
     beyond_px = np.zeros(count, np.float32)
     np.maximum.at(beyond_px, part, region.bare.beyond[patch].ravel()[places])
     is_rim = (beyond_px < rules.run_reach_px) | (np.bincount(part, minlength=count) < 2 * half_px)
     sights[is_rim] = 0
     return _counted(places, part, (sights, has_rushed), half_px, None if scene.out is None else scene.out[patch], rules)
+
+
+def _spread_px(cement: Mask, inside: Mask, away_px: Gray, rules: Rules) -> float:
+    """How far the edge of the bolus inside a body has come within the time of a run; what a wall has stopped counts least.
+
+    ``away_px`` (h, w) is how far each pixel lies from cement that is no news. 0 where no edge lies inside.
+    """
+    deeper = cv2.erode(cement.view(np.uint8), np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    edge_px = away_px[cement & ~deeper.view(np.bool_) & inside]
+    return float(np.quantile(edge_px, rules.run_edge_share)) if edge_px.size else 0.0
 
 
 def _ran_on(cement: Mask, patch: Patch, away_px: Gray, scene: Scene, rules: Rules) -> Sighted | None:

@@ -204,6 +204,49 @@ def test_what_runs_from_an_uncertain_body_must_run_half_of_the_doubt_beyond_its_
     assert (Zone.DISC in {zone for zone, _ in zones_of(told)}) is has_run
 
 
+def spreads(across_px, along_px, jet):
+    """The bolus with a jet that reaches 2.5 mm farther on the frame on which the bolus has grown by so much on these sides."""
+    near, far = jet
+    rows, cols = BOLUS
+    grown = (slice(rows.start - along_px, rows.stop + along_px), slice(cols.start - across_px, cols.stop + across_px))
+    return [cement(near)] * 13 + [cement(far, grown)] * 2
+
+
+INTO_DISC = (slice(47, 62), slice(92, 98)), (slice(42, 62), slice(92, 98))
+INTO_CANAL = (slice(62, 68), slice(57, 82)), (slice(62, 68), slice(52, 82))
+"""From short of half of the doubt to beyond it."""
+
+
+@pytest.mark.parametrize(
+    ("grown_px", "is_told"),
+    [((0, 0), True), ((1, 1), True), ((2, 2), False), ((2, 0), False)],
+    ids=["which stands", "and leaves it far behind", "hardly faster than it", "which walls stop above and below"],
+)
+def test_toward_the_disc_what_runs_from_an_uncertain_body_must_outpace_the_bolus(grown_px, is_told):
+    """Or it is the bolus itself that outgrows an outline that lies elsewhere."""
+    told = play(spreads(*grown_px, INTO_DISC), scene(UNCERTAIN))
+    assert zones_of(told[-1]) == ({(Zone.DISC, Side.SUPERIOR)} if is_told else set())
+
+
+def test_toward_the_canal_it_need_not():
+    told = play(spreads(2, 2, INTO_CANAL), scene(UNCERTAIN))
+    assert zones_of(told[-1]) == {(Zone.CANAL, Side.POSTERIOR)}
+
+
+def test_nor_where_the_body_is_sure():
+    told = play(spreads(2, 2, INTO_DISC), scene())
+    assert zones_of(told[-1]) == {(Zone.DISC, Side.SUPERIOR)}
+
+
+def test_nor_where_no_cement_lies_within_the_body_to_be_outpaced():
+    jet = NONE.copy()
+    jet[42:46, 92:98] = True
+    before = NONE.copy()
+    before[42:43, 92:93] = True
+    told = play([before] * 13 + [jet] * 2, scene(UNCERTAIN))
+    assert zones_of(told[-1]) == {(Zone.DISC, Side.SUPERIOR)}
+
+
 STOOD_LONG = [cement()] * 65
 """The bolus, for longer than its first drop spreads fast."""
 ALONG = [forward(col) for col in range(112, 126, 2)]
