@@ -261,11 +261,13 @@ def _weigh(role: str, looks: Sequence[Look], *, is_long: bool) -> Iterator[str]:
     """What a role holds: the last third of the time against the one before, and how often it was started."""
     third = max(1, len(looks) // 3)
     parts = looks[third : 2 * third] or looks, looks[-third:]
-    held = {what: [median([float(getattr(each, what)) for each in part]) for part in parts] for what in HELD}
+    held = {
+        what: [of([float(getattr(each, what)) for each in part]) for part in parts] for what, (_, of) in HELD.items()
+    }
     grown = held["rss_mb"][1] / max(held["rss_mb"][0], 1e-9) - 1.0
     n_starts = len({look.pid for look in looks})
-    told = ", ".join(f"{word} {held[what][0]:.0f} -> {held[what][1]:.0f}" for what, word in HELD.items())
-    print(f"{role:8} {told} (medians, middle third to last; memory {grown:+.1%}), starts {n_starts}")
+    told = ", ".join(f"{word} {held[what][0]:.0f} -> {held[what][1]:.0f}" for what, (word, _) in HELD.items())
+    print(f"{role:8} {told} (middle third to last; memory {grown:+.1%}), starts {n_starts}")
     if n_starts != 1:
         yield f"{role} was started {n_starts} times"
     has_more = any(held[what][1] > held[what][0] for what in ("n_threads", "n_files"))
@@ -273,7 +275,11 @@ def _weigh(role: str, looks: Sequence[Look], *, is_long: bool) -> Iterator[str]:
         yield f"{role} grew"
 
 
-HELD = {"rss_mb": "memory/MB", "n_threads": "threads", "n_files": "files"}
+HELD: dict[str, tuple[str, Callable[[Sequence[float]], float]]] = {
+    "rss_mb": ("memory/MB", median),
+    "n_threads": ("threads at least", min),  # those of open associations come and go; what is lost stays
+    "n_files": ("files at least", min),
+}
 
 
 def _n_in_spool(house: House) -> int:

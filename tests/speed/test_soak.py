@@ -19,7 +19,7 @@ def test_a_role_that_grows_is_told_by_a_long_soak_only(capsys):
     looks = [soak.Look(pid=1, rss_mb=100.0 + n, n_threads=4, n_files=9) for n in range(30)]
     assert list(soak._weigh("watch", looks, is_long=True)) == ["watch grew"]
     assert list(soak._weigh("watch", looks, is_long=False)) == []
-    steady = [soak.Look(pid=1, rss_mb=100.0, n_threads=4, n_files=9 + (n > 20)) for n in range(30)]
+    steady = [soak.Look(pid=1, rss_mb=100.0, n_threads=4, n_files=9 + (n >= 20)) for n in range(30)]
     assert list(soak._weigh("watch", steady, is_long=True)) == ["watch grew"], "files are left open"
     again = [soak.Look(pid=n // 20, rss_mb=100.0, n_threads=4, n_files=9) for n in range(30)]
     assert list(soak._weigh("watch", again, is_long=False)) == ["watch was started 2 times"]
