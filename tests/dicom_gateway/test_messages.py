@@ -280,3 +280,13 @@ def test_more_messages_than_may_wait_in_one_pdu_end_the_association(listener, li
     kinds = [answer(line)[0]]
     while kinds[-1] != ABORTED:
         kinds.append(answer(line)[0])
+
+
+def test_stopping_does_not_wait_for_the_rest_of_a_pdu(listener, line, spool, sent):
+    line.sendall(data_unit(sent[0], LAST_COMMAND) + data_unit(sent[1], LAST_DATA)[:1000])
+    assert until(lambda: len(list(spool.incoming.iterdir())) > 0)
+    stopping = threading.Thread(target=listener.stop)
+    stopping.start()
+    stopping.join(10)  # a third of what a PDU may take
+    assert not stopping.is_alive()
+    assert until(lambda: list(spool.incoming.iterdir()) == [])
