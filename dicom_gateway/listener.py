@@ -120,8 +120,7 @@ class Listener:
             self._server.shutdown()
             self._server = None
             self._door.close()
-            for association in self._ae.active_associations:
-                hang_up(association)
+            hang_up(self._ae.active_associations, self._door.clock)
 
     @property
     def port(self) -> int:

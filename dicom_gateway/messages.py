@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from pynetdicom.dimse import DIMSEServiceProvider
-from pynetdicom.dimse_messages import C_STORE_RQ
+from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
 from pynetdicom.pdu_primitives import P_DATA
 
 from dicom_gateway.answer import store_response
@@ -35,6 +35,8 @@ MAX_LOOSE = 2**20
 """Bytes of one message outside the spool: data sets of other services."""
 MAX_COMMAND = 2**14
 """Bytes of a command set; the library makes an object of each of its elements."""
+MAX_AHEAD = 64
+"""Messages without an answer, from a peer that may have one (PS3.7 D.3.3.3), in however few PDUs."""
 INVALID_PDU = "Evt19"
 """The library's word for it (PS3.8 table 9-10)."""
 LOOK_S = 0.1
@@ -89,6 +91,11 @@ class SpoolingProvider(DIMSEServiceProvider):
 
     # for the reactor
 
+    @property
+    def n_owed(self) -> int:
+        """Messages that the library has and has not answered."""
+        return self.msg_queue.unfinished_tasks
+
     def take_data(self, body: memoryview) -> None:
         """The fragments of one P-DATA body (PS3.8 9.3.5). What breaks the protocol ends the association, never the thread."""
         try:
@@ -106,10 +113,11 @@ class SpoolingProvider(DIMSEServiceProvider):
 
     def drop(self) -> None:
         """The association has ended: an object that is not whole goes."""
-        if self._intake is not None:
+        intake, self._intake = self._intake, None
+        if intake is not None:
             with contextlib.suppress(OSError):
-                self._intake.end(is_kept=True)
-            self._intake.close()
+                intake.end(is_kept=True)
+            intake.close()
 
     def _take_data(self, body: memoryview) -> None:
         at = 0
@@ -147,11 +155,12 @@ class SpoolingProvider(DIMSEServiceProvider):
 
     def _is_owing(self) -> bool:
         """Whether the library has a message whose answer is not on the wire."""
-        return bool(self.msg_queue.unfinished_tasks) or not self.dul.to_provider_queue.empty()
+        return bool(self.n_owed) or not self.dul.to_provider_queue.empty()
 
     def _write(self, context_id: int, control: int, content: memoryview) -> None:
-        if control & IS_COMMAND:
-            raise ValueError("a command within a data set")
+        own = self._asked[0] if self._asked is not None else cast("DIMSEMessage", self.message).context_id
+        if control & IS_COMMAND or context_id != own:
+            raise ValueError("a fragment of another message within a data set")
         intake = cast("Intake", self._intake)
         intake.write(content)
         if not control & IS_LAST:
@@ -187,6 +196,8 @@ class SpoolingProvider(DIMSEServiceProvider):
             self._n_loose += len(fragment)
         if self._n_loose > (MAX_COMMAND if fragment and fragment[0] & IS_COMMAND else MAX_LOOSE):
             raise ValueError("a message too long to be kept in memory")
+        if self.n_owed > MAX_AHEAD:
+            raise ValueError("more messages than are answered")
         if self.message is None:
             self._intake, self._n_loose = None, 0  # whole: it belongs to the request now
 

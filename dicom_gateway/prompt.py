@@ -49,6 +49,15 @@ def wait_in_socket(dul: DULServiceProvider) -> None:
     dul._run_loop_delay = 0  # noqa: SLF001
 
 
+def wait_for_any(socks: list[socket.socket], within_s: float) -> list[socket.socket]:
+    """Those that can be read, or have gone. ValueError for one that is closed."""
+    watched = select.poll()  # select takes no descriptor above 1023
+    for each in socks:
+        watched.register(each, select.POLLIN)
+    readable = {fd for fd, _ in watched.poll(within_s * 1000)}
+    return [each for each in socks if each.fileno() in readable]
+
+
 class PromptSocket(AssociationSocket):
     """One buffer for each PDU, of a length we agree to.
 
@@ -115,7 +124,7 @@ class PromptSocket(AssociationSocket):
     def has_more(self) -> bool:
         """Whether there is something to read at once."""
         sock = cast("socket.socket", self.socket)
-        return _has_decrypted(sock) or bool(select.select([sock], [], [], 0)[0])
+        return _has_decrypted(sock) or bool(wait_for_any([sock], 0))
 
     @property
     def ready(self) -> bool:
@@ -128,7 +137,7 @@ class PromptSocket(AssociationSocket):
             return True
         ears = [] if self.ear is None else [self.ear]
         try:
-            readable, _, _ = select.select([sock, *ears], [], [], self.patience_s)
+            readable = wait_for_any([sock, *ears], self.patience_s)
         except (OSError, ValueError):
             self.event_queue.put(_CLOSED)
             return False

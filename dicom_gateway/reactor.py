@@ -15,7 +15,7 @@ from pynetdicom.dul import DULServiceProvider
 from pynetdicom.fsm import StateMachine
 
 from dicom_gateway.messages import SpoolingProvider
-from dicom_gateway.prompt import POLL_S
+from dicom_gateway.prompt import HEARD, POLL_S, wait_for_any
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
@@ -29,6 +29,9 @@ PATIENCE_S = 0.1
 MAX_TAKEN = 64
 """PDUs taken at one go, after which the library looks at its timers."""
 
+MAX_OWED = 16
+"""Messages without an answer, after which nothing more is read: each object among them is an open file."""
+
 
 class Reactor(DULServiceProvider):
     """The upper layer of one association on a ``PromptSocket``."""
@@ -39,6 +42,7 @@ class Reactor(DULServiceProvider):
         self._bell.setblocking(False)
         self._ear.setblocking(False)
         self._run_loop_delay = 0  # it waits in the socket alone
+        self._is_taking = False
         self.state_machine = SteadyMachine(self)
 
     def run_reactor(self) -> None:
@@ -46,6 +50,8 @@ class Reactor(DULServiceProvider):
         try:
             super().run_reactor()
         finally:
+            if isinstance(self.assoc.dimse, SpoolingProvider):
+                self.assoc.dimse.drop()  # however it has ended
             self._bell.close()
             self._ear.close()
 
@@ -53,6 +59,10 @@ class Reactor(DULServiceProvider):
         """From any thread: wake the one that sends."""
         super().send_pdu(primitive)
         self._ring()
+
+    def idle_timer_expired(self) -> bool:
+        """Whether the peer has long been silent; while its object is being stored it only waits."""
+        return not self._is_taking and super().idle_timer_expired()
 
     def kill_dul(self) -> None:
         """End the thread."""
@@ -70,8 +80,14 @@ class Reactor(DULServiceProvider):
             self._bell.send(b"!")
 
     def _is_transport_event(self) -> bool:
+        is_settled = self.state_machine.current_state == TRANSFERRING
+        if is_settled and self._is_ahead():
+            self._idle_timer.restart()  # it is we who keep the peer waiting
+            wait_for_any([self._ear], PATIENCE_S)
+            with contextlib.suppress(BlockingIOError):
+                self._ear.recv(HEARD)
+            return False
         if self.socket is not None:
-            is_settled = self.state_machine.current_state == TRANSFERRING
             prompt = cast("PromptSocket", self.socket)
             prompt.ear, prompt.patience_s = self._ear, PATIENCE_S if is_settled else POLL_S
         return super()._is_transport_event()
@@ -88,11 +104,30 @@ class Reactor(DULServiceProvider):
                 if body is None:
                     super()._read_pdu_data()
                     return
-                provider.take_data(body)
-                if not self.event_queue.empty() or not prompt.has_more():
+                self._take(provider, body)
+                if self._is_asked() or not prompt.has_more():
                     return
         except OSError:
             self.event_queue.put(CLOSED)
+
+    def _take(self, provider: SpoolingProvider, body: memoryview) -> None:
+        self._is_taking = True
+        try:
+            provider.take_data(body)
+        finally:
+            # a slow line has always some of the next PDU there, and is not idle for that
+            self._idle_timer.restart()
+            self._is_taking = False
+
+    def _is_asked(self) -> bool:
+        """Whether there is something else to do than to read."""
+        is_quiet = self.event_queue.empty() and self.to_provider_queue.empty()
+        return not is_quiet or self._kill_thread or self._is_ahead()
+
+    def _is_ahead(self) -> bool:
+        """Whether the peer has asked for so much that it must wait for answers first."""
+        provider = self.assoc.dimse
+        return isinstance(provider, SpoolingProvider) and provider.n_owed >= MAX_OWED
 
 
 class SteadyMachine(StateMachine):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from pynetdicom import evt
@@ -23,6 +24,9 @@ from dicom_gateway.spool import Spool
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
+
+GRACE_S = 1.0
+"""For all associations together, to be told that we stop, and of the object that was being stored."""
 
 
 class Reception(RequestHandler):
@@ -97,11 +101,20 @@ class SpoolingServer(ThreadedAssociationServer):
             request.leave()
 
 
-def hang_up(association: Association) -> None:
-    """End an association in whatever state it is: only an established one may be sent an abort."""
-    if association.is_established:
-        association.abort()
-        return
+def hang_up(associations: list[Association], clock: Callable[[], float]) -> None:
+    """End them in whatever state they are: an established one is sent an abort, and has ``GRACE_S`` to send it."""
+    told = [each for each in associations if each.is_established]
+    for each in told:
+        each.abort(block=False)
+    until = clock() + GRACE_S
+    for each in told:
+        each.dul.join(max(0.0, until - clock()))
+    for each in associations:
+        if each not in told or each.dul.is_alive():  # it waits for the rest of a PDU, maybe for long
+            _cut(each)
+
+
+def _cut(association: Association) -> None:
     transport = association.dul.socket
     if transport is not None and transport.socket is not None:
         with contextlib.suppress(OSError):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import socket
 import struct
+import threading
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pynetdicom.dimse_messages import C_STORE_RQ
@@ -12,9 +17,11 @@ from pynetdicom.dimse_primitives import C_STORE
 
 from dicom_gateway import sop_classes
 from dicom_gateway.asked import StoreAsked, store_asked
+from dicom_gateway.growing import Growing
 from dicom_gateway.messages import PDV_HEAD
+from dicom_gateway.reactor import MAX_OWED
 from dicom_gateway.request import HEAD
-from tests.dicom_gateway.objects import data_set_of, image, saved
+from tests.dicom_gateway.objects import data_set_of, image, ramp, saved
 from tests.dicom_gateway.raw import (
     ABORTED,
     ACCEPTED,
@@ -22,12 +29,14 @@ from tests.dicom_gateway.raw import (
     connect,
     context,
     data_unit,
+    echo_command,
     item,
     number_in,
     request,
     store_command,
     until,
 )
+from tests.dicom_gateway.trickle import Trickle
 
 STATUS, ANSWERS_MESSAGE, SUCCESS = 0x0900, 0x0120, 0
 COMMAND, LAST_COMMAND, DATA, LAST_DATA = 1, 3, 0, 2
@@ -172,3 +181,112 @@ def test_a_device_that_takes_short_pdus_only_gets_its_answer_in_them(listener, s
     assert all(len(each) <= HEAD.size + 70 for each in pieces)
     told = b"".join(each[HEAD.size + PDV_HEAD.size :] for each in pieces)
     assert (number_in(told, STATUS), number_in(told, ANSWERS_MESSAGE)) == (SUCCESS, 1)
+
+
+def test_a_data_set_in_another_context_than_its_command_ends_the_association(listener, spool, sent):
+    """Its bytes would be read in the transfer syntax of the other."""
+    command, data = sent
+    both = context(1), context(3, syntaxes=(sop_classes.IMPLICIT_LE,))
+    with connect(listener.port) as sock:
+        sock.sendall(request(contexts=both))
+        assert answer(sock)[0] == ACCEPTED
+        sock.sendall(data_unit(command, LAST_COMMAND, 3) + data_unit(data, LAST_DATA, 1))
+        assert answer(sock)[0] == ABORTED
+    assert spool.after(0) == []
+    assert until(lambda: list(spool.incoming.iterdir()) == [])
+
+
+def test_a_slow_line_is_not_an_idle_one(listener, line, sent):
+    """On a slow line there is always some of the next PDU when one is whole."""
+    (association,) = listener._ae.active_associations
+    association.network_timeout = 1.0
+    command, data = sent
+    size = len(data) // 12
+    pieces = [data_unit(data[at : at + size], DATA) for at in range(0, len(data), size)]
+    stream = b"".join(pieces) + data_unit(b"", LAST_DATA)
+    line.sendall(data_unit(command, LAST_COMMAND) + stream[:9])
+    for at in range(9, len(stream), len(pieces[0])):
+        time.sleep(0.15)
+        line.sendall(stream[at : at + len(pieces[0])])
+    assert number_in(answer(line), STATUS) == SUCCESS
+    assert association.is_established
+
+
+def test_a_store_that_takes_long_is_no_idleness_of_its_sender(listener, line, sent, monkeypatch):
+    (association,) = listener._ae.active_associations
+    association.network_timeout = 0.3
+    take = association.dimse.take
+    monkeypatch.setattr(association.dimse, "take", lambda *asked: (time.sleep(0.8), take(*asked))[1])
+    line.sendall(data_unit(sent[0], LAST_COMMAND) + data_unit(sent[1], LAST_DATA))
+    assert number_in(answer(line), STATUS) == SUCCESS
+    association.network_timeout = 60
+    assert association.is_established
+
+
+def test_whole_frames_stay_however_an_association_fails(listener, spool, tmp_path):
+    path = saved(image(ramp(3)), tmp_path / "run.dcm")
+    sender, growing = Trickle(listener.port, path), Growing(spool.folder)
+    sender.send_frames(path, 1)
+    assert until(lambda: len(growing.all()) == 1)
+    (association,) = listener._ae.active_associations
+    association.dul.event_queue.put("no such event")
+    assert until(lambda: [growing.has_ended(each) for each in growing.all()] == [True])
+    sender.vanish()
+
+
+def test_descriptors_beyond_a_thousand_are_descriptors(listener, sent):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    null = os.open(os.devnull, os.O_RDONLY)
+    many = [os.dup(null) for _ in range(1100)]
+    try:
+        with connect(listener.port) as sock:
+            sock.sendall(request())
+            assert answer(sock)[0] == ACCEPTED
+            sock.sendall(data_unit(sent[0], LAST_COMMAND) + data_unit(sent[1], LAST_DATA))
+            assert number_in(answer(sock), STATUS) == SUCCESS
+    finally:
+        for each in (null, *many):
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_who_asks_far_ahead_waits_for_answers_and_holds_few_files(listener, line, spool, sent, monkeypatch):
+    """A command in two pieces goes the library's way, where each object waits for its answer as an open file."""
+    may_go, n_open, n_asked = threading.Event(), [], 40
+    take = listener._take
+
+    def slowly(*asked: Any) -> int:
+        assert may_go.wait(20)
+        n_open.append(len(list(spool.incoming.iterdir())))
+        return take(*asked)
+
+    monkeypatch.setattr(listener, "_take", slowly)
+    command, data = sent
+    one = data_unit(command[:20], COMMAND) + data_unit(command[20:], LAST_COMMAND) + data_unit(data, LAST_DATA)
+    sender = threading.Thread(target=line.sendall, args=(n_asked * one,))
+    sender.start()
+    (association,) = listener._ae.active_associations
+    assert until(lambda: association.dimse.n_owed >= MAX_OWED)
+    time.sleep(0.3)  # for those that must not come
+    may_go.set()
+    assert [number_in(answer(line), STATUS) for _ in range(n_asked)] == [SUCCESS] * n_asked
+    sender.join(20)
+    assert max(n_open) <= MAX_OWED + 1
+
+
+def test_more_messages_than_may_wait_in_one_pdu_end_the_association(listener, line):
+    line.sendall(unit_of(*[(LAST_COMMAND, echo_command(number)) for number in range(2000)]))
+    kinds = [answer(line)[0]]
+    while kinds[-1] != ABORTED:
+        kinds.append(answer(line)[0])
+
+
+def test_stopping_does_not_wait_for_the_rest_of_a_pdu(listener, line, spool, sent):
+    line.sendall(data_unit(sent[0], LAST_COMMAND) + data_unit(sent[1], LAST_DATA)[:1000])
+    assert until(lambda: len(list(spool.incoming.iterdir())) > 0)
+    stopping = threading.Thread(target=listener.stop)
+    stopping.start()
+    stopping.join(10)  # a third of what a PDU may take
+    assert not stopping.is_alive()
+    assert until(lambda: list(spool.incoming.iterdir()) == [])
