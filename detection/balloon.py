@@ -174,7 +174,7 @@ def _roughness_of(cement: Mask, unseen: Mask, scene: Scene, rules: Rules) -> flo
     linked = seen.view(np.uint8) | (near & hidden.view(np.uint8))
     count, labels = cv2.connectedComponents(linked, connectivity=8)
     blobs = [seen & (labels == label) for label in range(1, count)]
-    blobs = [blob for blob in blobs if np.count_nonzero(blob) >= rules.least_leak_mm2 * scene.px_per_mm**2]
+    blobs = [blob for blob in blobs if np.count_nonzero(blob) >= rules.least_piece_mm2 * scene.px_per_mm**2]
     return max((_roughness(blob, hidden, least_px) for blob in blobs), default=1.0)
 
 

@@ -164,7 +164,7 @@ def _accept(candidates: Mask, seen: NDArray[np.uint8], scene: Scene, rules: Rule
     is_seed = _seeds(scene, candidates.shape, rules)[patch].ravel()[places]
     is_steady = seen[patch].ravel()[places] >= rules.steady_frames
     seeded = np.bincount(part[is_seed], minlength=count) > 0
-    steady = np.bincount(part[is_steady], minlength=count) > 0
+    steady = np.bincount(part[is_steady], minlength=count) > rules.least_piece_mm2 * scene.px_per_mm**2
     if (steady & ~seeded).any():
         rim = widened(scene.rim, round(rules.rim_mm * scene.px_per_mm), is_kept=True)[patch].ravel()[places]
         steady &= np.bincount(part[rim], minlength=count) == 0

@@ -370,6 +370,9 @@ class Rules:
     least_contrast: float = rule(
         0.03, unit="nats", source="1 mm cast in lateral: 2 %", reason="never call less contrast cement"
     )
+    least_piece_mm2: float = rule(
+        1.5, unit="mm2", source="1 mm x 5 mm is the quantum limit", reason="specks are not cement"
+    )
     guard_mm: float = rule(
         2.0, unit="mm", source="blur and lag", reason="margin around cement kept out of noise and motion"
     )

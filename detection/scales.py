@@ -68,7 +68,7 @@ def find_hits(change: Gray, quiet: Quiet, usable: Mask, scene: Scene, rules: Rul
     for k, factor in enumerate(_factors(scene, rules)):
         scale = _fine(change, quiet, usable, haze) if factor == 1 else _coarse((shown, seen), quiet, factor, haze)
         noises.append(_noise(scale, near, scene.noise[k] if k < len(scene.noise) else None, rules))
-        found = _hits_at(scale, noises[k], rules)
+        found = _hits_at(scale, noises[k], scene, rules)
         if found is not None:
             patch, within = _whole(found, scale.usable.shape, change.shape)
             hits[patch] |= within
@@ -217,9 +217,9 @@ def _noise(scale: Scale, near: Mask, before: Gray | None, rules: Rules) -> Gray:
     return np.asarray(np.maximum(before + rate * (now - before), rules.noise_floor), dtype=np.float32)
 
 
-def _hits_at(scale: Scale, noise: Gray, rules: Rules) -> Found | None:
+def _hits_at(scale: Scale, noise: Gray, scene: Scene, rules: Rules) -> Found | None:
     """What is new at one scale, by threshold with hysteresis. Weak pixels are looked at only about strong ones."""
-    change = scale.change
+    change, px_per_mm = scale.change, scene.px_per_mm / scale.factor
     strong = change > full(np.maximum(rules.strong_sigma * noise, np.float32(rules.least_contrast)), change)
     strong &= scale.usable
     enough = np.maximum(rules.weak_sigma * noise, np.float32(rules.least_contrast / 2))
@@ -230,7 +230,7 @@ def _hits_at(scale: Scale, noise: Gray, rules: Rules) -> Found | None:
         weak &= ~_skirt(scale, patch, rules)
         return weak
 
-    return _grow(strong, weak_in)
+    return _grow(strong, weak_in, rules.least_piece_mm2 * px_per_mm**2)
 
 
 def _skirt(scale: Scale, patch: Patch, rules: Rules) -> Mask:
@@ -244,8 +244,8 @@ def _skirt(scale: Scale, patch: Patch, rules: Rules) -> Mask:
     return np.asarray(scale.change[patch] < share * strongest)
 
 
-def _grow(strong: Mask, weak_in: Callable[[Patch], Mask]) -> Found | None:
-    """Hysteresis: connected weak pixels that hold enough strong ones; None where nothing is strong."""
+def _grow(strong: Mask, weak_in: Callable[[Patch], Mask], least_px: float) -> Found | None:
+    """Hysteresis: connected weak pixels that hold strong ones and are large enough; None where nothing is strong."""
     patch = patch_of(strong, GROWTH_PX)
     if patch is None:
         return None
@@ -258,8 +258,9 @@ def _grow(strong: Mask, weak_in: Callable[[Patch], Mask]) -> Found | None:
         weak = weak_in(patch)
         parts = linked(weak)
         held = _held(parts, strong)
+    keep = (np.bincount(parts.of, minlength=parts.n_with_none) >= least_px) & (held >= 3)
     within = np.zeros(weak.shape, np.bool_)
-    within.ravel()[parts.places] = (held >= 3)[parts.of]
+    within.ravel()[parts.places] = keep[parts.of]
     return patch, within
 
 

@@ -197,17 +197,18 @@ def test_what_is_handed_in_is_left_as_it_was():
     remember(scene, weigh_change(picture, OPEN, scene, RULES), RULES)
 
 
-def grown_everywhere(strong, weak):
+def grown_everywhere(strong, weak, least_px):
     """Hysteresis over the whole picture."""
-    count, labels = cv2.connectedComponents(weak.astype(np.uint8), connectivity=8)
-    keep = np.bincount(labels[strong], minlength=count) >= 3
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(weak.astype(np.uint8), connectivity=8)
+    held = np.bincount(labels[strong], minlength=count)
+    keep = (stats[:, cv2.CC_STAT_AREA] >= least_px) & (held >= 3)
     keep[0] = False
     return keep[labels]
 
 
 def grown(strong, weak):
     whole = np.zeros_like(weak)
-    found = _grow(strong, lambda patch: weak[patch])
+    found = _grow(strong, lambda patch: weak[patch], 8.0)
     if found is not None:
         patch, within = found
         whole[patch] = within
@@ -222,7 +223,7 @@ def test_what_grows_is_the_same_wherever_it_is_looked_for(seed):
     strong = np.zeros_like(weak)
     row, col = rng.integers(10, 150), rng.integers(10, 210)
     strong[row - 6 : row + 6, col - 6 : col + 6] = weak[row - 6 : row + 6, col - 6 : col + 6]
-    assert np.array_equal(grown(strong, weak), grown_everywhere(strong, weak))
+    assert np.array_equal(grown(strong, weak), grown_everywhere(strong, weak, 8.0))
 
 
 def test_a_long_faint_tail_of_something_sure_is_kept_whole():
