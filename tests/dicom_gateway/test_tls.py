@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import pytest
 
+from dicom_gateway import sop_classes
 from dicom_gateway.callers import Callers
 from dicom_gateway.door import Limits
 from dicom_gateway.due import Due
@@ -22,7 +23,21 @@ from dicom_gateway.tls import BadCertificate
 from tests.conftest import program
 from tests.dicom_gateway.objects import data_set_of, image, ramp, saved
 from tests.dicom_gateway.papers import Papers, make_papers
-from tests.dicom_gateway.raw import ABORTED, ACCEPTED, REJECTED, answer, connect, is_closed, request, until
+from tests.dicom_gateway.raw import (
+    ABORTED,
+    ACCEPTED,
+    REJECTED,
+    answer,
+    connect,
+    context,
+    data_unit,
+    echo_command,
+    is_closed,
+    number_in,
+    request,
+    store_request,
+    until,
+)
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +158,17 @@ def test_a_pdu_that_stops_halfway_within_tls_ends_its_association(listen, papers
             assert is_closed(sock)
 
 
+def test_messages_that_share_a_tls_record_are_all_answered(device, port):
+    """Once a record is decrypted nothing more arrives that would tell of what is left of it."""
+    nothing = store_request(sop_classes.XA, "1.2.3", b"")
+    two_contexts = context(1), context(3, sop_classes.VERIFICATION, (sop_classes.IMPLICIT_LE,))
+    with device.tls.wrap_socket(connect(port)) as sock:
+        sock.sendall(request(contexts=two_contexts))
+        assert answer(sock)[0] == ACCEPTED
+        sock.sendall(2 * nothing + data_unit(echo_command(7), 3, 3) + 2 * nothing)
+        assert [number_in(answer(sock), 0x0120) for _ in range(5)] == [1, 1, 7, 1, 1]
+
+
 def test_a_foreign_sender_stores_over_tls(device, papers, dcmtk, spool, tmp_path):
     path = saved(image(ramp(4, (256, 256))), tmp_path / "run.dcm")
     own = papers.device
@@ -167,9 +193,9 @@ def test_files_that_are_no_credentials_are_named(papers, tmp_path):
 
 
 def test_a_context_lets_nothing_older_than_tls_1_2_through(papers):
-    for context in (papers.port.for_listening(), papers.port.for_calling()):
-        assert context.minimum_version == ssl.TLSVersion.TLSv1_2
-        names = [each["name"] for each in context.get_ciphers()]
+    for each in (papers.port.for_listening(), papers.port.for_calling()):
+        assert each.minimum_version == ssl.TLSVersion.TLSv1_2
+        names = [suite["name"] for suite in each.get_ciphers()]
         assert all(name.startswith(("ECDHE-", "TLS_")) for name in names)
         assert all("GCM" in name or "CHACHA20" in name or "CCM" in name for name in names)
 
