@@ -70,7 +70,9 @@ def test_a_watch_that_dies_again_and_again_over_one_backlog_gives_nothing_up(sys
 
 def test_a_killed_supervisor_leaves_roles_that_its_successor_does_not_double(system, leak, undisturbed):
     system.open("all")
-    orphans = [system.until(lambda role=role: system.pid_of(role), role) for role in ("receive", "watch", "serve", "forward")]
+    orphans = [
+        system.until(lambda role=role: system.pid_of(role), role) for role in ("receive", "watch", "serve", "forward")
+    ]
     try:
         sending = system.send_stubbornly(leak.due(), pause_s=PAUSE_S)
         for n_sent, _ in enumerate(sending, start=1):
